@@ -1,0 +1,1 @@
+"""What two panels or more need: the engine, devices, data, digits, networks, training, runs."""

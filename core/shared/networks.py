@@ -1,0 +1,189 @@
+"""LeNet-5 as its paper has it, and the arithmetic of any chain of layers."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+__all__ = ["Layer", "Normalise", "Squash", "Subsample", "TableConv", "lenet5", "outputs", "table"]
+
+# Which maps of S2 each map of C3 sees: LeCun et al. 1998, Table I, a row for each map of C3.
+CONNECTIONS = (
+    (0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5),
+    (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5),
+    (0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5),
+    (0, 1, 2, 3, 4, 5),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One row of a network's table."""
+
+    name: str
+    kind: str  # in words: "convolution 5×5"
+    shape: tuple[int, ...]  # of the output for one image, channels first
+    parameters: int
+    formula: str  # the parameters as a sum, "5·5·1·6 + 6"
+
+
+class Normalise(nn.Module):
+    """Pad with paper and shift to zero mean, unit variance: the first layer of a network."""
+
+    def __init__(self, padding: int, mean: float, deviation: float) -> None:
+        super().__init__()
+        self.padding, self.mean, self.deviation = padding, mean, deviation
+
+    def forward(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c H W"]:
+        """Pixels from 0 to 1 in, normalised values out."""
+        padded = F.pad(pixels, (self.padding,) * 4)
+        return padded.sub(self.mean).div_(self.deviation)
+
+
+class Squash(nn.Module):
+    """The paper's squashing function, f(a) = A tanh(S a).
+
+    Source: LeCun et al. 1998, equation 6 and appendix A: A = 1.7159, S = 2/3, so that f(±1) = ±1.
+    """
+
+    def forward(self, sums: Tensor) -> Tensor:
+        """Apply f to each weighted sum."""
+        return torch.tanh(sums * (2 / 3)).mul(1.7159)
+
+
+class Subsample(nn.Module):
+    """Average each 2×2 window, times a trained coefficient, plus a trained bias, for each map.
+
+    Source: LeCun et al. 1998, section II.B, layer S2. The paper adds the four values; their mean
+    differs by a factor of four, which the coefficient takes up.
+    """
+
+    def __init__(self, maps: int) -> None:
+        super().__init__()
+        self.coefficient = nn.Parameter(torch.ones(maps, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(maps, 1, 1))
+
+    def forward(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c H W"]:
+        """Halve both sides."""
+        return torch.addcmul(self.bias, F.avg_pool2d(maps, 2), self.coefficient)
+
+
+class TableConv(nn.Conv2d):
+    """A 5×5 convolution in which each output map sees only the input maps of the paper's Table I."""
+
+    table: Tensor
+
+    def __init__(self) -> None:
+        super().__init__(6, 16, 5)
+        table = torch.zeros(16, 6, 1, 1)
+        for row, seen in enumerate(CONNECTIONS):
+            table[row, list(seen)] = 1
+        self.register_buffer("table", table, persistent=False)
+
+    def forward(self, maps: Float[Tensor, "n 6 h w"]) -> Float[Tensor, "n 16 H W"]:
+        """Convolve by the weights that the table connects; the others are never used or trained."""
+        return F.conv2d(maps, self.weight * self.table, self.bias)
+
+
+def lenet5(source: torch.Generator) -> nn.Sequential:
+    """Build LeNet-5 for 28×28 digits: pixels (n, 1, 28, 28) to logits (n, 10), 60,850 parameters.
+
+    Layers C1 to F6 are the paper's, Table I and trained subsampling included. Two things are not:
+    the output is a linear layer for a softmax instead of the paper's radial basis functions, and
+    weights start with variance 1/fan-in.
+
+    Args:
+        source: draws the starting weights.
+
+    Source: LeCun, Bottou, Bengio, Haffner 1998, section II.B; for the start LeCun, Bottou, Orr,
+    Müller 1998, "Efficient BackProp", section 4.6.
+    """
+    network = nn.Sequential(
+        OrderedDict(
+            normalise=Normalise(padding=2, mean=0.1, deviation=0.28),
+            C1=nn.Sequential(nn.Conv2d(1, 6, 5), Squash()),
+            S2=nn.Sequential(Subsample(6), Squash()),
+            C3=nn.Sequential(TableConv(), Squash()),
+            S4=nn.Sequential(Subsample(16), Squash()),
+            C5=nn.Sequential(nn.Conv2d(16, 120, 5), Squash()),
+            F6=nn.Sequential(nn.Flatten(), nn.Linear(120, 84), Squash()),
+            output=nn.Linear(84, 10),
+        )
+    )
+    for layer in network.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            fan_in = torch.full((len(layer.weight), 1), float(layer.weight[0].numel()))
+            if isinstance(layer, TableConv):
+                fan_in = 25 * layer.table.sum(1).view(-1, 1)
+            with torch.no_grad():
+                layer.weight.view(len(layer.weight), -1).uniform_(-1, 1, generator=source)
+                layer.weight.view(len(layer.weight), -1).mul_((3 / fan_in).sqrt())
+                layer.bias.zero_()
+    return network
+
+
+def outputs(network: nn.Sequential, images: Float[Tensor, "n c h w"]) -> dict[str, Tensor]:
+    """Run images through the network and keep what each named layer gives, without hooks."""
+    kept = {}
+    value = images
+    for name, layer in network.named_children():
+        value = layer(value)
+        kept[name] = value
+    return kept
+
+
+def table(network: nn.Sequential, shape: tuple[int, int, int] = (1, 28, 28)) -> tuple[Layer, ...]:
+    """Describe each layer that has parameters: its output's shape and its parameters as a sum.
+
+    Args:
+        network: a chain of named layers.
+        shape: of one image, channels first.
+    """
+    with torch.no_grad():
+        given = outputs(network, torch.zeros(1, *shape, device=_home(network)))
+    rows = []
+    for name, block in network.named_children():
+        for layer in block.modules():
+            for kind, describe in DESCRIPTIONS.items():
+                if type(layer) is kind:
+                    words, formula, count = describe(layer)
+                    rows.append(Layer(name, words, tuple(given[name].shape[1:]), count, formula))
+    return tuple(rows)
+
+
+def _convolution(layer: nn.Conv2d) -> tuple[str, str, int]:
+    side, into, out = layer.kernel_size[0], layer.in_channels, layer.out_channels
+    words = f"convolution {side}×{side}"
+    return words, f"{side}·{side}·{into}·{out} + {out}", side * side * into * out + out
+
+
+def _connected(layer: TableConv) -> tuple[str, str, int]:
+    pairs = int(layer.table.sum())
+    words = f"convolution 5×5, {pairs} of the 96 pairs of maps"
+    return words, f"5·5·{pairs} + 16", 25 * pairs + 16
+
+
+def _subsampling(layer: Subsample) -> tuple[str, str, int]:
+    maps = len(layer.bias)
+    return "mean of 2×2, times a coefficient, plus a bias", f"{maps} + {maps}", 2 * maps
+
+
+def _linear(layer: nn.Linear) -> tuple[str, str, int]:
+    into, out = layer.in_features, layer.out_features
+    return "fully connected", f"{into}·{out} + {out}", into * out + out
+
+
+DESCRIPTIONS: dict[type[nn.Module], Callable[..., tuple[str, str, int]]] = {
+    nn.Conv2d: _convolution,
+    TableConv: _connected,
+    Subsample: _subsampling,
+    nn.Linear: _linear,
+}
+
+
+def _home(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device

@@ -1,0 +1,390 @@
+"""The process that owns the device: one thread, calls first, long work in turns.
+
+Long work is a generator function of a frozen config, named "module:function". What it yields is a
+state, frozen and small, or a living thing that can be looked at:
+
+    living.freeze() -> state         made only when somebody may see it
+    living.snapshot() -> Snapshot    written when the work pauses, ends, and now and then
+    living.progress -> float         from 0 to 1, for the time left
+
+or a `Snapshot`, which is kept for good. Work that can go on from a snapshot takes it as its second
+argument; the first thing it then yields is where the snapshot left it.
+
+The other side of the pipe is `core.shared.engine`, which says what each message means.
+"""
+
+import importlib
+import inspect
+import logging
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+import typing
+from collections import OrderedDict, deque
+from collections.abc import Callable, Generator, MutableSequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.shared import devices, snapshots
+
+__all__ = ["Owner", "own", "resolve", "sentence"]
+
+TURN = 0.04  # seconds that a generator keeps the device before the next one has it
+PUSH = 0.1  # seconds between two states of one run, at least
+REST = 0.5  # seconds between two states, at most, however dear a look is
+SHARE = 0.02  # of a run's time that may go into looking at it
+CALLS = 0.5  # seconds of calls on end, before training has a turn again
+KEEP = 20.0  # seconds between two rolling snapshots
+RESIDENT = 32  # ended runs whose living thing stays in memory to be asked
+MEMORY_WORDS = ("out of memory", "can't allocate", "not enough memory")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Run:
+    """A run as its owner holds it."""
+
+    name: str
+    number: int  # of this activation, for the watchdog
+    function: str
+    config: dict[str, Any]
+    folder: Path
+    status: str  # waiting, running, stepping, paused, finished, stopped, failed
+    work: Generator[Any, None, None] | None = None
+    living: Any = None
+    failure: str = ""
+    place: int = 0  # in the line of those that wait for memory; 0 is in
+    stale: bool = False  # the living thing moved since it was last looked at
+    pushed: float = 0.0  # when
+    rest: float = PUSH  # seconds until the next look
+    kept: float = field(default_factory=time.monotonic)  # when the last rolling snapshot was
+    active: float = 0.0  # seconds of turns and of waiting between them
+    pace: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=20))
+
+
+def own(
+    link: Connection, beat: MutableSequence[float], device: str | None, memory: int | None
+) -> None:
+    """Be the engine process: own the device until the server closes the pipe or dies.
+
+    Args:
+        link: to the server.
+        beat: shared with the server: when the work in hand began, and its number.
+        device: the device's name; None for the best one.
+        memory: bytes that new work may take on a CPU; None for nine tenths of what is free.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides when we end
+    parent = sys.modules["multiprocessing"].parent_process()
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+    owner = Owner(link, beat, device)
+    if owner.device.type == "cpu":
+        _confine(memory or int(devices.free_memory(owner.device) * 0.9))
+    owner.serve()
+
+
+class Owner:
+    """The one thread that touches the device."""
+
+    def __init__(
+        self, link: Connection, beat: MutableSequence[float], device: str | None = None
+    ) -> None:
+        self.link, self.beat = link, beat
+        self.device = devices.choose(device)
+        devices.prepare(self.device)
+        self.reserve = devices.free_memory(self.device) // 10
+        self.calls: deque[tuple[int, str, str | None, bytes]] = deque()
+        self.runs: dict[str, Run] = {}  # live ones
+        self.queue: deque[Run] = deque()  # those with a turn to come, in order
+        self.ended: OrderedDict[str, Run] = OrderedDict()
+        self.send("hello", str(self.device), devices.describe(self.device), devices.every())
+
+    def serve(self) -> None:
+        """Answer and train until the server says so or is gone."""
+        with suppress(EOFError, OSError):
+            while True:
+                waiting = not self.calls and not self.queue
+                while self.link.poll(None if waiting else 0):
+                    message = self.link.recv()
+                    if message[0] == "close":
+                        return
+                    getattr(self, "on_" + message[0])(*message[1:])
+                    waiting = False
+                until = time.monotonic() + CALLS
+                while self.calls and time.monotonic() < until:
+                    self.answer(*self.calls.popleft())
+                self.admit()
+                if self.queue:
+                    self.turn(self.queue[0])
+                    self.queue.rotate(-1)
+                    for run in [run for run in self.queue if run.status not in ACTIVE]:
+                        self.queue.remove(run)
+
+    # Messages from the server
+
+    def on_submit(
+        self, name: str, number: int, function: str, config: dict, folder: str, status: str
+    ) -> None:
+        """Take in a run; it starts, or goes on from its newest snapshot, when there is room."""
+        run = Run(name, number, function, config, Path(folder), status)
+        self.ended.pop(name, None)
+        self.runs[name] = run
+        if status != "paused":
+            run.status = "waiting"
+        self.tell(run)
+
+    def on_command(self, name: str, command: str) -> None:
+        """Pause, resume, step or stop; a command that does not fit the run's state changes nothing."""
+        run = self.runs.get(name)
+        if run is None:
+            return
+        if command == "stop":
+            self.end(run, "stopped")
+        elif command == "pause" and run.status in ("running", "stepping", "waiting"):
+            run.status, run.place = "paused", 0
+            try:
+                self.look(run)
+                self.write_rolling(run)
+            except Exception as error:
+                self.fail(run, error)
+        elif command in ("resume", "step") and run.status in ("paused", "stepping"):
+            run.status = "running" if command == "resume" else "stepping"
+            run.pace.clear()
+            if run not in self.queue:
+                self.queue.append(run)
+            self.tell(run)
+
+    def on_forget(self, name: str) -> None:
+        """Let go of a run for good."""
+        run = self.runs.get(name)
+        if run is not None:
+            self.end(run, "stopped")
+        self.ended.pop(name, None)
+
+    def on_call(self, ticket: int, target: str, name: str | None, arguments: bytes) -> None:
+        """Queue a call, with the living thing of the named run as first argument if there is one."""
+        self.calls.append((ticket, target, name, arguments))
+
+    # Short work
+
+    def answer(self, ticket: int, target: str, name: str | None, arguments: bytes) -> None:
+        """Make one call and send back what it gives, or the sentence that says why not."""
+        self.beat[1], self.beat[0] = ticket, time.monotonic()
+        try:
+            given = pickle.loads(arguments)
+            if name is None:
+                result = pickle.dumps(resolve(target)(*given))
+            else:
+                run = self.revive(name, *given[:3])
+                result = pickle.dumps(resolve(target)(run.living, *given[3:]))
+                run.stale = True
+                self.look(run)
+        except Exception as error:
+            self.send("answer", ticket, False, sentence(error).encode())
+            self.recover(error)
+        else:
+            self.send("answer", ticket, True, result)
+        finally:
+            self.beat[0] = 0
+
+    def revive(self, name: str, function: str, config: dict, folder: str) -> Run:
+        """Find a run's living thing in memory, or make it anew from its newest snapshot."""
+        run = self.runs.get(name) or self.ended.get(name)
+        if run is None:
+            run = Run(name, 0, function, config, Path(folder), "ended")
+            self.keep(run)
+        if run.living is None:
+            work = self.open(run)
+            while run.living is None:
+                run.living = _living(next(work))
+            if run.status in LIVE:
+                run.work = work
+            else:
+                work.close()
+        return run
+
+    # Long work
+
+    def open(self, run: Run) -> Generator[Any, None, None]:
+        """Start a run's generator, from its newest snapshot where it has one."""
+        function = resolve(run.function)
+        config = _config(function, run.config)
+        takes = len(inspect.signature(function).parameters)
+        snapshot = snapshots.newest(run.folder) if takes > 1 else None
+        return function(config, snapshot) if snapshot else function(config)
+
+    def admit(self) -> None:
+        """Let waiting runs in, first come first served, while the device has memory to spare."""
+        waiting = [run for run in self.runs.values() if run.status == "waiting"]
+        for place, run in enumerate(waiting):
+            if self.queue and devices.free_memory(self.device) < self.reserve:
+                if run.place != place + 1:
+                    run.place = place + 1
+                    self.tell(run)
+                continue
+            run.status, run.place = "running", 0
+            self.queue.append(run)
+            self.tell(run)
+
+    def turn(self, run: Run) -> None:
+        """Let one run work for its turn, then look at it if it is time to."""
+        began = time.monotonic()
+        self.beat[1], self.beat[0] = run.number, began
+        try:
+            if run.work is None:
+                run.work = self.open(run)
+            until = time.perf_counter() + TURN
+            while True:
+                given = next(run.work)
+                if isinstance(given, snapshots.Snapshot):
+                    snapshots.write(run.folder, given)
+                    continue
+                run.living, run.stale = given, True
+                if run.status == "stepping":
+                    run.status = "paused"
+                    break
+                if time.perf_counter() >= until:
+                    break
+            devices.synchronise(self.device)
+            self.look(run)
+            if time.monotonic() - run.kept > KEEP:
+                self.write_rolling(run)
+        except StopIteration:
+            self.end(run, "finished")
+        except BaseException as error:  # also SystemExit: one run never ends the process
+            self.fail(run, error)
+        finally:
+            self.beat[0] = 0
+
+    def look(self, run: Run) -> None:
+        """Freeze a run's state and send it, if it moved and enough time has passed or it stands."""
+        now = time.monotonic()
+        standing = run.status not in ACTIVE
+        if not standing and now - run.pushed < run.rest:
+            return
+        payload = None
+        if run.stale and run.living is not None:
+            state = run.living.freeze() if hasattr(run.living, "freeze") else run.living
+            payload = pickle.dumps(state)
+            run.stale = False
+        run.pushed = time.monotonic()
+        run.rest = min(max(PUSH, (run.pushed - now) / SHARE), REST)
+        self.tell(run, payload)
+
+    def tell(self, run: Run, payload: bytes | None = None) -> None:
+        """Send how a run stands, with its newest state if there is a new one."""
+        progress = getattr(run.living, "progress", 0.0)
+        left = None
+        if run.status == "running":
+            run.pace.append((time.monotonic(), progress))
+            (then, before), (now, here) = run.pace[0], run.pace[-1]
+            if here > before:
+                left = (1 - here) * (now - then) / (here - before)
+        status = "running" if run.status == "stepping" else run.status
+        self.send("state", run.name, status, run.place, progress, left, run.failure, payload)
+
+    def end(self, run: Run, status: str) -> None:
+        """Close a run's generator, keep its last state and weights, and free what it held."""
+        run.status = status
+        if run.work is not None:
+            with suppress(BaseException):  # a generator may refuse to be closed
+                run.work.close()
+        run.work = None
+        self.runs.pop(run.name, None)
+        run.stale = run.living is not None
+        try:
+            if status != "failed":
+                self.write_rolling(run)
+            self.look(run)
+        except Exception as error:
+            run.status, run.living = "failed", None
+            run.failure = run.failure or sentence(error)
+            self.tell(run)
+        self.keep(run)
+
+    def fail(self, run: Run, error: BaseException) -> None:
+        """End a run that cannot go on, with the sentence that says why."""
+        run.failure = sentence(error)
+        self.recover(error)
+        self.end(run, "failed")
+
+    def keep(self, run: Run) -> None:
+        """Hold an ended run in memory for questions, letting the longest unasked go."""
+        self.ended[run.name] = run
+        while len(self.ended) > RESIDENT:
+            self.ended.popitem(last=False)
+
+    def write_rolling(self, run: Run) -> None:
+        """Write where the run stands, if it can say so."""
+        if hasattr(run.living, "snapshot"):
+            snapshots.write(run.folder, run.living.snapshot(), rolling=True)
+        run.kept = time.monotonic()
+
+    def recover(self, error: BaseException) -> None:
+        """Log what went wrong, let go of what it held, and leave the device usable."""
+        log.warning("work failed: %s", sentence(error), exc_info=error)
+        error.__traceback__ = None  # its frames hold the tensors
+        devices.release(self.device)
+
+    def send(self, *message: object) -> None:
+        """Send one message to the server."""
+        self.link.send(message)
+
+
+ACTIVE = ("running", "stepping")
+LIVE = ("waiting", "running", "stepping", "paused")
+
+
+def resolve(target: str) -> Callable[..., Any]:
+    """Find a function by its name "module:function".
+
+    Raises: ValueError when there is none of that name.
+    """
+    module, _, name = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"target must name a function as module:function, got {target!r}") from error
+
+
+def sentence(error: BaseException) -> str:
+    """Say in one sentence what went wrong and, where we know it, what to try."""
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or any(word in text.lower() for word in MEMORY_WORDS):
+        return "The device ran out of memory: try a smaller batch or a smaller network."
+    if isinstance(error, (ValueError, FloatingPointError)) and text:
+        return text
+    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
+
+
+def _config(function: Callable[..., Any], values: dict[str, Any]) -> Any:
+    """Build a function's config from JSON values, by the type of its first argument."""
+    first = next(iter(inspect.signature(function).parameters))
+    kind = typing.get_type_hints(inspect.unwrap(function))[first]
+    return kind(**values)
+
+
+def _living(given: Any) -> Any:
+    return None if isinstance(given, snapshots.Snapshot) else given
+
+
+def _confine(memory: int) -> None:
+    """Let allocations beyond this many bytes fail here, and the kernel prefer us to the server."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        with open("/proc/self/status", encoding="ascii") as lines:
+            data = next(int(line.split()[1]) for line in lines if line.startswith("VmData:"))
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        limit = data * 1024 + memory
+        if hard == resource.RLIM_INFINITY or limit < hard:
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")

@@ -1,0 +1,66 @@
+"""How a network learns, as a frozen value: the whole of it, so that a run can be done again."""
+
+import math
+from dataclasses import dataclass
+
+__all__ = ["OPTIMISERS", "SCHEDULES", "Recipe"]
+
+OPTIMISERS = ("momentum", "adam")
+SCHEDULES = ("linear", "constant")
+LARGEST_RATE, LARGEST_BATCH, MOST_EPOCHS, LAST_SEED = 10.0, 10_000, 100, 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What to do with a network and its data.
+
+    learning_rate: η, the size of a step at the start.
+    batch_size: images a step.
+    optimiser: "momentum" is SGD with momentum 0.9, "adam" is Adam with β = 0.9, 0.999.
+    schedule: "linear" takes the rate down to 0 at the last step, "constant" leaves it.
+    epochs: passes over the training images.
+    seed: of the weights at the start and of the order of the images.
+
+    Raises: ValueError when a value is outside its range.
+    """
+
+    learning_rate: float = 0.02
+    batch_size: int = 32
+    optimiser: str = "momentum"
+    schedule: str = "linear"
+    epochs: int = 3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check each value."""
+        require_rate(self.learning_rate)
+        for name, lowest, highest in (
+            ("batch_size", 1, LARGEST_BATCH),
+            ("epochs", 1, MOST_EPOCHS),
+            ("seed", 0, LAST_SEED),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not lowest <= value <= highest:
+                raise ValueError(
+                    f"{name} must be a whole number from {lowest} to {highest}, got {value!r}"
+                )
+        for name, known in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {known}, got {getattr(self, name)!r}")
+
+    def share(self, step: int, steps: int) -> float:
+        """Tell which share of the learning rate is used in a step, counted from 0, of so many."""
+        return 1 - step / steps if self.schedule == "linear" else 1.0
+
+    def steps_an_epoch(self, images: int) -> int:
+        """Count the steps of one pass over so many images; the last may have a smaller batch."""
+        return math.ceil(images / self.batch_size)
+
+
+def require_rate(rate: float) -> None:
+    """Refuse a learning rate that is none.
+
+    Raises: ValueError when it is not above 0 and at most 10.
+    """
+    if not 0 < rate <= LARGEST_RATE:  # also refuses NaN
+        raise ValueError(f"learning_rate must be above 0 and at most {LARGEST_RATE:g}, got {rate!r}")

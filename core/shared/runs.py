@@ -1,0 +1,173 @@
+"""Runs on disk: what was asked for, how it stands, and what it takes; nothing is ever unpickled.
+
+    folder/VISITOR/RUN/run.json                      what, with which config, for whom, how it ended
+    folder/VISITOR/RUN/snapshot-000000123.safetensors  the weights at step 123, for the time machine
+    folder/VISITOR/RUN/newest.safetensors            the last ones, replaced again and again
+
+Every file is written beside its place and then moved there, so a process killed in the middle of
+a write leaves the old file or the new one, never half of either. This module needs no torch: the
+server reads it too. The weights themselves are the business of `core.shared.snapshots`.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Manifest", "Usage", "create", "delete", "found", "folder_of", "save", "trim", "usage"]
+
+NAME = re.compile(r"[0-9a-z]{1,32}")
+DAY = 86_400  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """One run as its run.json tells it."""
+
+    run: str
+    visitor: str
+    function: str  # "module:function"
+    config: dict[str, Any]  # JSON values, the arguments of the function's config
+    status: str
+    started: float  # seconds since 1970
+    failure: str = ""  # one sentence, when it failed
+    pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What a visitor's runs take, and what goes first when it is too much."""
+
+    taken: int  # bytes
+    quota: int  # bytes
+    next_to_go: Manifest | None  # the oldest run that is neither pinned nor live
+
+
+def create(root: Path, visitor: str, function: str, config: dict[str, Any]) -> Manifest:
+    """Make the folder of a new run and write its manifest."""
+    manifest = Manifest(
+        run=secrets.token_hex(6),
+        visitor=visitor,
+        function=function,
+        config=config,
+        status="waiting",
+        started=time.time(),
+    )
+    folder_of(root, manifest).mkdir(parents=True)
+    save(root, manifest)
+    return manifest
+
+
+def folder_of(root: Path, manifest: Manifest) -> Path:
+    """Tell where a run lives.
+
+    Raises: ValueError when the run or the visitor has a name that could lead out of the folder.
+    """
+    for name in (manifest.visitor, manifest.run):
+        if not NAME.fullmatch(name):
+            raise ValueError(f"name must be 1 to 32 of 0-9 and a-z, got {name!r}")
+    return root / manifest.visitor / manifest.run
+
+
+def save(root: Path, manifest: Manifest) -> None:
+    """Write the manifest anew, unless the run's folder has gone meanwhile."""
+    folder = folder_of(root, manifest)
+    text = json.dumps(asdict(manifest), ensure_ascii=False, indent=1)
+    if folder.is_dir():
+        atomically(folder / "run.json", lambda place: place.write_text(text, encoding="utf-8"))
+
+
+def atomically(place: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a file beside the place, then move it there in one step."""
+    beside = place.with_name(f".{place.name}.{os.getpid()}")
+    try:
+        write(beside)
+        os.replace(beside, place)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def found(root: Path) -> Iterator[Manifest]:
+    """Read every manifest under the folder; a damaged one is passed over."""
+    for path in sorted(root.glob("*/*/run.json")):
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            manifest = Manifest(**{name.name: values[name.name] for name in fields(Manifest)})
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if manifest.run == path.parent.name and manifest.visitor == path.parent.parent.name:
+            yield manifest
+
+
+def delete(root: Path, manifest: Manifest) -> None:
+    """Remove a run and all its snapshots."""
+    shutil.rmtree(folder_of(root, manifest), ignore_errors=True)
+
+
+def usage(root: Path, manifests: list[Manifest], quota: int) -> Usage:
+    """Add up what these runs of one visitor take.
+
+    Args:
+        root: the folder of all runs.
+        manifests: the visitor's runs.
+        quota: bytes that they may take.
+    """
+    idle = [each for each in manifests if not each.pinned and each.status not in LIVE]
+    return Usage(
+        taken=sum(_size(folder_of(root, each)) for each in manifests),
+        quota=quota,
+        next_to_go=min(idle, key=lambda each: each.started, default=None),
+    )
+
+
+def trim(root: Path, manifests: list[Manifest], quota: int) -> list[Manifest]:
+    """Delete a visitor's oldest idle runs until the rest fit into the quota.
+
+    Returns: the manifests that are left, in the order in which they were given.
+    """
+    left = list(manifests)
+    while True:
+        now = usage(root, left, quota)
+        if now.taken <= quota or now.next_to_go is None:
+            return left
+        delete(root, now.next_to_go)
+        left.remove(now.next_to_go)
+
+
+def forget(root: Path, older_than: float = 30 * DAY) -> None:
+    """Delete the unpinned runs that nobody has touched for so many seconds."""
+    limit = time.time() - older_than
+    for manifest in list(found(root)):
+        folder = folder_of(root, manifest)
+        if not manifest.pinned and folder.stat().st_mtime < limit:
+            delete(root, manifest)
+
+
+LIVE = ("waiting", "running", "paused")
+
+
+def interrupted(root: Path) -> list[Manifest]:
+    """Find all runs, those that were live when their server died marked as interrupted."""
+    manifests = []
+    for manifest in found(root):
+        if manifest.status in LIVE:
+            manifest = replace(manifest, status="interrupted")  # noqa: PLW2901
+            save(root, manifest)
+        manifests.append(manifest)
+    return manifests
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.glob("*"):
+        try:
+            total += path.stat().st_size
+        except OSError:  # a rolling snapshot was replaced under our eyes
+            continue
+    return total

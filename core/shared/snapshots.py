@@ -1,0 +1,77 @@
+"""Weights on disk: a step's tensors with what is known about it, in one safetensors file."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from core.shared.runs import atomically
+
+__all__ = ["Snapshot", "load", "log_spaced", "newest", "steps", "write"]
+
+ROLLING = "newest.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A piece of long work as it stood after a step, complete enough to go on from."""
+
+    step: int
+    tensors: Mapping[str, Tensor]
+    record: Mapping[str, Any]  # JSON values
+
+
+def log_spaced(total: int, count: int = 30) -> frozenset[int]:
+    """Choose about `count` steps from 0 to total, dense at the start, where networks change most."""
+    return frozenset({0, total} | {round(total ** (k / (count - 1))) for k in range(count)})
+
+
+def write(folder: Path, snapshot: Snapshot, *, rolling: bool = False) -> None:
+    """Write the snapshot to its place in the run's folder; a rolling one replaces the last."""
+    tensors = {
+        name: value.detach().to("cpu", copy=False).contiguous()
+        for name, value in snapshot.tensors.items()
+    }
+    words = {"step": str(snapshot.step), "record": json.dumps(snapshot.record)}
+    name = ROLLING if rolling else f"snapshot-{snapshot.step:09}.safetensors"
+    if folder.is_dir():
+        atomically(folder / name, lambda place: save_file(tensors, place, metadata=words))
+
+
+def steps(folder: Path) -> tuple[int, ...]:
+    """List the steps of the run that were kept for good, in order."""
+    names = (path.stem for path in folder.glob("snapshot-*.safetensors"))
+    return tuple(sorted(int(name.removeprefix("snapshot-")) for name in names))
+
+
+def load(path: Path) -> Snapshot:
+    """Read a snapshot; nothing in the file is executed.
+
+    Raises: ValueError when the file is damaged or no snapshot of ours.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            words = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return Snapshot(int(words["step"]), tensors, json.loads(words["record"]))
+    except Exception as error:  # safetensors raises its own class and plain ones
+        raise ValueError(f"{path.name} must be a snapshot of a run, got: {error}") from error
+
+
+def newest(folder: Path) -> Snapshot | None:
+    """Read the snapshot of the highest step that can be read, None where there is none."""
+    kept = [folder / f"snapshot-{step:09}.safetensors" for step in steps(folder)[:-4:-1]]
+    best: Snapshot | None = None
+    for path in [folder / ROLLING, *kept]:
+        try:
+            snapshot = load(path)
+        except ValueError:
+            continue
+        if best is None or snapshot.step > best.step:
+            best = snapshot
+    return best

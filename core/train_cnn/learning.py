@@ -1,0 +1,142 @@
+"""LeNet-5 learns MNIST, and can be looked at, spoken to and tested between two steps."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from core.shared import devices, networks
+from core.shared.data import mnist
+from core.shared.digits import centre_by_mass
+from core.shared.recipes import Recipe
+from core.shared.snapshots import Snapshot
+from core.shared.training import Training, evaluate
+from core.train_cnn import Reading, State
+
+__all__ = ["Lesson", "change_rate", "read", "show", "table", "test", "train"]
+
+MAPS = ("C1", "S2", "C3", "S4")
+
+
+class Lesson:
+    """A training with what the visitor watches in it."""
+
+    def __init__(self, training: Training, watched: int = 0) -> None:
+        self.training, self.watched = training, watched
+        self.ink: Float[np.ndarray, "h w"] | None = None
+        self.tested: tuple[int, float] | None = None
+
+    @property
+    def progress(self) -> float:
+        """The share of the steps that is done."""
+        return self.training.progress
+
+    def snapshot(self) -> Snapshot:
+        """Keep all that it takes to go on from here."""
+        return self.training.snapshot()
+
+    def freeze(self) -> State:
+        """Look at the training; nothing in it moves by that."""
+        training = self.training
+        network, validation = training.network, training.digits.validation
+        image = validation.images[self.watched : self.watched + 1]
+        with torch.no_grad():
+            given = networks.outputs(network, image)
+        nothing = float("nan")
+        return State(
+            step=training.step,
+            steps=training.steps,
+            epoch=training.step / training.steps_an_epoch,
+            learning_rate=training.rate * training.recipe.share(training.step, training.steps),
+            curves=np.array(
+                [
+                    (
+                        point.step,
+                        nothing if point.training_loss is None else point.training_loss,
+                        nothing if point.training_accuracy is None else point.training_accuracy,
+                        point.validation_loss,
+                        point.validation_accuracy,
+                        point.validation_images,
+                    )
+                    for point in training.points
+                ]
+            ),
+            changes=tuple(training.changes),
+            confusion=training.confusion.numpy(),
+            confusion_images=training.points[-1].validation_images,
+            kernels=_array(network.C1[0].weight[:, 0]),
+            watched=_array(image[0, 0]),
+            label=int(validation.labels[self.watched]),
+            maps={name: _array(given[name][0]) for name in MAPS},
+            watched_probabilities=_array(given["output"][0].softmax(0)),
+            drawn=None if self.ink is None else self.reading(self.ink),
+            tested=self.tested,
+        )
+
+    def reading(self, ink: Float[np.ndarray, "h w"]) -> Reading:
+        """Read a drawn digit with the weights as they are now."""
+        seen = centre_by_mass(ink)
+        if seen is None:
+            return Reading(None, None)
+        image = torch.from_numpy(seen).to(self.training.digits.validation.images)[None, None]
+        with torch.no_grad():
+            return Reading(seen, _array(self.training.network(image)[0].softmax(0)))
+
+
+def train(recipe: Recipe, snapshot: Snapshot | None = None) -> Iterator[Lesson | Snapshot]:
+    """Train LeNet-5 on the 50,000 training digits, yielding after each step.
+
+    Args:
+        recipe: how; with its seed it determines every weight, on one kind of device.
+        snapshot: where to go on; None starts anew.
+
+    Returns: the same lesson again and again, and a snapshot at log-spaced steps.
+    Raises: FloatingPointError when the loss is no longer finite.
+    """
+    device = devices.choose()
+    network = networks.lenet5(torch.Generator().manual_seed(recipe.seed)).to(device)
+    lesson = Lesson(Training(network, mnist(device), recipe, snapshot))
+    yield lesson
+    for kept in lesson.training.run():
+        if kept is not None:
+            yield kept
+        yield lesson
+
+
+def change_rate(lesson: Lesson, rate: float) -> None:
+    """Go on with another learning rate."""
+    lesson.training.change_rate(rate)
+
+
+def read(lesson: Lesson, ink: Float[np.ndarray, "h w"] | None) -> Reading | None:
+    """Read a drawn digit, and again in each state from now on; None takes it away."""
+    lesson.ink = ink
+    return None if ink is None else lesson.reading(ink)
+
+
+def show(lesson: Lesson, index: int) -> None:
+    """Show the feature maps of another validation digit, by its index.
+
+    Raises: ValueError when there is no such digit.
+    """
+    count = len(lesson.training.digits.validation)
+    if not 0 <= index < count:
+        raise ValueError(f"index must be from 0 to {count - 1:,}, got {index!r}")
+    lesson.watched = index
+
+
+def test(lesson: Lesson) -> tuple[int, float]:
+    """Read the 10,000 test digits: the step and the share that was right."""
+    result = evaluate(lesson.training.network, lesson.training.digits.test)
+    lesson.tested = lesson.training.step, result.accuracy
+    return lesson.tested
+
+
+def table() -> tuple[networks.Layer, ...]:
+    """Describe the layers of the network that this panel trains."""
+    return networks.table(networks.lenet5(torch.Generator().manual_seed(0)))
+
+
+def _array(values: torch.Tensor) -> np.ndarray:
+    return values.detach().float().cpu().numpy().copy()
