@@ -56,7 +56,7 @@ class View:
     place: int  # in the line of those that wait for memory; 0: not waiting
     version: int  # grows with every change
     progress: float  # 0 to 1
-    seconds_left: float | None
+    pace: float | None  # progress a second, lately; None while it stands
     failure: str  # one sentence, when it failed
     started: float  # seconds since 1970
     pinned: bool
@@ -66,6 +66,11 @@ class View:
     def live(self) -> bool:
         """Whether it can still move by itself or when told to."""
         return self.status in runs.LIVE
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest takes at the present pace."""
+        return (1 - self.progress) / self.pace if self.pace else None
 
 
 class Engine:
@@ -364,7 +369,7 @@ class Engine:
         status: str,
         place: int,
         progress: float,
-        left: float | None,
+        pace: float | None,
         failure: str,
         payload: bytes | None,
     ) -> None:
@@ -374,7 +379,7 @@ class Engine:
             if record is None or record.worker is not worker:
                 return
             record.version += 1
-            record.place, record.seconds_left = place, left
+            record.place, record.pace = place, pace
             record.progress = progress if status != "waiting" else record.progress
             if payload is not None:
                 record.payload, record.state = payload, None
@@ -424,7 +429,8 @@ class _Record:
         self.manifest = manifest
         self.worker: _Worker | None = None
         self.number = self.version = self.place = 0
-        self.progress, self.seconds_left = 0.0, None
+        self.progress = 0.0
+        self.pace: float | None = None
         self.payload: bytes | None = None
         self.state: Any = None  # the payload, once somebody looked
 
@@ -446,7 +452,7 @@ class _Record:
             place=self.place,
             version=self.version,
             progress=self.progress,
-            seconds_left=self.seconds_left,
+            pace=self.pace,
             failure=manifest.failure,
             started=manifest.started,
             pinned=manifest.pinned,

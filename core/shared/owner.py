@@ -67,8 +67,7 @@ class Run:
     pushed: float = 0.0  # when
     rest: float = PUSH  # seconds until the next look
     kept: float = field(default_factory=time.monotonic)  # when the last rolling snapshot was
-    active: float = 0.0  # seconds of turns and of waiting between them
-    pace: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=20))
+    pace: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=20))  # when, progress
 
 
 def own(
@@ -186,6 +185,7 @@ class Owner:
                 run = self.revive(name, *given[:3])
                 result = pickle.dumps(resolve(target)(run.living, *given[3:]))
                 run.stale = True
+                run.pushed = 0  # the asker sees at once what the call changed
                 self.look(run)
         except Exception as error:
             self.send("answer", ticket, False, sentence(error).encode())
@@ -282,14 +282,14 @@ class Owner:
     def tell(self, run: Run, payload: bytes | None = None) -> None:
         """Send how a run stands, with its newest state if there is a new one."""
         progress = getattr(run.living, "progress", 0.0)
-        left = None
+        pace = None
         if run.status == "running":
             run.pace.append((time.monotonic(), progress))
             (then, before), (now, here) = run.pace[0], run.pace[-1]
-            if here > before:
-                left = (1 - here) * (now - then) / (here - before)
+            if now > then:
+                pace = (here - before) / (now - then)
         status = "running" if run.status == "stepping" else run.status
-        self.send("state", run.name, status, run.place, progress, left, run.failure, payload)
+        self.send("state", run.name, status, run.place, progress, pace, run.failure, payload)
 
     def end(self, run: Run, status: str) -> None:
         """Close a run's generator, keep its last state and weights, and free what it held."""

@@ -18,6 +18,7 @@ CHANGE_RATE = "core.train_cnn.learning:change_rate"
 READ = "core.train_cnn.learning:read"
 SHOW = "core.train_cnn.learning:show"
 TEST = "core.train_cnn.learning:test"
+UNTRAINED = "core.train_cnn.learning:untrained"
 TABLE = "core.train_cnn.learning:table"
 TRAINING_IMAGES, VALIDATION_IMAGES, TEST_IMAGES = 50_000, 10_000, 10_000
 

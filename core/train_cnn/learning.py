@@ -14,7 +14,7 @@ from core.shared.snapshots import Snapshot
 from core.shared.training import Training, evaluate
 from core.train_cnn import Reading, State
 
-__all__ = ["Lesson", "change_rate", "read", "show", "table", "test", "train"]
+__all__ = ["Lesson", "change_rate", "read", "show", "table", "test", "train", "untrained"]
 
 MAPS = ("C1", "S2", "C3", "S4")
 
@@ -94,9 +94,7 @@ def train(recipe: Recipe, snapshot: Snapshot | None = None) -> Iterator[Lesson |
     Returns: the same lesson again and again, and a snapshot at log-spaced steps.
     Raises: FloatingPointError when the loss is no longer finite.
     """
-    device = devices.choose()
-    network = networks.lenet5(torch.Generator().manual_seed(recipe.seed)).to(device)
-    lesson = Lesson(Training(network, mnist(device), recipe, snapshot))
+    lesson = _begin(recipe, snapshot)
     yield lesson
     for kept in lesson.training.run():
         if kept is not None:
@@ -133,9 +131,20 @@ def test(lesson: Lesson) -> tuple[int, float]:
     return lesson.tested
 
 
+def untrained(seed: int) -> State:
+    """Look at the network that a run with this seed will start from."""
+    return _begin(Recipe(seed=seed), None).freeze()
+
+
 def table() -> tuple[networks.Layer, ...]:
     """Describe the layers of the network that this panel trains."""
     return networks.table(networks.lenet5(torch.Generator().manual_seed(0)))
+
+
+def _begin(recipe: Recipe, snapshot: Snapshot | None) -> Lesson:
+    device = devices.choose()
+    network = networks.lenet5(torch.Generator().manual_seed(recipe.seed)).to(device)
+    return Lesson(Training(network, mnist(device), recipe, snapshot))
 
 
 def _array(values: torch.Tensor) -> np.ndarray:

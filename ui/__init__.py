@@ -1,0 +1,1 @@
+"""Streamlit code that two pages or more need: the frame, the engine's handle, charts, controls."""

@@ -1,0 +1,46 @@
+"""Words and numbers on the screen, in places that do not move when they change."""
+
+import html
+from collections.abc import Sequence
+
+import streamlit as st
+
+__all__ = ["duration", "figures", "probabilities"]
+
+
+def figures(pairs: Sequence[tuple[str, str]]) -> None:
+    """Show named numbers in a row; each keeps its place and width."""
+    cells = "".join(
+        f'<div style="min-width:7.2rem;flex:1"><div style="font-size:.85rem;opacity:.8">'
+        f'{html.escape(name)}</div><div style="font-size:1.25rem;font-weight:600;'
+        f'font-variant-numeric:tabular-nums;white-space:nowrap">{html.escape(value)}</div></div>'
+        for name, value in pairs
+    )
+    st.html(f'<div style="display:flex;flex-wrap:wrap;gap:.3rem 1rem">{cells}</div>')
+
+
+def probabilities(values: Sequence[float], best: int) -> None:
+    """Show the probabilities of the ten digits as bars, the best one marked."""
+    rows = "".join(
+        f'<div style="display:grid;grid-template-columns:1rem 1fr 3.6rem;gap:.5rem;'
+        f'align-items:center;font-weight:{700 if digit == best else 400}"><span>{digit}</span>'
+        f'<span style="background:color-mix(in srgb, currentColor 12%, transparent);'
+        f'border-radius:3px"><span style="display:block;height:.95rem;border-radius:3px;'
+        f"width:{100 * value:.1f}%;background:{'#d55e00' if digit == best else '#0072b2'}\"></span>"
+        f'</span><span style="text-align:right;font-variant-numeric:tabular-nums">'
+        f"{value:.1%}</span></div>"
+        for digit, value in enumerate(values)
+    )
+    st.html(f'<div style="font-size:.9rem;line-height:1.45">{rows}</div>')
+
+
+def duration(seconds: float | None) -> str:
+    """Say a time as a person would: "12 s", "3 min 5 s", "1 h 10 min"; a dash for no time."""
+    if seconds is None:
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
