@@ -92,9 +92,10 @@ class TableConv(nn.Conv2d):
 def lenet5(source: torch.Generator) -> nn.Sequential:
     """Build LeNet-5 for 28×28 digits: pixels (n, 1, 28, 28) to logits (n, 10), 60,850 parameters.
 
-    Layers C1 to F6 are the paper's, Table I and trained subsampling included. Two things are not:
-    the output is a linear layer for a softmax instead of the paper's radial basis functions, and
-    weights start with variance 1/fan-in.
+    Layers C1 to F6 are the paper's, Table I and trained subsampling included; C5, a convolution of
+    5×5 maps by 5×5 kernels, is written as the fully connected layer that it then is. Two things are
+    not the paper's: the output is a linear layer for a softmax instead of radial basis functions,
+    and weights start with variance 1/fan-in.
 
     Args:
         source: draws the starting weights.
@@ -109,8 +110,8 @@ def lenet5(source: torch.Generator) -> nn.Sequential:
             S2=nn.Sequential(Subsample(6), Squash()),
             C3=nn.Sequential(TableConv(), Squash()),
             S4=nn.Sequential(Subsample(16), Squash()),
-            C5=nn.Sequential(nn.Conv2d(16, 120, 5), Squash()),
-            F6=nn.Sequential(nn.Flatten(), nn.Linear(120, 84), Squash()),
+            C5=nn.Sequential(nn.Flatten(), nn.Linear(400, 120), Squash()),
+            F6=nn.Sequential(nn.Linear(120, 84), Squash()),
             output=nn.Linear(84, 10),
         )
     )

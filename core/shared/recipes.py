@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 __all__ = ["OPTIMISERS", "SCHEDULES", "Recipe"]
 
-OPTIMISERS = ("momentum", "adam")
+OPTIMISERS = ("nesterov", "momentum", "adam")
 SCHEDULES = ("linear", "constant")
+WARM_UP = 0.05  # of the steps, in which the linear schedule rises to the full rate
 LARGEST_RATE, LARGEST_BATCH, MOST_EPOCHS, LAST_SEED = 10.0, 10_000, 100, 2**31 - 1
 
 
@@ -14,19 +15,20 @@ LARGEST_RATE, LARGEST_BATCH, MOST_EPOCHS, LAST_SEED = 10.0, 10_000, 100, 2**31 -
 class Recipe:
     """What to do with a network and its data.
 
-    learning_rate: η, the size of a step at the start.
+    learning_rate: η, the rate at its highest.
     batch_size: images a step.
-    optimiser: "momentum" is SGD with momentum 0.9, "adam" is Adam with β = 0.9, 0.999.
-    schedule: "linear" takes the rate down to 0 at the last step, "constant" leaves it.
+    optimiser: "momentum" is SGD with momentum 0.9, "nesterov" the same looking ahead, "adam" is
+        Adam with β = 0.9, 0.999.
+    schedule: "linear" warms up over a twentieth of the steps, then falls to 0; "constant" stays.
     epochs: passes over the training images.
     seed: of the weights at the start and of the order of the images.
 
     Raises: ValueError when a value is outside its range.
     """
 
-    learning_rate: float = 0.02
-    batch_size: int = 32
-    optimiser: str = "momentum"
+    learning_rate: float = 0.05
+    batch_size: int = 64
+    optimiser: str = "nesterov"
     schedule: str = "linear"
     epochs: int = 3
     seed: int = 0
@@ -50,7 +52,10 @@ class Recipe:
 
     def share(self, step: int, steps: int) -> float:
         """Tell which share of the learning rate is used in a step, counted from 0, of so many."""
-        return 1 - step / steps if self.schedule == "linear" else 1.0
+        if self.schedule == "constant":
+            return 1.0
+        rise = max(1, round(WARM_UP * steps))
+        return min((step + 1) / rise, (steps - step) / max(1, steps - rise))
 
     def steps_an_epoch(self, images: int) -> int:
         """Count the steps of one pass over so many images; the last may have a smaller batch."""

@@ -242,7 +242,13 @@ def _optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Make the recipe's optimiser; fused, it takes one call a step instead of one a tensor."""
     if recipe.optimiser == "adam":
         return torch.optim.Adam(network.parameters(), recipe.learning_rate, fused=True)
-    return torch.optim.SGD(network.parameters(), recipe.learning_rate, momentum=0.9, fused=True)
+    return torch.optim.SGD(
+        network.parameters(),
+        recipe.learning_rate,
+        momentum=0.9,
+        nesterov=recipe.optimiser == "nesterov",
+        fused=True,
+    )
 
 
 def _under(prefix: str, snapshot: Snapshot) -> dict[str, Tensor]:
