@@ -7,9 +7,12 @@ import streamlit as st
 
 from ui import frame, server
 
-st.set_page_config(page_title="Glassbox", page_icon=":material/deployed_code:", layout="wide")
+ROOT = Path(__file__).parents[1]
+st.set_page_config(page_title="Glassbox", page_icon=ROOT / "assets" / "icon.svg", layout="wide")
 
-home = st.Page(Path(__file__).parent / "home.py", title="Home", icon=":material/home:", default=True)
+home = st.Page(
+    Path(__file__).parent / "home.py", title="Home", icon=":material/home:", default=True
+)
 sections = {
     section.capitalize(): [
         st.Page(panel.path, title=panel.title, help=panel.question) for panel in group

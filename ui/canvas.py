@@ -15,7 +15,7 @@ import numpy as np
 import streamlit as st
 from jaxtyping import Float, Int
 
-__all__ = ["Maps", "confusion", "drag", "maps", "pad"]
+__all__ = ["Maps", "confusion", "drag", "ink_of", "maps", "pad", "value_of"]
 
 JS = Path(__file__).parent / "js"
 SIDE = 84  # pixels of the pad's drawing, as ui/js/pen.js sends it
@@ -24,9 +24,9 @@ _maps = st.components.v2.component(
     "glassbox_maps",
     html='<div class="board"></div>',
     css="""
-    .board { display: flex; flex-wrap: wrap; gap: .6rem 1.2rem; align-items: flex-start; }
-    figure { margin: 0; flex: var(--share) 1 calc(var(--share) * 4.2rem); max-width: calc(var(--share) * 7rem);
-      min-width: 0; }
+    .board { display: flex; flex-wrap: wrap; gap: .6rem .9rem; align-items: flex-start; }
+    figure { margin: 0; flex: var(--share) 1 calc(var(--share) * 3.4rem); min-width: 4.5rem;
+      max-width: calc(var(--share) * 6.5rem); }
     figcaption { display: flex; flex-direction: column; font-size: .88rem; line-height: 1.35;
       font-family: var(--st-font); color: var(--st-text-color); padding-bottom: .2rem;
       font-variant-numeric: tabular-nums; white-space: nowrap; overflow: hidden; }
@@ -125,11 +125,15 @@ def confusion(counts: Int[np.ndarray, "10 10"], *, key: str, alt: str) -> None:
     _confusion(key=key, data={"counts": counts.tolist(), "alt": alt})
 
 
-def pad(*, key: str, on_change: Callable[[], None]) -> Float[np.ndarray, "84 84"] | None:
-    """Let the visitor draw; gives the ink from 0 to 1, None while nothing is drawn."""
+def pad(*, key: str, on_change: Callable[[], None]) -> None:
+    """Let the visitor draw; `ink_of` tells what."""
     ink = (st.session_state.get(key) or {}).get("ink", "")
-    drawn = _pad(key=key, data={"ink": ink}, default={"ink": ""}, on_ink_change=on_change)
-    return read_ink(drawn.ink)
+    _pad(key=key, data={"ink": ink}, default={"ink": ""}, on_ink_change=on_change)
+
+
+def ink_of(key: str) -> Float[np.ndarray, "84 84"] | None:
+    """Give what is drawn on a pad, from 0 (paper) to 1; None while nothing is."""
+    return read_ink((st.session_state.get(key) or {}).get("ink", ""))
 
 
 def read_ink(text: object) -> Float[np.ndarray, "84 84"] | None:
@@ -145,16 +149,14 @@ def read_ink(text: object) -> Float[np.ndarray, "84 84"] | None:
 
 def drag(
     label: str, lowest: int, highest: int, value: int, *, key: str, on_change: Callable[[], None]
-) -> int:
-    """Draw a slider that answers while it is dragged; gives its value, inside its bounds."""
-    now = (st.session_state.get(key) or {}).get("value", value)
-    drawn = _drag(
-        key=key,
-        data={"label": label, "lowest": lowest, "highest": highest, "step": 1, "value": now},
-        default={"value": value},
-        on_value_change=on_change,
-    )
-    try:
-        return min(max(int(drawn.value), lowest), highest)
-    except (TypeError, ValueError):
-        return value
+) -> None:
+    """Draw a slider that answers while it is dragged; `value_of` tells where it stands."""
+    data = {"label": label, "lowest": lowest, "highest": highest, "step": 1}
+    data["value"] = value_of(key, value)
+    _drag(key=key, data=data, default={"value": value}, on_value_change=on_change)
+
+
+def value_of(key: str, value: int) -> int:
+    """Give where a dragged slider stands; the core checks that it is inside its bounds."""
+    told = (st.session_state.get(key) or {}).get("value", value)
+    return told if isinstance(told, int) else value

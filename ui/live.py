@@ -1,19 +1,89 @@
 """Pages that move by themselves, and what to do when the engine says no."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
 
-from core.shared.engine import EngineError
+from core.shared.engine import Engine, EngineError, View
+from ui import visitors
 
-__all__ = ["trying"]
+__all__ = ["looking", "period", "standing", "transport", "trying"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+ALONE = 0.25  # seconds between two looks of a visitor who is alone
+CROWD = 50.0  # looks a second, for all visitors together, that the server has time for
 
 
-def trying(do: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+def period() -> float:
+    """Seconds between two looks at a run, longer when many look."""
+    return max(ALONE, visitors.present() / CROWD)
+
+
+def trying(do: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R | None:
     """Do it; when it cannot be done, show the one sentence that says why and give None."""
     try:
         return do(*arguments, **named)
+    except KeyError:
+        st.toast("This run is gone: it was deleted in another window.", icon=":material/info:")
     except (EngineError, ValueError) as error:
         st.toast(str(error), icon=":material/error:", duration="long")
-        return None
+    return None
+
+
+def looking(watch: Callable[[], None], run: View | None) -> None:
+    """Run `watch` now, and again and again as long as the run may move by itself."""
+    moving = run is not None and run.status in ("running", "waiting")
+    st.fragment(watch, run_every=period() if moving else None)()
+
+
+def transport(engine: Engine, run: View | None, start: Callable[[], None]) -> None:
+    """Draw start, stop, pause, resume and step; each keeps its place, grey where it does nothing."""
+    status = run.status if run else ""
+    name = (run.run,) if run else ()
+    goes_on = status in ("paused", "stopped", "failed", "interrupted")
+
+    def does(command: Callable[[str], None]) -> dict[str, Any]:
+        return {"on_click": trying, "args": (command, *name), "width": 150}
+
+    with st.container(horizontal=True, gap="small"):
+        if run and run.live:
+            st.button("Stop", icon=":material/stop:", **does(engine.stop))
+        else:
+            st.button(
+                "Start", type="primary", icon=":material/play_arrow:", on_click=start, width=150
+            )
+        if goes_on:
+            word = "Resume" if status == "paused" else "Continue"
+            st.button(word, icon=":material/resume:", **does(engine.resume))
+        else:
+            off = status not in ("running", "waiting")
+            st.button("Pause", icon=":material/pause:", disabled=off, **does(engine.pause))
+        off = status != "paused"
+        st.button("One step", icon=":material/skip_next:", disabled=off, **does(engine.step))
+
+
+STANDS = {
+    "": "This is the network before its first step, with random weights from the seed.",
+    "waiting": "Waiting for the engine.",
+    "running": "Running.",
+    "paused": "Paused: one step at a time, or resume.",
+    "finished": "Finished.",
+    "stopped": "Stopped; it can be continued from here.",
+    "interrupted": "The server stopped in the middle of this run; continue it from its last snapshot.",
+}
+
+
+def standing(view: View | None) -> None:
+    """Say how a run stands: progress, place in the line, or why it failed."""
+    status = view.status if view else ""
+    progress = view.progress if view else 0.0
+    if view and status == "waiting" and view.place:
+        text = f"Waiting for memory on the device: place {view.place} in the line."
+    elif view and status == "failed":
+        text = view.failure
+    else:
+        text = STANDS[status]
+    st.progress(progress, f":material/warning: {text}" if status == "failed" else text)

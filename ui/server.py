@@ -30,7 +30,7 @@ def engine() -> Engine:
 
 def start(running: Engine | None = None) -> Engine:
     """Start the engine, or take one that runs, and import what the pages will."""
-    global _engine  # noqa: PLW0603 - one a server, as the server itself
+    global _engine
     _engine = running or Engine(FOLDER).start()
     visitors.leave = _engine.leave
     frame.warm()
@@ -41,7 +41,7 @@ def start(running: Engine | None = None) -> Engine:
 
 def stop() -> None:
     """End the engine and its processes."""
-    global _engine  # noqa: PLW0603
+    global _engine
     running, _engine = _engine, None
     if running is not None:
         running.close()

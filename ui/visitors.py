@@ -15,12 +15,14 @@ from http.cookies import CookieError, SimpleCookie
 import streamlit as st
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["Visitors", "visitor"]
+__all__ = ["Visitors", "present", "visitor"]
 
 COOKIE = "glassbox"
 YEAR = 365 * 86_400  # seconds
 GRACE = 60.0  # seconds without a socket before a visitor has gone
 SOCKET = "/_stcore/stream"
+
+_sockets: Counter[str] = Counter()  # open ones, by visitor
 
 
 def leave(name: str) -> None:
@@ -32,6 +34,11 @@ def visitor() -> str:
     return name_of(st.context.cookies.get(COOKIE, ""))
 
 
+def present() -> int:
+    """Count the open pages of all visitors."""
+    return sum(_sockets.values())
+
+
 def name_of(cookie: str) -> str:
     """Hash a cookie into a visitor's name, 16 hexadecimal digits."""
     return hashlib.sha256(cookie.encode()).hexdigest()[:16]
@@ -40,10 +47,12 @@ def name_of(cookie: str) -> str:
 class Visitors:
     """ASGI middleware: gives each browser its cookie and counts its sockets."""
 
-    def __init__(self, app: ASGIApp, grace: float = GRACE, gone: Callable[[str], None] | None = None):
+    def __init__(
+        self, app: ASGIApp, grace: float = GRACE, gone: Callable[[str], None] | None = None
+    ):
         self.app, self.grace = app, grace
         self.gone = gone or (lambda name: leave(name))
-        self.sockets: Counter[str] = Counter()
+        self.sockets = _sockets
         self.timers: dict[str, threading.Timer] = {}
         self.lock = threading.Lock()
 

@@ -2,14 +2,15 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["Layer", "Normalise", "Squash", "Subsample", "TableConv", "lenet5", "outputs", "table"]
+from core.shared.layers import Layer
+
+__all__ = ["Normalise", "Squash", "Subsample", "TableConv", "lenet5", "outputs", "table"]
 
 # Which maps of S2 each map of C3 sees: LeCun et al. 1998, Table I, a row for each map of C3.
 CONNECTIONS = (
@@ -18,17 +19,6 @@ CONNECTIONS = (
     (0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5),
     (0, 1, 2, 3, 4, 5),
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """One row of a network's table."""
-
-    name: str
-    kind: str  # in words: "convolution 5×5"
-    shape: tuple[int, ...]  # of the output for one image, channels first
-    parameters: int
-    formula: str  # the parameters as a sum, "5·5·1·6 + 6"
 
 
 class Normalise(nn.Module):

@@ -7,6 +7,8 @@ __all__ = ["OPTIMISERS", "SCHEDULES", "Recipe"]
 
 OPTIMISERS = ("nesterov", "momentum", "adam")
 SCHEDULES = ("linear", "constant")
+RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # those that a slider offers
+BATCHES = (8, 16, 32, 64, 128, 256, 512)
 WARM_UP = 0.05  # of the steps, in which the linear schedule rises to the full rate
 LARGEST_RATE, LARGEST_BATCH, MOST_EPOCHS, LAST_SEED = 10.0, 10_000, 100, 2**31 - 1
 
@@ -56,6 +58,23 @@ class Recipe:
             return 1.0
         rise = max(1, round(WARM_UP * steps))
         return min((step + 1) / rise, (steps - step) / max(1, steps - rise))
+
+    def plan(self, images: int) -> str:
+        """Say what a run over so many images will do."""
+        steps = self.epochs * self.steps_an_epoch(images)
+        way = "constant" if self.schedule == "constant" else "rising, then falling to 0"
+        return f"{steps:,} steps of {self.batch_size} images; η = {self.learning_rate:g}, {way}"
+
+    def formula(self, images: int) -> str:
+        """Write the learning rate of step t as LaTeX, with this recipe's numbers filled in."""
+        if self.schedule == "constant":
+            return rf"\eta_t = {self.learning_rate:g}"
+        steps = self.epochs * self.steps_an_epoch(images)
+        rise = max(1, round(WARM_UP * steps))
+        fall, last = f"{max(1, steps - rise):,}", f"{steps - 1:,}"
+        up, down = rf"\frac{{t+1}}{{{rise:,}}}", rf"\frac{{{steps:,}-t}}{{{fall}}}"
+        numbers = rf"{self.learning_rate:g}\cdot\min\left({up};\;{down}\right)"
+        return rf"\eta_t = {numbers}\qquad t = 0,\dots,{last}"
 
     def steps_an_epoch(self, images: int) -> int:
         """Count the steps of one pass over so many images; the last may have a smaller batch."""

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from core.shared import devices, networks
 from core.shared.data import mnist
 from core.shared.digits import centre_by_mass
+from core.shared.layers import Layer
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
 from core.shared.training import Training, evaluate
@@ -17,6 +18,7 @@ from core.train_cnn import Reading, State
 __all__ = ["Lesson", "change_rate", "read", "show", "table", "test", "train", "untrained"]
 
 MAPS = ("C1", "S2", "C3", "S4")
+CURVES = ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
 
 
 class Lesson:
@@ -43,33 +45,26 @@ class Lesson:
         image = validation.images[self.watched : self.watched + 1]
         with torch.no_grad():
             given = networks.outputs(network, image)
-        nothing = float("nan")
+        points = training.points
+        curves = [[getattr(point, name) for point in points] for name in CURVES]
         return State(
             step=training.step,
             steps=training.steps,
             epoch=training.step / training.steps_an_epoch,
+            epochs=training.recipe.epochs,
             learning_rate=training.rate * training.recipe.share(training.step, training.steps),
-            curves=np.array(
-                [
-                    (
-                        point.step,
-                        nothing if point.training_loss is None else point.training_loss,
-                        nothing if point.training_accuracy is None else point.training_accuracy,
-                        point.validation_loss,
-                        point.validation_accuracy,
-                        point.validation_images,
-                    )
-                    for point in training.points
-                ]
+            epoch_of=np.array([point.step / training.steps_an_epoch for point in points]),
+            **{name: np.array(row, float) for name, row in zip(CURVES, curves, strict=True)},
+            changes=tuple(
+                (step / training.steps_an_epoch, rate) for step, rate in training.changes
             ),
-            changes=tuple(training.changes),
             confusion=training.confusion.numpy(),
-            confusion_images=training.points[-1].validation_images,
+            confusion_images=points[-1].validation_images,
             kernels=_array(network.C1[0].weight[:, 0]),
-            watched=_array(image[0, 0]),
+            index=self.watched,
             label=int(validation.labels[self.watched]),
+            watched=Reading(_array(image[0, 0]), _array(given["output"][0].softmax(0))),
             maps={name: _array(given[name][0]) for name in MAPS},
-            watched_probabilities=_array(given["output"][0].softmax(0)),
             drawn=None if self.ink is None else self.reading(self.ink),
             tested=self.tested,
         )
@@ -136,7 +131,7 @@ def untrained(seed: int) -> State:
     return _begin(Recipe(seed=seed), None).freeze()
 
 
-def table() -> tuple[networks.Layer, ...]:
+def table() -> tuple[Layer, ...]:
     """Describe the layers of the network that this panel trains."""
     return networks.table(networks.lenet5(torch.Generator().manual_seed(0)))
 

@@ -3,66 +3,240 @@
 import streamlit as st
 
 from core import train_cnn
-from core.shared.engine import EngineError, View
-from core.shared.recipes import OPTIMISERS, SCHEDULES, Recipe
+from core.shared.engine import View
+from core.shared.recipes import BATCHES, OPTIMISERS, RATES, SCHEDULES, Recipe
+from core.train_cnn.script import script
 from ui import canvas, charts, live, server, visitors, words
 
-RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0)
-BATCHES = (8, 16, 32, 64, 128, 256, 512)
-NAMES = {"momentum": "SGD, momentum 0.9", "adam": "Adam", "linear": "linear to 0", "constant": "constant"}
+NAMES = {
+    "nesterov": "SGD, Nesterov momentum 0.9",
+    "momentum": "SGD, momentum 0.9",
+    "adam": "Adam",
+    "linear": "warm-up, then linear to 0",
+    "constant": "constant",
+}
+LAYERS = {"C1": (2.4, 3), "S2": (1.7, 3), "C3": (2.1, 4), "S4": (1.9, 4)}  # width, maps in a row
+LESSONS = """
+1. **Too fast.** Start a run, then move η to 1 while it learns: the loss jumps within a few steps
+   and does not come back; at 0.001 the curve is still far from 99 % after three epochs.
+2. **From noise to edges.** Press *Start*, then *Pause* at once, and *One step* again and again:
+   hardly anything moves. *Resume*: within half an epoch the kernels of C1 become edge detectors.
+3. **What stays wrong.** At the end read the confusion matrix beside its diagonal: 4 and 9, 3 and 5,
+   2 and 7. Draw such a digit and add one stroke until the answer tips.
+"""
+FORMULAE = {
+    "nesterov": r"v \leftarrow 0.9\,v + \nabla L(w) \qquad w \leftarrow w - \eta_t\,(\nabla L(w) + 0.9\,v)",
+    "momentum": r"v \leftarrow 0.9\,v + \nabla L(w) \qquad w \leftarrow w - \eta_t\,v",
+    "adam": r"m \leftarrow 0.9\,m + 0.1\,\nabla L \quad v \leftarrow 0.999\,v + 0.001\,(\nabla L)^2"
+    r"\quad w \leftarrow w - \eta_t\,\frac{m/(1-0.9^t)}{\sqrt{v/(1-0.999^t)}+10^{-8}}",
+}
 
 engine, visitor = server.engine(), visitors.visitor()
-mine = [view for view in engine.runs_of(visitor) if view.function == train_cnn.TRAIN]
-run = mine[0] if mine else None
+views = {v.run: v for v in engine.runs_of(visitor) if v.function == train_cnn.TRAIN}
+bound = {"bind": "query-params"}  # each setting stands in the address
 
 
-def change_rate() -> None:
-    """Let the run that is under way go on with the rate that was just chosen."""
-    if run is not None and run.live:
-        live.trying(engine.ask, run.run, train_cnn.CHANGE_RATE, st.session_state.train_rate)
-
-
-st.title("Train a CNN")
-st.write("What happens inside a network while it learns? LeNet-5 reads 50,000 handwritten digits.")
-left, right = st.columns([1, 3.4], gap="medium")
-
-with left:
-    bound = {"bind": "query-params"}
-    rate = st.select_slider("Learning rate η", RATES, 0.02, key="train_rate", on_change=change_rate, **bound)
-    batch = st.select_slider("Batch size", BATCHES, 32, key="train_batch", **bound)
-    optimiser = st.selectbox("Optimiser", OPTIMISERS, format_func=NAMES.get, key="train_optimiser", **bound)
-    schedule = st.selectbox("Rate over time", SCHEDULES, format_func=NAMES.get, key="train_schedule", **bound)
-    epochs = st.slider("Epochs", 1, 20, 3, key="train_epochs", **bound)
-    seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="train_seed", **bound)
+def told(run: str) -> str:
+    """Name a run by what sets it apart."""
+    place, config = len(views) - list(views).index(run), views[run].config
+    words = "{learning_rate:g}, batch {batch_size}, {optimiser}, {epochs} epochs, seed {seed}"
+    return f"{place}: η " + words.format(**config)
 
 
 def start() -> None:
-    """Start a run by the controls."""
-    live.trying(engine.submit, train_cnn.TRAIN, Recipe(learning_rate=rate, batch_size=batch, optimiser=optimiser,
-        schedule=schedule, epochs=epochs, seed=seed), visitor=visitor)
-
-with left:
-    if run is None or not run.live:
-        st.button("Start", type="primary", icon=":material/play_arrow:", on_click=start, width="stretch")
-    else:
-        st.button("Stop", icon=":material/stop:", on_click=engine.stop, args=(run.run,), width="stretch")
+    """Start a run by the settings, and look at it."""
+    st.session_state.train_run = live.trying(
+        engine.submit, train_cnn.TRAIN, recipe, visitor=visitor
+    )
 
 
-def draw(view: View | None) -> None:
+def steer() -> None:
+    """Let the run that is under way go on with the rate that was just chosen."""
+    view = views.get(st.session_state.get("train_run"))
+    if view and view.live:
+        live.trying(engine.ask, view.run, train_cnn.CHANGE_RATE, st.session_state.train_rate)
+
+
+st.title("Train a CNN", anchor=False)
+st.write("What happens inside a network while it learns? Watch **LeNet-5** learn to read digits.")
+settings, picture = st.columns([1, 3.7], gap="medium")
+
+with settings:
+    rate = st.select_slider(
+        "Learning rate η", RATES, 0.05, key="train_rate", on_change=steer, **bound
+    )
+    batch = st.select_slider("Batch size", BATCHES, 64, key="train_batch", **bound)
+    epochs = st.slider("Epochs", 1, 20, 3, key="train_epochs", **bound)
+    optimiser = st.selectbox(
+        "Optimiser", OPTIMISERS, format_func=NAMES.get, key="train_optimiser", **bound
+    )
+    schedule = st.selectbox(
+        "η over the run", SCHEDULES, format_func=NAMES.get, key="train_schedule", **bound
+    )
+    seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="train_seed", **bound)
+    recipe = Recipe(
+        learning_rate=rate,
+        batch_size=batch,
+        optimiser=optimiser,
+        schedule=schedule,
+        epochs=epochs,
+        seed=seed,
+    )
+    st.caption(f"A new run: {recipe.plan(train_cnn.TRAINING_IMAGES)}.")
+
+with picture:
+    if len(views) > 1:
+        st.selectbox("Run", list(views), format_func=told, key="train_run")
+    run = views.get(st.session_state.get("train_run")) or next(iter(views.values()), None)
+    live.transport(engine, run, start)
+
+
+def watch() -> None:
+    """Draw the newest state; this is all that happens several times a second."""
+    view = engine.view(run.run) if run else None
+    if view and run and view.status != run.status:
+        st.rerun()
+    if view and view.state is None and not view.live:
+        live.trying(engine.ask, view.run, train_cnn.SHOW, 0)  # wakes it from its snapshot
+        view = engine.view(view.run)
     state = view.state if view and view.state else engine.call(train_cnn.UNTRAINED, seed)
-    words.figures([("step", f"{state.step:,} of {state.steps:,}")])
-    steps = state.curves[:, 0] * state.epoch / max(state.step, 1)
-    a, b = st.columns(2)
-    with a:
-        charts.loss_curves(steps, state.curves[:, 1], state.curves[:, 3], last=3, key="train_loss")
-    with b:
-        charts.accuracy_curves(steps, state.curves[:, 2], state.curves[:, 4], last=3, key="train_accuracy")
-    canvas.maps([canvas.Maps("C1", state.maps["C1"], 1.7, 3, "x", 2)], key="train_maps")
-    canvas.confusion(state.confusion, key="train_confusion", alt="x")
+    live.standing(view)
+    words.figures(figures(state, view))
+    losses, accuracies = st.columns(2, gap="small")
+    points = {"x": state.epoch_of, "last": state.epochs}
+    with losses:
+        charts.loss_curves(state.training_loss, state.validation_loss, key="train_loss", **points)
+    with accuracies:
+        charts.accuracy_curves(
+            state.training_accuracy, state.validation_accuracy, key="train_accuracy", **points
+        )
+    canvas.maps(board(state), key="train_maps")
+    mistakes, drawing, reading = st.columns([1.5, 0.8, 0.9], gap="medium")
+    with mistakes:
+        st.markdown(f"**Confusion matrix** of {state.confusion_images:,} validation digits")
+        alt = "Confusion matrix: how often each true digit was read as each"
+        canvas.confusion(state.confusion, key="train_confusion", alt=alt)
+    with drawing:
+        st.markdown("**Draw a digit**")
+        canvas.pad(key="train_ink", on_change=read)
+    with reading:
+        read_out(state)
 
-with right:
-    def watch() -> None:
-        view = engine.view(run.run) if run else None
-        if view and view.status != run.status: st.rerun()
-        draw(view)
-    st.fragment(watch, run_every=0.25 if run and run.live else None)()
+
+def figures(state: train_cnn.State, view: View | None) -> list[tuple[str, str]]:
+    """List the numbers of the present step."""
+    pace = view.pace if view and view.status == "running" else None
+    return [
+        ("step", f"{state.step:,} of {state.steps:,}"),
+        ("η now", f"{state.learning_rate:.4f}"),
+        ("training", words.pair(state.training_loss, state.training_accuracy)),
+        ("validation", words.pair(state.validation_loss, state.validation_accuracy)),
+        ("images/s", f"{train_cnn.images_a_second(state, pace):,.0f}" if pace else "–"),
+        ("time left", words.duration(view.seconds_left if view and pace else None)),
+    ]
+
+
+def board(state: train_cnn.State) -> list[canvas.Maps]:
+    """Put the watched digit, the kernels and the maps of each layer on one board."""
+    best = state.watched.probabilities.argmax()
+    digit = canvas.Maps(
+        f"a {state.label}, unseen",
+        state.watched.seen[None],
+        high=1,
+        columns=1,
+        share=1.3,
+        ink=True,
+        range=f"read as {best}: {state.watched.probabilities[best]:.1%}",
+        alt=f"A handwritten {state.label}",
+    )
+    largest = float(abs(state.kernels).max())
+    kernels = canvas.Maps(
+        "C1: 6 kernels 5×5",
+        state.kernels,
+        high=largest,
+        columns=3,
+        share=1.8,
+        range=f"−{largest:.2f} to {largest:.2f}",
+        alt="The six 5×5 kernels of the first layer",
+    )
+    maps = [
+        canvas.Maps(
+            "{}: {} maps {}×{}".format(name, *state.maps[name].shape),
+            state.maps[name],
+            high=train_cnn.SQUASHED,
+            columns=columns,
+            share=share,
+            range=f"−{train_cnn.SQUASHED:.2f} to {train_cnn.SQUASHED:.2f}",
+            alt=f"Feature maps of layer {name} for the watched digit",
+        )
+        for name, (share, columns) in LAYERS.items()
+    ]
+    return [digit, kernels, *maps]
+
+
+def show() -> None:
+    """Watch another digit."""
+    if run:
+        live.trying(engine.ask, run.run, train_cnn.SHOW, canvas.value_of("train_digit", 0))
+
+
+def read() -> None:
+    """Let the network read what is drawn, now and in each state to come."""
+    if run:
+        live.trying(engine.ask, run.run, train_cnn.READ, canvas.ink_of("train_ink"))
+
+
+def read_out(state: train_cnn.State) -> None:
+    """Show what the network sees of the drawing and what it reads."""
+    if state.drawn is None or state.drawn.seen is None:
+        st.markdown("**What the network sees**")
+        st.caption(
+            "Draw, and this network reads it at every step, also while it learns."
+            if run
+            else "Start a run, then draw: its network reads along while it learns."
+        )
+        return
+    best = int(state.drawn.probabilities.argmax())
+    seen = canvas.Maps("What the network sees", state.drawn.seen[None], 1, 1, "Your digit", 1, True)
+    canvas.maps([seen], key="train_seen")
+    words.probabilities(state.drawn.probabilities.tolist(), best)
+
+
+with picture:
+    live.looking(watch, run)
+    if run:
+        count = train_cnn.VALIDATION_IMAGES - 1
+        canvas.drag("Digit to watch", 0, count, 0, key="train_digit", on_change=show)
+
+with picture:
+    tested = st.container(horizontal=True, vertical_alignment="center")
+    with tested:
+        st.button(
+            "Read the 10,000 test digits",
+            icon=":material/lock_open:",
+            disabled=run is None,
+            on_click=lambda: live.trying(engine.ask, run.run, train_cnn.TEST),
+        )
+        st.markdown(words.tested(run.state.tested if run and run.state else None))
+    st.caption(
+        "The test digits are read only when you ask. Whoever picks rates, epochs or seeds by them "
+        "has begun to learn them; choose by validation, and test once, at the end."
+    )
+
+lesson, formula, network, code = st.tabs(["What to try", "Formula", "Network", "The code"])
+with lesson:
+    st.markdown(LESSONS)
+with formula:
+    st.latex(r"L = -\frac{1}{B}\sum_{n=1}^{B}\log p_{n,y_n} \qquad p_n = \mathrm{softmax}(z_n)")
+    st.latex(FORMULAE[optimiser])
+    st.latex(recipe.formula(train_cnn.TRAINING_IMAGES))
+with network:
+    st.markdown(words.table(live.trying(engine.call, train_cnn.TABLE) or ()))
+    st.caption(
+        "LeNet-5 of LeCun, Bottou, Bengio and Haffner 1998, section II.B, with their Table I in C3 "
+        "and f(a) = 1.7159 tanh(2a/3) after each layer; the output is a softmax of ten logits "
+        "where the paper has radial basis functions."
+    )
+with code:
+    st.markdown("This run as plain PyTorch; started in the repository, it gives the same losses.")
+    st.code(script(recipe), language="python", height=420)
