@@ -24,6 +24,7 @@ SHA256 = {  # of the unpacked files
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
+HEADER = 4  # bytes before the sizes: two zeros, the type code, how many sizes
 IDX_BYTES = 0x08  # the type code of unsigned bytes, the only one in MNIST
 
 
@@ -78,10 +79,10 @@ def read_idx(content: bytes) -> np.ndarray:
     Returns: an array of bytes of the shape that the header states.
     Raises: ValueError when the header is none, or the values are not as many as it states.
     """
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != IDX_BYTES:
-        raise ValueError(f"content must begin as IDX of unsigned bytes, got {content[:4].hex()}")
-    start = 4 + 4 * content[3]
-    shape = np.frombuffer(content[4:start], dtype=">u4").astype(int)
+    if len(content) < HEADER or content[:2] != b"\0\0" or content[2] != IDX_BYTES:
+        raise ValueError(f"content must begin as IDX of unsigned bytes, got {content[:HEADER].hex()}")
+    start = HEADER + 4 * content[3]
+    shape = np.frombuffer(content[HEADER:start], dtype=">u4").astype(int)
     if len(shape) != content[3] or len(content) - start != shape.prod():
         raise ValueError(
             f"content must hold the {shape.tolist()} values of its header, "

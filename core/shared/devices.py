@@ -1,6 +1,7 @@
 """One place decides where tensors live: CUDA, Apple's MPS or the CPU."""
 
 import os
+from pathlib import Path
 
 import torch
 
@@ -78,10 +79,9 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            for line in lines:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
     except OSError:
         pass
     return 1 << 34  # no way to ask (macOS, Windows): 16 GiB, which bounds nothing in practice

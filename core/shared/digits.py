@@ -13,7 +13,7 @@ FAINT = 0.05  # ink below this share of black is none
 def centre_by_mass(
     ink: Float[np.ndarray, "h w"],
 ) -> Float[np.ndarray, "28 28"] | None:
-    """Scale the drawn part to fit 20×20, its proportions kept, and put its centre of mass at (14, 14).
+    """Scale the drawn part to fit 20×20, proportions kept, and put its centre of mass at (14, 14).
 
     Args:
         ink: from 0 (paper) to 1 (ink), of any size.

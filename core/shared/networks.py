@@ -63,7 +63,7 @@ class Subsample(nn.Module):
 
 
 class TableConv(nn.Conv2d):
-    """A 5×5 convolution in which each output map sees only the input maps of the paper's Table I."""
+    """A 5×5 convolution whose output maps each see only the input maps of the paper's Table I."""
 
     table: Tensor
 
@@ -113,7 +113,7 @@ def lenet5(source: torch.Generator) -> nn.Sequential:
             with torch.no_grad():
                 layer.weight.view(len(layer.weight), -1).uniform_(-1, 1, generator=source)
                 layer.weight.view(len(layer.weight), -1).mul_((3 / fan_in).sqrt())
-                layer.bias.zero_()
+                layer.get_parameter("bias").zero_()
     return network
 
 

@@ -87,4 +87,6 @@ def require_rate(rate: float) -> None:
     Raises: ValueError when it is not above 0 and at most 10.
     """
     if not 0 < rate <= LARGEST_RATE:  # also refuses NaN
-        raise ValueError(f"learning_rate must be above 0 and at most {LARGEST_RATE:g}, got {rate!r}")
+        raise ValueError(
+            f"learning_rate must be above 0 and at most {LARGEST_RATE:g}, got {rate!r}"
+        )

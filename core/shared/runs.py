@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Manifest", "Usage", "create", "delete", "found", "folder_of", "save", "trim", "usage"]
+__all__ = ["Manifest", "Usage", "create", "delete", "folder_of", "found", "save", "trim", "usage"]
 
 NAME = re.compile(r"[0-9a-z]{1,32}")
 DAY = 86_400  # seconds
@@ -88,7 +88,7 @@ def atomically(place: Path, write: Callable[[Path], object]) -> None:
     beside = place.with_name(f".{place.name}.{os.getpid()}")
     try:
         write(beside)
-        os.replace(beside, place)
+        beside.replace(place)
     finally:
         beside.unlink(missing_ok=True)
 
@@ -157,7 +157,7 @@ def interrupted(root: Path) -> list[Manifest]:
     manifests = []
     for manifest in found(root):
         if manifest.status in LIVE:
-            manifest = replace(manifest, status="interrupted")  # noqa: PLW2901
+            manifest = replace(manifest, status="interrupted")
             save(root, manifest)
         manifests.append(manifest)
     return manifests

@@ -27,7 +27,7 @@ class Snapshot:
 
 
 def log_spaced(total: int, count: int = 30) -> frozenset[int]:
-    """Choose about `count` steps from 0 to total, dense at the start, where networks change most."""
+    """Choose about `count` steps from 0 to total, dense at the start, where most changes."""
     return frozenset({0, total} | {round(total ** (k / (count - 1))) for k in range(count)})
 
 

@@ -1,4 +1,4 @@
-"""Teach a network from tensors on its device, one step at a time, to be continued from any snapshot."""
+"""Teach a network from tensors on its device, a step at a time; any snapshot can be continued."""
 
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
@@ -65,9 +65,7 @@ class Training:
         self.images = len(digits.training)
         self.steps_an_epoch = recipe.steps_an_epoch(self.images)
         self.steps = recipe.epochs * self.steps_an_epoch
-        self.steps_a_point = max(
-            1, self.steps_an_epoch // POINTS, -(-self.steps // MOST_POINTS)
-        )
+        self.steps_a_point = max(1, self.steps_an_epoch // POINTS, -(-self.steps // MOST_POINTS))
         self.step = 0
         self.points: list[Point] = []
         self.changes: list[tuple[int, float]] = []  # the learning rate from a step on
@@ -109,7 +107,7 @@ class Training:
             group["lr"] = self.rate * self.recipe.share(self.step, self.steps)
         logits = self.network(self.digits.training.images[batch])
         loss = F.cross_entropy(logits, labels)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimiser.step()
         self.optimiser.zero_grad()
         self.step += 1
@@ -196,7 +194,9 @@ class Training:
     def _add_point(self) -> None:
         last = self.step == self.steps
         validation = self.digits.validation
-        seen = validation if last else Split(validation.images[:WATCHED], validation.labels[:WATCHED])
+        seen = (
+            validation if last else Split(validation.images[:WATCHED], validation.labels[:WATCHED])
+        )
         result = evaluate(self.network, seen)
         loss, right, images = self._sums()
         self._window, self._carried = [], (0.0, 0, 0)

@@ -1,7 +1,7 @@
 """Import torchvision also beside a CPU-only torch.
 
-The wheel of torchvision on PyPI is built for CUDA. Beside a CPU-only torch its compiled operators do
-not load, and `import torchvision` dies on the first Python-side registration for
+The wheel of torchvision on PyPI is built for CUDA. Beside a CPU-only torch its compiled operators
+do not load, and `import torchvision` dies on the first Python-side registration for
 `torchvision::nms`. Nothing of ours calls those operators, so where they cannot load it is enough
 that their schemas exist before the import. Where they load, this module does nothing at all.
 
