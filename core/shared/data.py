@@ -80,7 +80,7 @@ def read_idx(content: bytes) -> np.ndarray:
     Raises: ValueError when the header is none, or the values are not as many as it states.
     """
     if len(content) < HEADER or content[:2] != b"\0\0" or content[2] != IDX_BYTES:
-        raise ValueError(f"content must begin as IDX of unsigned bytes, got {content[:HEADER].hex()}")
+        raise ValueError(f"content must begin as IDX of bytes, got {content[:HEADER].hex()}")
     start = HEADER + 4 * content[3]
     shape = np.frombuffer(content[HEADER:start], dtype=">u4").astype(int)
     if len(shape) != content[3] or len(content) - start != shape.prod():
