@@ -27,7 +27,7 @@ picture: .venv/chromium
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Glassbox needs Python 3.11 or newer. Another one: make $(MAKECMDGOALS) PYTHON=python3.12"; \
 		exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
 		echo "This Python cannot make a .venv. On Debian and Ubuntu: apt install python3-venv"; \
 		exit 1; }
 	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
