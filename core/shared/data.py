@@ -5,6 +5,8 @@
 
 import gzip
 import hashlib
+import math
+import struct
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +27,7 @@ SHA256 = {  # of the unpacked files
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 HEADER = 4  # bytes before the sizes: two zeros, the type code, how many sizes
-IDX_BYTES = 0x08  # the type code of unsigned bytes, the only one in MNIST
+IDX_BYTES = b"\0\0\x08"  # the type code 8 is that of unsigned bytes, the only one in MNIST
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +81,13 @@ def read_idx(content: bytes) -> np.ndarray:
     Returns: an array of bytes of the shape that the header states.
     Raises: ValueError when the header is none, or the values are not as many as it states.
     """
-    if len(content) < HEADER or content[:2] != b"\0\0" or content[2] != IDX_BYTES:
-        raise ValueError(f"content must begin as IDX of bytes, got {content[:HEADER].hex()}")
-    start = HEADER + 4 * content[3]
-    shape = np.frombuffer(content[HEADER:start], dtype=">u4").astype(int)
-    if len(shape) != content[3] or len(content) - start != shape.prod():
+    sizes = content[HEADER:][: 4 * content[3]] if len(content) >= HEADER else b""
+    if content[:3] != IDX_BYTES or len(content) < HEADER or len(sizes) != 4 * content[3]:
+        raise ValueError(f"content must begin as IDX of unsigned bytes, got {content[:16].hex()!r}")
+    shape, start = struct.unpack(f">{content[3]}I", sizes), HEADER + len(sizes)
+    if len(content) - start != math.prod(shape):
         raise ValueError(
-            f"content must hold the {shape.tolist()} values of its header, "
+            f"content must hold as many values as its header says, {shape}, "
             f"got {len(content) - start} bytes"
         )
     return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape).copy()

@@ -1,6 +1,7 @@
 """One place decides where tensors live: CUDA, Apple's MPS or the CPU."""
 
 import os
+import threading
 from pathlib import Path
 
 import torch
@@ -10,15 +11,22 @@ __all__ = ["choose", "describe", "every", "free_memory", "prepare", "release", "
 VARIABLE = "GLASSBOX_DEVICE"
 KINDS = ("cpu", "cuda", "mps")
 
+_prepared = threading.local()
+
 
 def choose(wish: str | None = None) -> torch.device:
     """Pick the device to own: the wish, else the environment's, else the best that is here.
+
+    A thread that was prepared for a device keeps to it, so that whatever an engine computes is
+    computed on the device that this engine owns.
 
     Args:
         wish: "cpu", "cuda", "cuda:1" or "mps"; None asks the variable GLASSBOX_DEVICE.
 
     Raises: ValueError when the wish is no such name, or names a device that this machine lacks.
     """
+    if wish is None and hasattr(_prepared, "device"):
+        return torch.device(_prepared.device)
     name = wish or os.environ.get(VARIABLE, "").strip()
     if not name:
         return torch.device(every()[0])
@@ -51,7 +59,8 @@ def describe(device: torch.device) -> str:
 
 
 def prepare(device: torch.device) -> None:
-    """Make this process compute in true fp32 on the device: TensorFloat-32 rounds what we show."""
+    """Make this thread keep to the device, in true fp32: TensorFloat-32 rounds what we show."""
+    _prepared.device = str(device)
     if device.type == "cuda":
         torch.cuda.set_device(device)
         torch.backends.cuda.matmul.allow_tf32 = False

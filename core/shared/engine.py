@@ -6,15 +6,19 @@
         engine.call("core.train_cnn.learning:table")   # between two turns of training
 
 Every device has a process of its own (`core.shared.owner`) with one thread in it. Here, in the
-server, live only the newest state of each run, a thread for each process that listens and watches,
-and the calls under way. A process that dies or hangs is started again: the work in hand then fails
-with one sentence, all other runs go on from their newest snapshots, calls are asked again.
+server, live only the newest state of each run, two threads for each process (one listens and
+watches, one writes) and the calls under way. A process that dies or hangs is started again: the
+work in hand then fails with one sentence (but is tried once more when somebody killed the process),
+all other runs go on from their newest snapshots, calls are asked again.
 """
 
+import hashlib
 import itertools
 import logging
 import multiprocessing as mp
 import pickle
+import queue
+import signal
 import threading
 import time
 from collections import OrderedDict
@@ -23,9 +27,9 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
 from contextlib import suppress
 from dataclasses import asdict, dataclass, is_dataclass, replace
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from core.shared import runs
 
@@ -36,7 +40,11 @@ STARTING = 120.0  # seconds that a process may take to import and find its devic
 ANSWER = 120.0  # seconds that a call may take, queue and a restart included
 LATELY = 32 << 20  # bytes of answers that are kept for equal calls
 QUOTA = 512 << 20  # bytes of snapshots a visitor
+FAST = 10.0  # seconds; a process that lives no longer has died fast
 FAST_DEATHS = 3  # in a row, then we wait before the next try
+
+ENTRY = 200  # bytes, about, that keeping an answer takes besides
+WISHES = {"pause": "paused", "resume": "running", "stop": "stopped"}
 
 log = logging.getLogger(__name__)
 
@@ -104,10 +112,11 @@ class Engine:
         self._calls: dict[int, _Call] = {}
         self._asked: dict[tuple[str, bytes], _Call] = {}  # equal calls under way
         self._lately: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
+        self._kept = 0  # bytes of those answers
         self._workers = [_Worker(self, name) for name in devices or (None,)]
         self._all_devices = not devices and not inline
 
-    def start(self) -> Self:
+    def start(self) -> "Engine":
         """Find the runs of earlier servers and start the processes; returns before they are up."""
         self.folder.mkdir(parents=True, exist_ok=True)
         runs.forget(self.folder)
@@ -118,11 +127,18 @@ class Engine:
         return self
 
     def close(self) -> None:
-        """End the processes; live runs keep their newest snapshots."""
+        """End the processes; live runs are kept as they stand, calls under way fail."""
+        for worker in self._workers:
+            worker.closing = True
         for worker in self._workers:
             worker.close()
+        with self._lock:
+            for call in self._calls.values():
+                call.future.set_exception(EngineError("The engine was closed."))
+            self._calls.clear()
+            self._asked.clear()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Engine":
         """Start."""
         return self.start()
 
@@ -176,7 +192,7 @@ class Engine:
             if record.manifest.status in runs.LIVE:
                 self._command(run, "resume")
             elif record.manifest.status != "finished":
-                record.failure = ""
+                record.forgiven = False
                 self._hand_over(record, "running")
 
     def step(self, run: str) -> None:
@@ -189,13 +205,15 @@ class Engine:
 
     def leave(self, visitor: str) -> None:
         """End all live runs of a visitor who has gone, and give back what they held."""
-        for view in self.runs_of(visitor):
-            if view.live:
-                self.stop(view.run)
-            self._send_owner(view.run, "forget", view.run)
-            with self._lock:
-                if view.run in self._records:
-                    self._records[view.run].payload = None
+        with self._lock:
+            mine = [each for each in self._records.values() if each.manifest.visitor == visitor]
+            for record in mine:
+                if record.manifest.status in runs.LIVE:
+                    record.wish = "stopped"
+                    if record.worker is not None and not record.worker.up.is_set():
+                        self._grant(record)
+                self._forget(record)
+                record.payload = None
 
     def view(self, run: str) -> View:
         """See a run as it stands now; this never waits for the device.
@@ -219,9 +237,10 @@ class Engine:
 
     def delete(self, run: str) -> None:
         """Delete a run and its snapshots."""
-        self._send_owner(run, "forget", run)
         with self._lock:
             record = self._records.pop(run, None)
+            if record is not None:
+                self._forget(record)
         if record is not None:
             runs.delete(self.folder, record.manifest)
 
@@ -248,17 +267,18 @@ class Engine:
 
         Raises: EngineError with one sentence, when it failed or came too late.
         """
-        key = (target, pickle.dumps(arguments))
+        given = pickle.dumps(arguments)
+        key = (target, hashlib.sha256(given).digest())
         with self._lock:
             if key in self._lately:
                 self._lately.move_to_end(key)
                 return pickle.loads(self._lately[key])
             call = self._asked.get(key)
             if call is None:
-                call = _Call(next(self._numbers), target, None, key[1], min(self._workers))
+                call = _Call(next(self._numbers), target, None, given, min(self._workers))
                 call.key = key
-                self._asked[key] = call
                 self._ask(call)
+                self._asked[key] = call
         return self._answer(call, seconds)
 
     def ask(self, run: str, target: str, *arguments: Any, seconds: float = ANSWER) -> Any:
@@ -286,6 +306,8 @@ class Engine:
     # Inside
 
     def _ask(self, call: "_Call") -> None:
+        if call.worker.closing:
+            raise EngineError("The engine was closed.")
         self._calls[call.number] = call
         call.worker.send("call", call.number, call.target, call.run, call.arguments)
 
@@ -302,6 +324,7 @@ class Engine:
         """Give a run to a process, to start or to go on from its newest snapshot."""
         record.number = next(self._numbers)
         record.worker = record.worker or min(self._workers)
+        record.wish = status
         manifest = record.manifest
         if status == "running":
             record.save(self.folder, status="waiting", failure="")
@@ -319,15 +342,25 @@ class Engine:
     def _command(self, run: str, command: str) -> None:
         with self._lock:
             record = self._records[run]
-            if record.manifest.status not in runs.LIVE:
+            if record.manifest.status not in runs.LIVE or record.worker is None:
                 return
-        self._send_owner(run, "command", run, command)
+            record.wish = WISHES.get(command, record.wish)
+            if record.worker.up.is_set():
+                record.worker.send("command", run, command)
+            else:
+                self._grant(record)
 
-    def _send_owner(self, run: str, *message: object) -> None:
-        with self._lock:
-            worker = self._records[run].worker if run in self._records else None
-        if worker is not None:
-            worker.send(*message)
+    def _grant(self, record: "_Record") -> None:
+        """Let a live run stand as its visitor wished last, while no process has it."""
+        status = "waiting" if record.wish == "running" else record.wish
+        if status != record.manifest.status:
+            record.version += 1
+            record.save(self.folder, status=status)
+
+    def _forget(self, record: "_Record") -> None:
+        """Let the process free what it holds of a run."""
+        if record.worker is not None:
+            record.worker.send("forget", record.manifest.run)
 
     def _trim(self, visitor: str) -> None:
         mine = [each for each in self._records.values() if each.manifest.visitor == visitor]
@@ -335,6 +368,7 @@ class Engine:
         names = {manifest.run for manifest in left}
         for record in mine:
             if record.manifest.run not in names:
+                self._forget(record)
                 del self._records[record.manifest.run]
         ended = sorted(
             (each for each in mine if each.manifest.status not in runs.LIVE),
@@ -368,23 +402,30 @@ class Engine:
         run: str,
         status: str,
         place: int,
-        progress: float,
+        progress: float | None,
         pace: float | None,
         failure: str,
         payload: bytes | None,
     ) -> None:
-        """A run moved."""
+        """A run moved; no progress means that it is not known yet."""
         with self._lock:
             record = self._records.get(run)
             if record is None or record.worker is not worker:
                 return
             record.version += 1
             record.place, record.pace = place, pace
-            record.progress = progress if status != "waiting" else record.progress
+            record.progress = record.progress if progress is None else progress
             if payload is not None:
                 record.payload, record.state = payload, None
             if status != record.manifest.status and status != "ended":
                 record.save(self.folder, status=status, failure=failure)
+
+    def on_gone(self, worker: "_Worker", run: str) -> None:
+        """A run was forgotten: nobody looks at it, so its state need not stay here either."""
+        with self._lock:
+            record = self._records.get(run)
+            if record is not None and record.worker is worker:
+                record.payload = None
 
     def on_answer(self, _: "_Worker", number: int, well: bool, result: bytes) -> None:
         """A call was answered."""
@@ -396,25 +437,43 @@ class Engine:
                 self._asked.pop(call.key, None)
                 if well:
                     self._lately[call.key] = result
-                    while sum(map(len, self._lately.values())) > LATELY:
-                        self._lately.popitem(last=False)
+                    self._kept += len(result) + ENTRY
+                    while self._kept > LATELY:
+                        self._kept -= len(self._lately.popitem(last=False)[1]) + ENTRY
         if well:
             call.future.set_result(result)
         else:
             call.future.set_exception(EngineError(result.decode()))
 
-    def on_death(self, worker: "_Worker", culprit: int, reason: str) -> None:
-        """A process ended: the work that it had in hand fails; the rest waits for the next."""
+    def on_death(self, worker: "_Worker", culprit: int, reason: str, killed: bool) -> None:
+        """A process ended: the work that it had in hand fails; the rest waits for the next.
+
+        Args:
+            worker: whose process.
+            culprit: the number of the work in hand; 0 for none.
+            reason: what happened, as the predicate of a sentence about the engine.
+            killed: whether somebody else did it; then the work in hand has another try.
+        """
         with self._lock:
             for record in self._records.values():
-                live = record.manifest.status in runs.LIVE
-                if record.worker is worker and live and record.number == culprit:
+                if record.worker is not worker or record.manifest.status not in runs.LIVE:
+                    continue
+                if record.number != culprit or (killed and not record.forgiven):
+                    record.forgiven |= record.number == culprit
+                    self._grant(record)
+                else:
                     record.version += 1
-                    sentence = f"The engine {reason} during this run's turn; it can go on from its newest snapshot."
+                    sentence = (
+                        f"The engine {reason} during this run's turn; "
+                        "resume goes on from its newest snapshot."
+                    )
                     record.save(self.folder, status="failed", failure=sentence)
-            if culprit in self._calls:
+            call = self._calls.get(culprit)
+            if call is not None and (not killed or call.forgiven):
                 sentence = f"The engine {reason} while it computed this."
                 self.on_answer(worker, culprit, False, sentence.encode())
+            elif call is not None:
+                call.forgiven = True
 
     def load_of(self, worker: "_Worker") -> int:
         """Count the live runs of a process."""
@@ -428,6 +487,8 @@ class _Record:
     def __init__(self, manifest: runs.Manifest) -> None:
         self.manifest = manifest
         self.worker: _Worker | None = None
+        self.wish = "running"  # or paused or stopped: what it was told last
+        self.forgiven = False  # it was in hand when somebody killed the process
         self.number = self.version = self.place = 0
         self.progress = 0.0
         self.pace: float | None = None
@@ -467,7 +528,9 @@ class _Call:
         self, number: int, target: str, run: str | None, arguments: bytes, worker: "_Worker"
     ) -> None:
         self.number, self.target, self.run, self.arguments = number, target, run, arguments
-        self.worker, self.key = worker, None
+        self.worker = worker
+        self.key: tuple[str, bytes] | None = None  # of one that equal calls may share
+        self.forgiven = False  # it was in hand when somebody killed the process
         self.future: Future[bytes] = Future()
 
 
@@ -479,9 +542,8 @@ class _Worker:
         self.device, self.description, self.trouble = wish or "", "", ""
         self.up = threading.Event()
         self.process: Any = None
-        self.link: Connection | None = None
         self.closing = False
-        self._sending = threading.Lock()
+        self._outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._spawn = mp.get_context("spawn")
         self._beat = self._spawn.RawArray("d", 2)
         self._thread = threading.Thread(target=self._watch, daemon=True, name="engine-watch")
@@ -494,63 +556,84 @@ class _Worker:
 
     def close(self) -> None:
         self.closing = True
-        self.send("close")
-        self._thread.join(5)
+        if self.up.is_set():
+            self.send("close")
+        elif self.process is not None:
+            self.process.kill()
+        if self._thread.is_alive():
+            self._thread.join(5)
         if self.process is not None:
+            self.process.join(1)
+            self.process.kill()
             self.process.join(5)
-            if self.process.is_alive():
-                self.process.kill()
 
     def send(self, *message: object) -> None:
-        """Send to the process; what it does not get, it will be given again when it is back."""
-        with self._sending, suppress(OSError, ValueError):
-            if self.link is not None and self.up.is_set():
-                self.link.send(message)
+        """Send to the process, never waiting for it; what it does not get, the next one is told."""
+        if self.up.is_set():
+            self._outbox.put(message)
 
     def _watch(self) -> None:
         deaths = 0
         while not self.closing:
             began = time.monotonic()
-            reason, culprit = self._life()
+            reason, culprit, killed = self._life()
             self.up.clear()
+            self._outbox.put(None)
             if self.closing:
                 return
             log.warning("the engine process for %s %s", self.device or "a device", reason)
-            self.engine.on_death(self, culprit, reason)
-            deaths = deaths + 1 if time.monotonic() - began < 10 else 0
+            self.engine.on_death(self, culprit, reason, killed)
+            deaths = deaths + 1 if time.monotonic() - began < FAST else 0
             if deaths >= FAST_DEATHS:
                 self.trouble = f"the engine process {reason} {deaths} times in a row"
                 time.sleep(min(30, 2**deaths))
 
-    def _life(self) -> tuple[str, int]:
-        """Start the process and listen until it ends; say how, and what it was working on."""
+    def _life(self) -> tuple[str, int, bool]:
+        """Start the process and listen until it ends.
+
+        Returns: how it ended, the number of the work in hand, and whether it was killed by others.
+        """
         here, there = self._spawn.Pipe()
+        self._outbox = queue.SimpleQueue()
+        writing = (here, self._outbox)
+        threading.Thread(target=_write, args=writing, daemon=True, name="engine-write").start()
         self._beat[0] = self._beat[1] = 0
         arguments = (there, self._beat, self.wish, self.engine.memory)
         if self.engine.inline:
             threading.Thread(target=_own_inline, args=arguments[:3], daemon=True).start()
         else:
-            self.process = self._spawn.Process(target=_own, args=arguments, daemon=True)
-            self.process.start()
+            process = self._spawn.Process(target=_own, args=arguments, daemon=True)
+            process.start()
+            self.process = process
             there.close()
-        self.link = here
+            if self.closing:  # while it was being started, when `close` could not end it
+                process.kill()
         born = time.monotonic()
         while True:
             try:
-                while here.poll(0.5):
-                    self._receive(here.recv())
+                message = here.recv() if here.poll(0.5) else None
             except (EOFError, OSError):
                 break
+            if message is not None:
+                self._receive(*message)
+                continue
             late = self._late(born)
             if late:
+                culprit = int(self._beat[1])
                 self.process.kill()
-                return late, int(self._beat[1])
+                self.process.join()
+                return late, culprit, False
         if self.process is None:
-            return "ended", 0
-        self.process.join(10)
+            return "ended", 0, False
+        self.process.join(5)
+        if self.process.is_alive():  # it closed its pipe and lives on
+            self.process.kill()
+            self.process.join()
+        culprit = int(self._beat[1]) if self._beat[0] else 0
         code = self.process.exitcode
-        busy = int(self._beat[1]) if self._beat[0] else 0
-        return f"ended with code {code}", busy
+        if code == -signal.SIGKILL:
+            return "was killed", culprit, True
+        return f"ended with code {code}", culprit, False
 
     def _late(self, born: float) -> str:
         if self.engine.inline:
@@ -562,8 +645,19 @@ class _Worker:
             return f"did not start within {STARTING:g} s"
         return ""
 
-    def _receive(self, message: tuple[Any, ...]) -> None:
-        getattr(self.engine, "on_" + message[0])(self, *message[1:])
+    def _receive(self, kind: str, *message: Any) -> None:
+        try:
+            getattr(self.engine, "on_" + kind)(self, *message)
+        except OSError:  # the disk is full, or the folder was taken away
+            log.exception("the engine could not write")
+
+
+def _write(link: Connection, outbox: "queue.SimpleQueue[Any]") -> None:
+    """Send what is in the outbox: a thread of its own, for a busy process does not read at once."""
+    while (message := outbox.get()) is not None:
+        with suppress(OSError, ValueError):
+            link.send(message)
+    link.close()
 
 
 # Imported where they run, so that the server's own process needs no torch.
@@ -578,4 +672,5 @@ def _own(*arguments: Any) -> None:
 def _own_inline(link: Connection, beat: Any, device: str | None) -> None:
     from core.shared import owner
 
-    owner.Owner(link, beat, device).serve()
+    with link:
+        owner.Owner(link, beat, device).serve()

@@ -1,7 +1,8 @@
 """The process that owns the device: one thread, calls first, long work in turns.
 
-Long work is a generator function of a frozen config, named "module:function". What it yields is a
-state, frozen and small, or a living thing that can be looked at:
+Long work is a generator function of a frozen config, named "module:function". The first thing it
+yields is where it stands before its first step. What it yields is a state, frozen and small, or a
+living thing that can be looked at:
 
     living.freeze() -> state         made only when somebody may see it
     living.snapshot() -> Snapshot    written when the work pauses, ends, and now and then
@@ -13,25 +14,24 @@ argument; the first thing it then yields is where the snapshot left it.
 The other side of the pipe is `core.shared.engine`, which says what each message means.
 """
 
+import ctypes
 import importlib
 import inspect
 import logging
+import multiprocessing as mp
 import os
 import pickle
 import signal
-import sys
 import threading
 import time
 import typing
 from collections import OrderedDict, deque
-from collections.abc import Callable, Generator, MutableSequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from core.shared import devices, snapshots
 
@@ -46,10 +46,12 @@ KEEP = 20.0  # seconds between two rolling snapshots
 RESIDENT = 32  # ended runs whose living thing stays in memory to be asked
 MEMORY_WORDS = ("out of memory", "can't allocate", "not enough memory")
 
+Config = dict[str, Any]  # JSON values
+
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Run:
     """A run as its owner holds it."""
 
@@ -67,11 +69,14 @@ class Run:
     pushed: float = 0.0  # when
     rest: float = PUSH  # seconds until the next look
     kept: float = field(default_factory=time.monotonic)  # when the last rolling snapshot was
-    pace: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=20))  # when, progress
+    owed: int = 0  # steps that a pausing run was told to do
+    pace: deque[tuple[float, float]] = field(  # when, and the progress then
+        default_factory=lambda: deque(maxlen=20)
+    )
 
 
 def own(
-    link: Connection, beat: MutableSequence[float], device: str | None, memory: int | None
+    link: Connection, beat: "ctypes.Array[ctypes.c_double]", device: str | None, memory: int | None
 ) -> None:
     """Be the engine process: own the device until the server closes the pipe or dies.
 
@@ -82,8 +87,7 @@ def own(
         memory: bytes that new work may take on a CPU; None for nine tenths of what is free.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides when we end
-    parent = sys.modules["multiprocessing"].parent_process()
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+    threading.Thread(target=_end_with_server, daemon=True).start()
     owner = Owner(link, beat, device)
     if owner.device.type == "cpu":
         _confine(memory or int(devices.free_memory(owner.device) * 0.9))
@@ -94,7 +98,7 @@ class Owner:
     """The one thread that touches the device."""
 
     def __init__(
-        self, link: Connection, beat: MutableSequence[float], device: str | None = None
+        self, link: Connection, beat: "ctypes.Array[ctypes.c_double]", device: str | None = None
     ) -> None:
         self.link, self.beat = link, beat
         self.device = devices.choose(device)
@@ -109,93 +113,107 @@ class Owner:
     def serve(self) -> None:
         """Answer and train until the server says so or is gone."""
         with suppress(EOFError, OSError):
-            while True:
-                waiting = not self.calls and not self.queue
-                while self.link.poll(None if waiting else 0):
-                    message = self.link.recv()
-                    if message[0] == "close":
-                        return
-                    getattr(self, "on_" + message[0])(*message[1:])
-                    waiting = False
+            while self.listen():
                 until = time.monotonic() + CALLS
                 while self.calls and time.monotonic() < until:
                     self.answer(*self.calls.popleft())
                 self.admit()
                 if self.queue:
-                    self.turn(self.queue[0])
-                    self.queue.rotate(-1)
-                    for run in [run for run in self.queue if run.status not in ACTIVE]:
-                        self.queue.remove(run)
+                    run = self.queue.popleft()
+                    self.turn(run)
+                    if run.status in ACTIVE:
+                        self.queue.append(run)
+        for run in self.runs.values():
+            with suppress(Exception):  # its last snapshot but one will do
+                self.write_rolling(run)
+
+    def listen(self) -> bool:
+        """Take in what the server sent, waiting when there is nothing to do; False to end."""
+        idle = not self.calls and all(run.status == "paused" for run in self.runs.values())
+        while self.link.poll(None if idle else 0):
+            message = self.link.recv()
+            if message[0] == "close":
+                return False
+            getattr(self, "on_" + message[0])(*message[1:])
+            idle = False
+        return True
 
     # Messages from the server
 
     def on_submit(
-        self, name: str, number: int, function: str, config: dict, folder: str, status: str
+        self, name: str, number: int, function: str, config: Config, folder: str, status: str
     ) -> None:
         """Take in a run; it starts, or goes on from its newest snapshot, when there is room."""
         run = Run(name, number, function, config, Path(folder), status)
-        self.ended.pop(name, None)
+        before = self.ended.pop(name, None)
+        if before is not None and before.status == "stopped":
+            with suppress(Exception), self.in_hand(number):  # calls may have changed it meanwhile
+                self.write_rolling(before)
         self.runs[name] = run
         if status != "paused":
             run.status = "waiting"
         self.tell(run)
 
     def on_command(self, name: str, command: str) -> None:
-        """Pause, resume, step or stop; a command that does not fit the run's state changes nothing."""
+        """Pause, resume, step or stop; a command that does not fit the state changes nothing."""
         run = self.runs.get(name)
         if run is None:
             return
         if command == "stop":
             self.end(run, "stopped")
-        elif command == "pause" and run.status in ("running", "stepping", "waiting"):
-            run.status, run.place = "paused", 0
-            try:
+        elif command == "pause" and run.status != "paused":
+            run.status, run.place, run.owed = "paused", 0, 0
+            with suppress(ValueError):
+                self.queue.remove(run)
+            with self.failing(run):
                 self.look(run)
                 self.write_rolling(run)
-            except Exception as error:
-                self.fail(run, error)
         elif command in ("resume", "step") and run.status in ("paused", "stepping"):
-            run.status = "running" if command == "resume" else "stepping"
+            run.owed = 0 if command == "resume" else run.owed + 1
             run.pace.clear()
-            if run not in self.queue:
-                self.queue.append(run)
-            self.tell(run)
+            if run.work is None and command == "resume":
+                run.status = "waiting"  # it holds no memory yet
+            else:
+                run.status = "running" if command == "resume" else "stepping"
+                if run not in self.queue:
+                    self.queue.append(run)
+            with self.failing(run):
+                self.tell(run)
 
     def on_forget(self, name: str) -> None:
-        """Let go of a run for good."""
+        """Let go of a run for good; nobody looks at it any more."""
         run = self.runs.get(name)
         if run is not None:
-            self.end(run, "stopped")
+            self.end(run, "stopped", shown=False)
         self.ended.pop(name, None)
+        self.send("gone", name)
 
     def on_call(self, ticket: int, target: str, name: str | None, arguments: bytes) -> None:
-        """Queue a call, with the living thing of the named run as first argument if there is one."""
+        """Queue a call; its first argument is the living thing of the run, if one is named."""
         self.calls.append((ticket, target, name, arguments))
 
     # Short work
 
     def answer(self, ticket: int, target: str, name: str | None, arguments: bytes) -> None:
         """Make one call and send back what it gives, or the sentence that says why not."""
-        self.beat[1], self.beat[0] = ticket, time.monotonic()
-        try:
-            given = pickle.loads(arguments)
-            if name is None:
-                result = pickle.dumps(resolve(target)(*given))
+        with self.in_hand(ticket):
+            try:
+                given = pickle.loads(arguments)
+                if name is None:
+                    result = pickle.dumps(resolve(target)(*given))
+                else:
+                    run = self.revive(name, *given[:3])
+                    result = pickle.dumps(resolve(target)(run.living, *given[3:]))
+                    run.stale = True
+                    run.pushed = 0  # the asker sees at once what the call changed
+                    self.look(run)
+            except BaseException as error:  # noqa: BLE001 – also SystemExit: a call ends no process
+                self.send("answer", ticket, False, sentence(error).encode())
+                self.recover(error)
             else:
-                run = self.revive(name, *given[:3])
-                result = pickle.dumps(resolve(target)(run.living, *given[3:]))
-                run.stale = True
-                run.pushed = 0  # the asker sees at once what the call changed
-                self.look(run)
-        except Exception as error:
-            self.send("answer", ticket, False, sentence(error).encode())
-            self.recover(error)
-        else:
-            self.send("answer", ticket, True, result)
-        finally:
-            self.beat[0] = 0
+                self.send("answer", ticket, True, result)
 
-    def revive(self, name: str, function: str, config: dict, folder: str) -> Run:
+    def revive(self, name: str, function: str, config: Config, folder: str) -> Run:
         """Find a run's living thing in memory, or make it anew from its newest snapshot."""
         run = self.runs.get(name) or self.ended.get(name)
         if run is None:
@@ -203,9 +221,14 @@ class Owner:
             self.keep(run)
         if run.living is None:
             work = self.open(run)
-            while run.living is None:
-                run.living = _living(next(work))
-            if run.status in LIVE:
+            for given in work:
+                if not isinstance(given, snapshots.Snapshot):
+                    run.living = given
+                    break
+                snapshots.write(run.folder, given)
+            else:
+                raise ValueError("This run keeps nothing that could be asked.")
+            if name in self.runs:
                 run.work = work
             else:
                 work.close()
@@ -219,50 +242,53 @@ class Owner:
         config = _config(function, run.config)
         takes = len(inspect.signature(function).parameters)
         snapshot = snapshots.newest(run.folder) if takes > 1 else None
-        return function(config, snapshot) if snapshot else function(config)
+        work: Generator[Any, None, None] = function(
+            *((config, snapshot) if snapshot else (config,))
+        )
+        return work
 
     def admit(self) -> None:
         """Let waiting runs in, first come first served, while the device has memory to spare."""
         waiting = [run for run in self.runs.values() if run.status == "waiting"]
-        for place, run in enumerate(waiting):
-            if self.queue and devices.free_memory(self.device) < self.reserve:
-                if run.place != place + 1:
-                    run.place = place + 1
-                    self.tell(run)
-                continue
+        if waiting and not (self.queue and devices.free_memory(self.device) < self.reserve):
+            run = waiting.pop(0)
             run.status, run.place = "running", 0
-            self.queue.append(run)
+            self.queue.appendleft(run)  # it takes its memory now, before the next one is let in
             self.tell(run)
+            return
+        for place, run in enumerate(waiting, 1):
+            if run.place != place:
+                run.place = place
+                self.tell(run)
 
     def turn(self, run: Run) -> None:
         """Let one run work for its turn, then look at it if it is time to."""
-        began = time.monotonic()
-        self.beat[1], self.beat[0] = run.number, began
-        try:
-            if run.work is None:
-                run.work = self.open(run)
-            until = time.perf_counter() + TURN
-            while True:
-                given = next(run.work)
-                if isinstance(given, snapshots.Snapshot):
-                    snapshots.write(run.folder, given)
-                    continue
-                run.living, run.stale = given, True
-                if run.status == "stepping":
-                    run.status = "paused"
-                    break
-                if time.perf_counter() >= until:
-                    break
-            devices.synchronise(self.device)
-            self.look(run)
-            if time.monotonic() - run.kept > KEEP:
-                self.write_rolling(run)
-        except StopIteration:
-            self.end(run, "finished")
-        except BaseException as error:  # also SystemExit: one run never ends the process
-            self.fail(run, error)
-        finally:
-            self.beat[0] = 0
+        with self.in_hand(run.number):
+            try:
+                if run.work is None:
+                    run.work = self.open(run)
+                until = time.perf_counter() + TURN
+                while True:
+                    given = next(run.work)
+                    if isinstance(given, snapshots.Snapshot):
+                        snapshots.write(run.folder, given)
+                    else:
+                        if run.status == "stepping" and run.living is not None:
+                            run.owed -= 1  # the first thing is where it stands, and no step
+                        run.living, run.stale = given, True
+                        if run.status == "stepping" and run.owed == 0:
+                            run.status = "paused"
+                            break
+                    if time.perf_counter() >= until:
+                        break
+                devices.synchronise(self.device)
+                self.look(run)
+                if time.monotonic() - run.kept > KEEP:
+                    self.write_rolling(run)
+            except StopIteration:
+                self.end(run, "finished")
+            except BaseException as error:  # noqa: BLE001 – also SystemExit: a run ends no process
+                self.fail(run, error)
 
     def look(self, run: Run) -> None:
         """Freeze a run's state and send it, if it moved and enough time has passed or it stands."""
@@ -281,9 +307,11 @@ class Owner:
 
     def tell(self, run: Run, payload: bytes | None = None) -> None:
         """Send how a run stands, with its newest state if there is a new one."""
-        progress = getattr(run.living, "progress", 0.0)
+        progress = None  # not known
+        if run.living is not None:
+            progress = float(getattr(run.living, "progress", 0))
         pace = None
-        if run.status == "running":
+        if run.status == "running" and progress is not None:
             run.pace.append((time.monotonic(), progress))
             (then, before), (now, here) = run.pace[0], run.pace[-1]
             if now > then:
@@ -291,23 +319,26 @@ class Owner:
         status = "running" if run.status == "stepping" else run.status
         self.send("state", run.name, status, run.place, progress, pace, run.failure, payload)
 
-    def end(self, run: Run, status: str) -> None:
+    def end(self, run: Run, status: str, *, shown: bool = True) -> None:
         """Close a run's generator, keep its last state and weights, and free what it held."""
-        run.status = status
-        if run.work is not None:
-            with suppress(BaseException):  # a generator may refuse to be closed
-                run.work.close()
-        run.work = None
+        run.status, run.place = status, 0
         self.runs.pop(run.name, None)
-        run.stale = run.living is not None
-        try:
-            if status != "failed":
-                self.write_rolling(run)
-            self.look(run)
-        except Exception as error:
-            run.status, run.living = "failed", None
-            run.failure = run.failure or sentence(error)
-            self.tell(run)
+        with suppress(ValueError):
+            self.queue.remove(run)
+        with self.in_hand(run.number):
+            if run.work is not None:
+                with suppress(BaseException):  # a generator may refuse to be closed
+                    run.work.close()
+            run.work = None
+            run.stale = shown and run.living is not None
+            try:
+                if status != "failed":
+                    self.write_rolling(run)
+                self.look(run)
+            except BaseException as error:  # noqa: BLE001 – also SystemExit
+                run.status, run.living = "failed", None
+                run.failure = run.failure or sentence(error)
+                self.tell(run)
         self.keep(run)
 
     def fail(self, run: Run, error: BaseException) -> None:
@@ -315,6 +346,25 @@ class Owner:
         run.failure = sentence(error)
         self.recover(error)
         self.end(run, "failed")
+
+    @contextmanager
+    def failing(self, run: Run) -> Iterator[None]:
+        """Let what goes wrong inside end this run and nothing else."""
+        try:
+            with self.in_hand(run.number):
+                yield
+        except BaseException as error:  # noqa: BLE001 – also SystemExit
+            self.fail(run, error)
+
+    @contextmanager
+    def in_hand(self, number: int) -> Iterator[None]:
+        """Let the server see since when we have been at what."""
+        before = tuple(self.beat)
+        self.beat[1], self.beat[0] = number, time.monotonic()
+        try:
+            yield
+        finally:
+            self.beat[1], self.beat[0] = before[1], before[0]
 
     def keep(self, run: Run) -> None:
         """Hold an ended run in memory for questions, letting the longest unasked go."""
@@ -340,7 +390,6 @@ class Owner:
 
 
 ACTIVE = ("running", "stepping")
-LIVE = ("waiting", "running", "stepping", "paused")
 
 
 def resolve(target: str) -> Callable[..., Any]:
@@ -350,9 +399,10 @@ def resolve(target: str) -> Callable[..., Any]:
     """
     module, _, name = target.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)
+        function: Callable[..., Any] = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"target must name a function as module:function, got {target!r}") from error
+        raise ValueError(f"target must name a module:function, got {target!r}") from error
+    return function
 
 
 def sentence(error: BaseException) -> str:
@@ -372,8 +422,12 @@ def _config(function: Callable[..., Any], values: dict[str, Any]) -> Any:
     return kind(**values)
 
 
-def _living(given: Any) -> Any:
-    return None if isinstance(given, snapshots.Snapshot) else given
+def _end_with_server() -> None:
+    """End this process at once when its parent has gone, whatever it is doing."""
+    parent = mp.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _confine(memory: int) -> None:
@@ -381,7 +435,7 @@ def _confine(memory: int) -> None:
     with suppress(ImportError, OSError, ValueError):
         import resource
 
-        with open("/proc/self/status", encoding="ascii") as lines:
+        with Path("/proc/self/status").open(encoding="ascii") as lines:
             data = next(int(line.split()[1]) for line in lines if line.startswith("VmData:"))
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         limit = data * 1024 + memory

@@ -15,15 +15,32 @@ import re
 import secrets
 import shutil
 import time
+import typing
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Manifest", "Usage", "create", "delete", "folder_of", "found", "save", "trim", "usage"]
+__all__ = [
+    "LIVE",
+    "Manifest",
+    "Usage",
+    "atomically",
+    "create",
+    "delete",
+    "folder_of",
+    "forget",
+    "found",
+    "interrupted",
+    "save",
+    "trim",
+    "usage",
+]
 
 NAME = re.compile(r"[0-9a-z]{1,32}")
 DAY = 86_400  # seconds
+LIVE = ("waiting", "running", "paused")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +57,9 @@ class Manifest:
     pinned: bool = False
 
 
+HINTS = typing.get_type_hints(Manifest)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """What a visitor's runs take, and what goes first when it is too much."""
@@ -50,12 +70,19 @@ class Usage:
 
 
 def create(root: Path, visitor: str, function: str, config: dict[str, Any]) -> Manifest:
-    """Make the folder of a new run and write its manifest."""
+    """Make the folder of a new run and write its manifest.
+
+    Raises: ValueError when the config holds what JSON cannot, or the visitor's name could lead out.
+    """
+    try:
+        values = json.loads(json.dumps(config))
+    except TypeError as error:
+        raise ValueError(f"config must hold JSON values only, got {config!r}") from error
     manifest = Manifest(
         run=secrets.token_hex(6),
         visitor=visitor,
         function=function,
-        config=config,
+        config=values,
         status="waiting",
         started=time.time(),
     )
@@ -98,16 +125,21 @@ def found(root: Path) -> Iterator[Manifest]:
     for path in sorted(root.glob("*/*/run.json")):
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-            manifest = Manifest(**{name.name: values[name.name] for name in fields(Manifest)})
-        except (OSError, ValueError, KeyError, TypeError):
+            manifest = Manifest(**{each.name: values[each.name] for each in fields(Manifest)})
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
-        if manifest.run == path.parent.name and manifest.visitor == path.parent.parent.name:
+        at_home = (manifest.visitor, manifest.run) == path.parts[-3:-1]
+        if at_home and _sound(manifest):
             yield manifest
 
 
 def delete(root: Path, manifest: Manifest) -> None:
-    """Remove a run and all its snapshots."""
-    shutil.rmtree(folder_of(root, manifest), ignore_errors=True)
+    """Remove a run and all its snapshots, also while somebody still writes into its folder."""
+    folder = folder_of(root, manifest)
+    away = folder.with_name(f".{folder.name}")
+    with suppress(OSError):  # another has deleted it
+        folder.rename(away)
+    shutil.rmtree(away, ignore_errors=True)
 
 
 def usage(root: Path, manifests: list[Manifest], quota: int) -> Usage:
@@ -118,12 +150,8 @@ def usage(root: Path, manifests: list[Manifest], quota: int) -> Usage:
         manifests: the visitor's runs.
         quota: bytes that they may take.
     """
-    idle = [each for each in manifests if not each.pinned and each.status not in LIVE]
-    return Usage(
-        taken=sum(_size(folder_of(root, each)) for each in manifests),
-        quota=quota,
-        next_to_go=min(idle, key=lambda each: each.started, default=None),
-    )
+    taken = sum(_size(folder_of(root, each)) for each in manifests)
+    return Usage(taken=taken, quota=quota, next_to_go=next(iter(_idle(manifests)), None))
 
 
 def trim(root: Path, manifests: list[Manifest], quota: int) -> list[Manifest]:
@@ -132,24 +160,27 @@ def trim(root: Path, manifests: list[Manifest], quota: int) -> list[Manifest]:
     Returns: the manifests that are left, in the order in which they were given.
     """
     left = list(manifests)
-    while True:
-        now = usage(root, left, quota)
-        if now.taken <= quota or now.next_to_go is None:
-            return left
-        delete(root, now.next_to_go)
-        left.remove(now.next_to_go)
+    sizes = {each.run: _size(folder_of(root, each)) for each in manifests}
+    for oldest in _idle(manifests):
+        if sum(sizes.values()) <= quota:
+            break
+        delete(root, oldest)
+        left.remove(oldest)
+        del sizes[oldest.run]
+    return left
 
 
 def forget(root: Path, older_than: float = 30 * DAY) -> None:
-    """Delete the unpinned runs that nobody has touched for so many seconds."""
+    """Delete unpinned runs that nobody touched for so many seconds, and what a crash left over."""
+    for half_deleted in root.glob("*/.*"):
+        shutil.rmtree(half_deleted, ignore_errors=True)
+    for half_written in root.glob("*/*/.*"):
+        half_written.unlink(missing_ok=True)
     limit = time.time() - older_than
     for manifest in list(found(root)):
         folder = folder_of(root, manifest)
         if not manifest.pinned and folder.stat().st_mtime < limit:
             delete(root, manifest)
-
-
-LIVE = ("waiting", "running", "paused")
 
 
 def interrupted(root: Path) -> list[Manifest]:
@@ -161,6 +192,20 @@ def interrupted(root: Path) -> list[Manifest]:
             save(root, manifest)
         manifests.append(manifest)
     return manifests
+
+
+def _idle(manifests: list[Manifest]) -> list[Manifest]:
+    """Those that may be deleted, the oldest first."""
+    idle = [each for each in manifests if not each.pinned and each.status not in LIVE]
+    return sorted(idle, key=lambda each: each.started)
+
+
+def _sound(manifest: Manifest) -> bool:
+    """Whether names lead nowhere else and each value is of its type, as far as a file can tell."""
+    kinds = {name: typing.get_origin(kind) or kind for name, kind in HINTS.items()}
+    kinds["started"] = (int, float)
+    right = all(isinstance(getattr(manifest, name), kind) for name, kind in kinds.items())
+    return right and all(NAME.fullmatch(name) for name in (manifest.visitor, manifest.run))
 
 
 def _size(folder: Path) -> int:

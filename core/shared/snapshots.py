@@ -1,6 +1,7 @@
 """Weights on disk: a step's tensors with what is known about it, in one safetensors file."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from core.shared.runs import atomically
 __all__ = ["Snapshot", "load", "log_spaced", "newest", "steps", "write"]
 
 ROLLING = "newest.safetensors"
+KEPT = re.compile(r"snapshot-(\d{9,})\.safetensors", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,8 @@ def write(folder: Path, snapshot: Snapshot, *, rolling: bool = False) -> None:
 
 def steps(folder: Path) -> tuple[int, ...]:
     """List the steps of the run that were kept for good, in order."""
-    names = (path.stem for path in folder.glob("snapshot-*.safetensors"))
-    return tuple(sorted(int(name.removeprefix("snapshot-")) for name in names))
+    names = (KEPT.fullmatch(path.name) for path in folder.glob("snapshot-*.safetensors"))
+    return tuple(sorted(int(name[1]) for name in names if name))
 
 
 def load(path: Path) -> Snapshot:
@@ -65,13 +67,18 @@ def load(path: Path) -> Snapshot:
 
 def newest(folder: Path) -> Snapshot | None:
     """Read the snapshot of the highest step that can be read, None where there is none."""
-    kept = [folder / f"snapshot-{step:09}.safetensors" for step in steps(folder)[:-4:-1]]
-    best: Snapshot | None = None
-    for path in [folder / ROLLING, *kept]:
-        try:
-            snapshot = load(path)
-        except ValueError:
-            continue
-        if best is None or snapshot.step > best.step:
-            best = snapshot
-    return best
+    rolling = _readable(folder / ROLLING)
+    for step in reversed(steps(folder)):
+        if rolling is not None and rolling.step >= step:
+            break
+        snapshot = _readable(folder / f"snapshot-{step:09}.safetensors")
+        if snapshot is not None:
+            return snapshot
+    return rolling
+
+
+def _readable(path: Path) -> Snapshot | None:
+    try:
+        return load(path)
+    except ValueError:
+        return None

@@ -84,13 +84,13 @@ class Training:
         return self.step / self.steps
 
     def run(self) -> Iterator[Snapshot | None]:
-        """Do the steps that are left, one at a time, yielding a snapshot now and then.
+        """Do the steps that are left, one at a time; yield before the first and after each.
 
+        Returns: a snapshot at log-spaced steps, None at the others.
         Raises: FloatingPointError when the loss is no longer finite.
         """
         kept = snapshots.log_spaced(self.steps)
-        if self.step == 0:
-            yield self.snapshot()
+        yield self.snapshot() if self.step == 0 else None
         while self.step < self.steps:
             self.advance()
             yield self.snapshot() if self.step in kept else None
@@ -128,7 +128,14 @@ class Training:
             self.changes.append((self.step, rate))
 
     def snapshot(self) -> Snapshot:
-        """Keep all that it takes to go on from here exactly as if nothing had happened."""
+        """Keep all that it takes to go on from here exactly as if nothing had happened.
+
+        The tensors are the living ones: write or copy them before the next step.
+
+        Raises: FloatingPointError when a weight is not finite, for nobody can go on from that.
+        """
+        if not all(bool(value.isfinite().all()) for value in self.network.parameters()):
+            raise self._diverged()
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         for name, parameter in self.network.named_parameters():
             for part, value in self.optimiser.state.get(parameter, {}).items():
@@ -194,9 +201,8 @@ class Training:
     def _add_point(self) -> None:
         last = self.step == self.steps
         validation = self.digits.validation
-        seen = (
-            validation if last else Split(validation.images[:WATCHED], validation.labels[:WATCHED])
-        )
+        count = None if last else WATCHED
+        seen = Split(validation.images[:count], validation.labels[:count])
         result = evaluate(self.network, seen)
         loss, right, images = self._sums()
         self._window, self._carried = [], (0.0, 0, 0)
@@ -212,22 +218,26 @@ class Training:
             )
         )
         if not torch.isfinite(torch.tensor(loss + result.loss)):
-            rate = self.rate * self.recipe.share(self.step - 1, self.steps)
-            raise FloatingPointError(
-                f"The loss was no longer a finite number by step {self.step:,}, at a learning "
-                f"rate of {rate:.3g}: try a tenth of it."
-            )
+            raise self._diverged()
+
+    def _diverged(self) -> FloatingPointError:
+        rate = self.rate * self.recipe.share(max(0, self.step - 1), self.steps)
+        return FloatingPointError(
+            f"The loss was no longer a finite number by step {self.step:,}, at a learning "
+            f"rate of {rate:.3g}: try a tenth of it."
+        )
 
 
 def evaluate(network: nn.Module, split: Split) -> Evaluation:
-    """Read every image of a split; the network's mode and gradients stay as they are."""
-    was_training = network.training
+    """Read every image of a split; each module's mode and the gradients stay as they are."""
+    modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
         with torch.no_grad():
             logits = torch.cat([network(images) for images in split.images.split(CHUNK)])
     finally:
-        network.train(was_training)
+        for module, was_training in modes:
+            module.training = was_training
     classes = logits.shape[1]
     pairs = torch.bincount(split.labels * classes + logits.argmax(1), minlength=classes**2)
     confusion = pairs.view(classes, classes).cpu()
