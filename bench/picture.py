@@ -24,7 +24,7 @@ LARGEST = 400_000  # bytes, as every clone carries it
 PATIENCE = 90.0  # seconds for the server to be ready
 TRAINED = 0.5  # share of the run's steps that are done in the picture
 LONGEST = 300.0  # seconds until then
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS = ("chromium", "chromium-browser")
 STEPS_DONE = r"""share => {
   const [, step, steps] = document.body.innerText.match(/([\d,]+) of ([\d,]+)/) ?? [, "0", "1"]
   return step.replaceAll(",", "") >= share * steps.replaceAll(",", "")
