@@ -1,5 +1,6 @@
 """Shapes in core's signatures are checked whenever tests run; waiting always has an end."""
 
+import os
 import time
 from collections.abc import Callable
 
@@ -10,6 +11,9 @@ from jaxtyping import install_import_hook
 # Before anything of core is imported. An int is a float, as PEP 484 says.
 CHECK = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 install_import_hook("core", CHECK)
+# Two threads that share two cores with other programs wait for each other five times as long.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # in the processes that tests start
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -213,7 +213,7 @@ class Engine:
                     if record.worker is not None and not record.worker.up.is_set():
                         self._grant(record)
                 self._forget(record)
-                record.payload = None
+                record.payload = record.state = None
 
     def view(self, run: str) -> View:
         """See a run as it stands now; this never waits for the device.
@@ -375,7 +375,7 @@ class Engine:
             key=lambda each: each.manifest.started,
         )
         for record in ended[:-1]:  # only the newest is likely to be looked at again
-            record.payload = None
+            record.payload = record.state = None
 
     def on_hello(self, worker: "_Worker", device: str, name: str, every: tuple[str, ...]) -> None:
         """A process is up: note its device, start the others' processes, give it its work."""
@@ -425,7 +425,7 @@ class Engine:
         with self._lock:
             record = self._records.get(run)
             if record is not None and record.worker is worker:
-                record.payload = None
+                record.payload = record.state = None
 
     def on_answer(self, _: "_Worker", number: int, well: bool, result: bytes) -> None:
         """A call was answered."""
@@ -500,9 +500,7 @@ class _Record:
         runs.save(folder, self.manifest)
 
     def view(self) -> View:
-        if self.payload is None:
-            self.state = None
-        elif self.state is None:
+        if self.payload is not None and self.state is None:
             self.state = pickle.loads(self.payload)
         manifest = self.manifest
         return View(
@@ -541,11 +539,10 @@ class _Worker:
         self.engine, self.wish = engine, wish
         self.device, self.description, self.trouble = wish or "", "", ""
         self.up = threading.Event()
-        self.process: Any = None
+        self.process: subprocess.Popen[bytes] | None = None
         self.closing = False
         self._outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._spawn = mp.get_context("spawn")
-        self._beat = self._spawn.RawArray("d", 2)
+        self._beat = (ctypes.c_double * 2)()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="engine-watch")
 
     def __lt__(self, other: "_Worker") -> bool:
@@ -563,9 +560,10 @@ class _Worker:
         if self._thread.is_alive():
             self._thread.join(5)
         if self.process is not None:
-            self.process.join(1)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)
             self.process.kill()
-            self.process.join(5)
+            self.process.wait(5)
 
     def send(self, *message: object) -> None:
         """Send to the process, never waiting for it; what it does not get, the next one is told."""
@@ -593,18 +591,19 @@ class _Worker:
 
         Returns: how it ended, the number of the work in hand, and whether it was killed by others.
         """
-        here, there = self._spawn.Pipe()
+        here, there = Pipe()
         self._outbox = queue.SimpleQueue()
         writing = (here, self._outbox)
         threading.Thread(target=_write, args=writing, daemon=True, name="engine-write").start()
-        self._beat[0] = self._beat[1] = 0
-        arguments = (there, self._beat, self.wish, self.engine.memory)
         if self.engine.inline:
-            threading.Thread(target=_own_inline, args=arguments[:3], daemon=True).start()
+            self._beat = (ctypes.c_double * 2)()
+            arguments = (there, self._beat, self.wish)
+            threading.Thread(target=_own_inline, args=arguments, daemon=True).start()
         else:
-            process = self._spawn.Process(target=_own, args=arguments, daemon=True)
-            process.start()
-            self.process = process
+            with tempfile.NamedTemporaryFile(prefix="glassbox-beat-") as file:
+                file.truncate(ctypes.sizeof(self._beat))
+                self._beat = type(self._beat).from_buffer(mmap.mmap(file.fileno(), 0))
+                self.process = process = _start(there, file, self.wish, self.engine.memory)
             there.close()
             if self.closing:  # while it was being started, when `close` could not end it
                 process.kill()
@@ -620,17 +619,17 @@ class _Worker:
             late = self._late(born)
             if late:
                 culprit = int(self._beat[1])
-                self.process.kill()
-                self.process.join()
+                process.kill()
+                process.wait()
                 return late, culprit, False
-        if self.process is None:
+        if self.engine.inline:
             return "ended", 0, False
-        self.process.join(5)
-        if self.process.is_alive():  # it closed its pipe and lives on
-            self.process.kill()
-            self.process.join()
+        try:
+            code = process.wait(5)
+        except subprocess.TimeoutExpired:  # it closed its pipe and lives on
+            process.kill()
+            code = process.wait()
         culprit = int(self._beat[1]) if self._beat[0] else 0
-        code = self.process.exitcode
         if code == -signal.SIGKILL:
             return "was killed", culprit, True
         return f"ended with code {code}", culprit, False
@@ -660,17 +659,31 @@ def _write(link: Connection, outbox: "queue.SimpleQueue[Any]") -> None:
     link.close()
 
 
-# Imported where they run, so that the server's own process needs no torch.
+def _start(
+    link: Connection, beat: IO[bytes], device: str | None, memory: int | None
+) -> "subprocess.Popen[bytes]":
+    """Start an owner as a plain program that inherits its end of the pipe and the beat.
 
-
-def _own(*arguments: Any) -> None:
-    from core.shared import owner
-
-    owner.own(*arguments)
+    The spawn of multiprocessing would run the parent's `__main__` again, and that is whichever page
+    Streamlit happens to execute just then.
+    """
+    handles = (link.fileno(), beat.fileno() if os.name == "posix" else msvcrt_handle(beat))
+    arguments = repr((*handles, device, memory))
+    inherited: dict[str, Any] = {"pass_fds": handles}
+    if os.name == "nt":
+        for handle in handles:
+            os.set_handle_inheritable(handle, True)
+        inherited = {"close_fds": False}
+    return subprocess.Popen(
+        [sys.executable, "-c", f"from core.shared.owner import main; main{arguments}"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdin=subprocess.DEVNULL,
+        **inherited,
+    )
 
 
 def _own_inline(link: Connection, beat: Any, device: str | None) -> None:
-    from core.shared import owner
+    from core.shared import owner  # here, so that the server's own process needs no torch
 
     with link:
         owner.Owner(link, beat, device).serve()

@@ -164,8 +164,10 @@ class Training:
         for name, parameter in self.network.named_parameters():
             for part in {key.split(".")[0] for key in _under("optimiser.", snapshot)}:
                 value = snapshot.tensors[f"optimiser.{part}.{name}"]
-                where = "cpu" if part == "step" and device.type == "cpu" else device
-                self.optimiser.state[parameter][part] = value.to(where, copy=True)
+                value = value.to(device, copy=True)
+                if value.shape == parameter.shape:  # a fused step takes equal layouts for granted
+                    value = torch.empty_like(parameter.detach()).copy_(value)
+                self.optimiser.state[parameter][part] = value
         record = snapshot.record
         self.step = snapshot.step
         self.rate = record["rate"]
