@@ -25,12 +25,13 @@ _maps = st.components.v2.component(
     html='<div class="board"></div>',
     css="""
     .board { display: flex; flex-wrap: wrap; gap: .6rem .9rem; align-items: flex-start; }
-    figure { margin: 0; flex: var(--share) 1 calc(var(--share) * 3.4rem); min-width: 4.5rem;
+    figure { margin: 0; flex: var(--share) 1 calc(var(--share) * 3rem); min-width: 4.5rem;
       max-width: calc(var(--share) * 6.5rem); }
     figcaption { display: flex; flex-direction: column; font-size: .88rem; line-height: 1.35;
       font-family: var(--st-font); color: var(--st-text-color); padding-bottom: .2rem;
       font-variant-numeric: tabular-nums; white-space: nowrap; overflow: hidden; }
     figcaption span { opacity: .8; font-size: .8rem; }
+    figcaption :empty { display: none; }
     canvas { width: 100%; image-rendering: pixelated; display: block; cursor: crosshair; }
     """,
     js=(JS / "maps.js").read_text(encoding="utf-8"),
@@ -43,7 +44,8 @@ _confusion = st.components.v2.component(
       position: relative; padding: 1.2rem 0 0 .9rem; font: .8rem/1.65rem var(--st-font);
       color: var(--st-text-color); text-align: center; font-variant-numeric: tabular-nums; }
     .matrix > div { overflow: hidden; border-radius: 2px; height: 1.65rem; }
-    .matrix > .read, .matrix > .true { position: absolute; font-size: .8rem; top: -.2rem; left: 2.4rem; }
+    .matrix > .read, .matrix > .true { position: absolute; font-size: .8rem; top: -.2rem;
+      left: 2.4rem; }
     .matrix > .true { top: 50%; left: -1.4rem; transform: rotate(-90deg); }
     .name { font-weight: 600; }
     .right { background: color-mix(in srgb, #0072b2 calc(var(--share) * 55%), transparent); }
@@ -60,9 +62,10 @@ _pad = st.components.v2.component(
     canvas { width: 100%; max-width: 15rem; aspect-ratio: 1; display: block; touch-action: none;
       border: 2px solid var(--st-border-color); border-radius: var(--st-base-radius);
       background: var(--st-background-color); cursor: crosshair; }
-    button { margin-top: .4rem; font: .95rem var(--st-font); color: var(--st-text-color); padding: .3rem .9rem;
+    button { margin-top: .4rem; font: .95rem var(--st-font); padding: .3rem .9rem; cursor: pointer;
+      color: var(--st-text-color);
       background: var(--st-secondary-background-color); border: 1px solid var(--st-border-color);
-      border-radius: var(--st-base-radius); cursor: pointer; }
+      border-radius: var(--st-base-radius); }
     """,
     js=(JS / "pen.js").read_text(encoding="utf-8"),
 )
@@ -73,7 +76,8 @@ _drag = st.components.v2.component(
     label { display: grid; grid-template-columns: 1fr auto; font: .9rem var(--st-font);
       color: var(--st-text-color); gap: .2rem .6rem; }
     output { font-variant-numeric: tabular-nums; font-weight: 600; }
-    input { grid-column: 1 / 3; width: 100%; accent-color: var(--st-primary-color); height: 1.5rem; }
+    input { grid-column: 1 / 3; width: 100%; height: 1.5rem;
+      accent-color: var(--st-primary-color); }
     """,
     js=(JS / "drag.js").read_text(encoding="utf-8"),
 )

@@ -39,7 +39,7 @@ def panels() -> tuple[Panel, ...]:
 
 
 def warm() -> None:
-    """Import what the pages import, so that no visitor waits for it and the collector can skip it."""
+    """Import what the pages import: no visitor waits for it, and the collector can skip it."""
     for path in [*PAGES.glob("*.py"), *(panel.path for panel in panels())]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):

@@ -14,6 +14,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 ALONE = 0.25  # seconds between two looks of a visitor who is alone
+OBEYED = 1.0  # seconds that a page waits for a command's effect
 CROWD = 50.0  # looks a second, for all visitors together, that the server has time for
 
 
@@ -40,13 +41,12 @@ def looking(watch: Callable[[], None], run: View | None) -> None:
 
 
 def transport(engine: Engine, run: View | None, start: Callable[[], None]) -> None:
-    """Draw start, stop, pause, resume and step; each keeps its place, grey where it does nothing."""
+    """Draw start, stop, pause, resume and step, each in its place, grey where it does nothing."""
     status = run.status if run else ""
-    name = (run.run,) if run else ()
     goes_on = status in ("paused", "stopped", "failed", "interrupted")
 
     def does(command: Callable[[str], None]) -> dict[str, Any]:
-        return {"on_click": trying, "args": (command, *name), "width": 150}
+        return {"on_click": trying, "args": (_seen, engine, command, run), "width": 150}
 
     with st.container(horizontal=True, gap="small"):
         if run and run.live:
@@ -65,6 +65,13 @@ def transport(engine: Engine, run: View | None, start: Callable[[], None]) -> No
         st.button("One step", icon=":material/skip_next:", disabled=off, **does(engine.step))
 
 
+def _seen(engine: Engine, command: Callable[[str], None], run: View) -> None:
+    """Give a command and wait until the run has obeyed, so that the page shows what came of it."""
+    version = engine.view(run.run).version
+    command(run.run)
+    engine.moved(run.run, version, OBEYED)
+
+
 STANDS = {
     "": "This is the network before its first step, with random weights from the seed.",
     "waiting": "Waiting for the engine.",
@@ -72,7 +79,7 @@ STANDS = {
     "paused": "Paused: one step at a time, or resume.",
     "finished": "Finished.",
     "stopped": "Stopped; it can be continued from here.",
-    "interrupted": "The server stopped in the middle of this run; continue it from its last snapshot.",
+    "interrupted": "The server stopped during this run; continue it from its last snapshot.",
 }
 
 

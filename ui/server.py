@@ -48,6 +48,6 @@ def stop() -> None:
 
 
 async def ready(_: Request) -> JSONResponse:
-    """Answer GET /ready: 200 when every engine process lives, else 503; and which device it owns."""
+    """Answer GET /ready: 200 when every engine process lives, else 503; and who owns what."""
     told = engine().ready() if _engine else {"alive": False, "owners": []}
     return JSONResponse(told, status_code=200 if told["alive"] else 503)

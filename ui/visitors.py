@@ -25,7 +25,7 @@ SOCKET = "/_stcore/stream"
 _sockets: Counter[str] = Counter()  # open ones, by visitor
 
 
-def leave(name: str) -> None:
+def leave(visitor: str) -> None:
     """Do what is to be done when a visitor has gone; the server puts the engine's way here."""
 
 

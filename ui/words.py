@@ -4,7 +4,9 @@ import html
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import streamlit as st
+from jaxtyping import Float
 
 from core.shared.layers import Layer
 
@@ -22,8 +24,9 @@ def figures(pairs: Sequence[tuple[str, str]]) -> None:
     st.html(f'<div style="display:flex;flex-wrap:wrap;gap:.3rem 1rem">{cells}</div>')
 
 
-def probabilities(values: Sequence[float], best: int) -> None:
-    """Show the probabilities of the ten digits as bars, the best one marked."""
+def probabilities(values: Float[np.ndarray, " k"]) -> None:
+    """Show the probabilities of classes as bars, the best one marked."""
+    best = int(values.argmax())
     rows = "".join(
         f'<div style="display:grid;grid-template-columns:1rem 1fr 3.6rem;gap:.5rem;'
         f'align-items:center;font-weight:{700 if digit == best else 400}"><span>{digit}</span>'
@@ -41,15 +44,14 @@ def duration(seconds: float | None) -> str:
     """Say a time as a person would: "12 s", "3 min 5 s", "1 h 10 min"; a dash for no time."""
     if seconds is None:
         return "–"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def pair(losses: Sequence[float], accuracies: Sequence[float]) -> str:
+def pair(losses: Float[np.ndarray, " n"], accuracies: Float[np.ndarray, " n"]) -> str:
     """Say the last loss in nats and the last accuracy in per cent."""
     if math.isnan(losses[-1]):
         return "–"

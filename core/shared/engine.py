@@ -12,13 +12,18 @@ work in hand then fails with one sentence (but is tried once more when somebody 
 all other runs go on from their newest snapshots, calls are asked again.
 """
 
+import ctypes
 import hashlib
 import itertools
 import logging
-import multiprocessing as mp
+import mmap
+import os
 import pickle
 import queue
 import signal
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections import OrderedDict
@@ -27,6 +32,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
 from contextlib import suppress
 from dataclasses import asdict, dataclass, is_dataclass, replace
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -107,6 +113,7 @@ class Engine:
         self.folder, self.inline, self.memory = folder, inline, memory
         self.patience, self.quota = patience, quota
         self._lock = threading.RLock()
+        self._moved = threading.Condition(self._lock)
         self._numbers = itertools.count(1)
         self._records: dict[str, _Record] = {}
         self._calls: dict[int, _Call] = {}
@@ -114,7 +121,8 @@ class Engine:
         self._lately: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
         self._kept = 0  # bytes of those answers
         self._workers = [_Worker(self, name) for name in devices or (None,)]
-        self._all_devices = not devices and not inline
+        chosen = bool(devices or os.environ.get("GLASSBOX_DEVICE"))
+        self._all_devices = not chosen and not inline
 
     def start(self) -> "Engine":
         """Find the runs of earlier servers and start the processes; returns before they are up."""
@@ -222,6 +230,15 @@ class Engine:
         """
         with self._lock:
             return self._records[run].view()
+
+    def moved(self, run: str, version: int, seconds: float) -> bool:
+        """Wait until a run is past a version; tells whether it is before the seconds are over."""
+
+        def past() -> bool:
+            return run not in self._records or self._records[run].version > version
+
+        with self._moved:
+            return self._moved.wait_for(past, seconds)
 
     def runs_of(self, visitor: str) -> tuple[View, ...]:
         """See all runs of a visitor, the newest first."""
@@ -419,6 +436,7 @@ class Engine:
                 record.payload, record.state = payload, None
             if status != record.manifest.status and status != "ended":
                 record.save(self.folder, status=status, failure=failure)
+            self._moved.notify_all()
 
     def on_gone(self, worker: "_Worker", run: str) -> None:
         """A run was forgotten: nobody looks at it, so its state need not stay here either."""
@@ -600,10 +618,8 @@ class _Worker:
             arguments = (there, self._beat, self.wish)
             threading.Thread(target=_own_inline, args=arguments, daemon=True).start()
         else:
-            with tempfile.NamedTemporaryFile(prefix="glassbox-beat-") as file:
-                file.truncate(ctypes.sizeof(self._beat))
-                self._beat = type(self._beat).from_buffer(mmap.mmap(file.fileno(), 0))
-                self.process = process = _start(there, file, self.wish, self.engine.memory)
+            self._beat, path = _shared_beat()
+            self.process = process = _start(there, path, self.wish, self.engine.memory)
             there.close()
             if self.closing:  # while it was being started, when `close` could not end it
                 process.kill()
@@ -659,26 +675,34 @@ def _write(link: Connection, outbox: "queue.SimpleQueue[Any]") -> None:
     link.close()
 
 
-def _start(
-    link: Connection, beat: IO[bytes], device: str | None, memory: int | None
-) -> "subprocess.Popen[bytes]":
-    """Start an owner as a plain program that inherits its end of the pipe and the beat.
+def _shared_beat() -> "tuple[ctypes.Array[ctypes.c_double], Path]":
+    """Make two numbers that a process can share which maps the same file; it deletes the file."""
+    with tempfile.NamedTemporaryFile(prefix="glassbox-", delete=False) as file:
+        file.write(bytes(16))
+        file.flush()
+        memory = mmap.mmap(file.fileno(), 16)
+    return (ctypes.c_double * 2).from_buffer(memory), Path(file.name)
 
-    The spawn of multiprocessing would run the parent's `__main__` again, and that is whichever page
-    Streamlit happens to execute just then.
+
+def _start(
+    link: Connection, beat: Path, device: str | None, memory: int | None
+) -> "subprocess.Popen[bytes]":
+    """Start an owner as a plain program that inherits its end of the pipe.
+
+    The spawn of multiprocessing would first run the parent's `__main__` again, and that is
+    whichever page Streamlit happens to execute just then.
     """
-    handles = (link.fileno(), beat.fileno() if os.name == "posix" else msvcrt_handle(beat))
-    arguments = repr((*handles, device, memory))
-    inherited: dict[str, Any] = {"pass_fds": handles}
+    handle = link.fileno()
+    inheriting: dict[str, Any] = {"pass_fds": (handle,)}
     if os.name == "nt":
-        for handle in handles:
-            os.set_handle_inheritable(handle, True)
-        inherited = {"close_fds": False}
+        os.set_handle_inheritable(handle, True)  # type: ignore[attr-defined,unused-ignore]
+        inheriting = {"close_fds": False}
+    arguments = repr((handle, str(beat), device, memory))
     return subprocess.Popen(
         [sys.executable, "-c", f"from core.shared.owner import main; main{arguments}"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         stdin=subprocess.DEVNULL,
-        **inherited,
+        **inheriting,
     )
 
 

@@ -18,7 +18,7 @@ import ctypes
 import importlib
 import inspect
 import logging
-import multiprocessing as mp
+import mmap
 import os
 import pickle
 import signal
@@ -29,13 +29,14 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from core.shared import devices, snapshots
 
-__all__ = ["Owner", "own", "resolve", "sentence"]
+__all__ = ["Owner", "main", "resolve", "sentence"]
 
 TURN = 0.04  # seconds that a generator keeps the device before the next one has it
 PUSH = 0.1  # seconds between two states of one run, at least
@@ -75,20 +76,24 @@ class Run:
     )
 
 
-def own(
-    link: Connection, beat: "ctypes.Array[ctypes.c_double]", device: str | None, memory: int | None
-) -> None:
+def main(handle: int, beat: str, device: str | None, memory: int | None) -> None:
     """Be the engine process: own the device until the server closes the pipe or dies.
 
     Args:
-        link: to the server.
-        beat: shared with the server: when the work in hand began, and its number.
+        handle: of the inherited end of the pipe to the server.
+        beat: the file to share with the server: when the work in hand began, and its number.
         device: the device's name; None for the best one.
         memory: bytes that new work may take on a CPU; None for nine tenths of what is free.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides when we end
-    threading.Thread(target=_end_with_server, daemon=True).start()
-    owner = Owner(link, beat, device)
+    threading.Thread(target=_end_with_server, args=(os.getppid(),), daemon=True).start()
+    with Path(beat).open("r+b") as file:
+        shared = (ctypes.c_double * 2).from_buffer(mmap.mmap(file.fileno(), 16))
+    with suppress(OSError):  # Windows deletes no file that is mapped
+        Path(beat).unlink()
+    kind = "Connection" if os.name == "posix" else "PipeConnection"
+    owner = Owner(getattr(connection, kind)(handle), shared, device)
+    os.environ[devices.VARIABLE] = str(owner.device)  # what runs here asks `devices.choose`
     if owner.device.type == "cpu":
         _confine(memory or int(devices.free_memory(owner.device) * 0.9))
     owner.serve()
@@ -177,8 +182,9 @@ class Owner:
                 run.status = "running" if command == "resume" else "stepping"
                 if run not in self.queue:
                     self.queue.append(run)
-            with self.failing(run):
-                self.tell(run)
+            if run.status != "stepping":  # what a step leads to is told when it is done
+                with self.failing(run):
+                    self.tell(run)
 
     def on_forget(self, name: str) -> None:
         """Let go of a run for good; nobody looks at it any more."""
@@ -422,12 +428,11 @@ def _config(function: Callable[..., Any], values: dict[str, Any]) -> Any:
     return kind(**values)
 
 
-def _end_with_server() -> None:
-    """End this process at once when its parent has gone, whatever it is doing."""
-    parent = mp.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _end_with_server(server: int) -> None:
+    """End this process when its parent has gone, whatever it is doing."""
+    while os.getppid() == server:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _confine(memory: int) -> None:

@@ -8,6 +8,7 @@ __all__ = ["OPTIMISERS", "SCHEDULES", "Recipe"]
 OPTIMISERS = ("nesterov", "momentum", "adam")
 SCHEDULES = ("linear", "constant")
 RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # those that a slider offers
+DECAYS = (0.0, 0.0001, 0.0003, 0.001, 0.003, 0.01)
 BATCHES = (8, 16, 32, 64, 128, 256, 512)
 WARM_UP = 0.05  # of the steps, in which the linear schedule rises to the full rate
 LARGEST_RATE, LARGEST_BATCH, MOST_EPOCHS, LAST_SEED = 10.0, 10_000, 100, 2**31 - 1
@@ -22,22 +23,26 @@ class Recipe:
     optimiser: "momentum" is SGD with momentum 0.9, "nesterov" the same looking ahead, "adam" is
         Adam with β = 0.9, 0.999.
     schedule: "linear" warms up over a twentieth of the steps, then falls to 0; "constant" stays.
+    weight_decay: λ, times the weights is added to their gradient (L2).
     epochs: passes over the training images.
     seed: of the weights at the start and of the order of the images.
 
     Raises: ValueError when a value is outside its range.
     """
 
-    learning_rate: float = 0.05
+    learning_rate: float = 0.1
     batch_size: int = 64
     optimiser: str = "nesterov"
     schedule: str = "linear"
+    weight_decay: float = 0.001
     epochs: int = 3
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Check each value."""
         require_rate(self.learning_rate)
+        if not 0 <= self.weight_decay <= 1:
+            raise ValueError(f"weight_decay must be from 0 to 1, got {self.weight_decay!r}")
         for name, lowest, highest in (
             ("batch_size", 1, LARGEST_BATCH),
             ("epochs", 1, MOST_EPOCHS),

@@ -48,7 +48,11 @@ class Training:
     """A network on its way: weights, optimiser, place in the data, curves."""
 
     def __init__(
-        self, network: nn.Module, digits: Digits, recipe: Recipe, snapshot: Snapshot | None = None
+        self,
+        network: nn.Sequential,
+        digits: Digits,
+        recipe: Recipe,
+        snapshot: Snapshot | None = None,
     ) -> None:
         """Stand before the first step, or where the snapshot was taken.
 
@@ -252,12 +256,14 @@ def evaluate(network: nn.Module, split: Split) -> Evaluation:
 
 def _optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Make the recipe's optimiser; fused, it takes one call a step instead of one a tensor."""
+    rate, decay = recipe.learning_rate, recipe.weight_decay
     if recipe.optimiser == "adam":
-        return torch.optim.Adam(network.parameters(), recipe.learning_rate, fused=True)
+        return torch.optim.Adam(network.parameters(), rate, weight_decay=decay, fused=True)
     return torch.optim.SGD(
         network.parameters(),
-        recipe.learning_rate,
+        rate,
         momentum=0.9,
+        weight_decay=decay,
         nesterov=recipe.optimiser == "nesterov",
         fused=True,
     )

@@ -37,8 +37,8 @@ SQUASHED = 1.7159  # the largest value of a unit: maps are drawn on the scale ±
 class Reading:
     """A digit as the network sees it and reads it."""
 
-    seen: Float[np.ndarray, "28 28"] | None  # 0 is paper, 1 is ink; None: nothing is drawn
-    probabilities: Float[np.ndarray, " 10"] | None  # of the digits 0 to 9
+    seen: Float[np.ndarray, "28 28"]  # 0 is paper, 1 is ink
+    probabilities: Float[np.ndarray, " 10"]  # of the digits 0 to 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class State:
     label: int  # what that digit is
     watched: Reading
     maps: dict[str, Float[np.ndarray, "c h w"]]  # of C1, S2, C3, S4 for the watched digit
-    drawn: Reading | None  # the visitor's digit as it is read now
+    drawn: Reading | None  # the visitor's digit as it is read now; None: nothing is drawn
     tested: tuple[int, float] | None  # the step at which the test images were read; accuracy
 
 

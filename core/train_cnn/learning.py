@@ -60,20 +60,20 @@ class Lesson:
             ),
             confusion=training.confusion.numpy(),
             confusion_images=points[-1].validation_images,
-            kernels=_array(network.C1[0].weight[:, 0]),
+            kernels=_array(training.network.get_parameter("C1.0.weight")[:, 0]),
             index=self.watched,
             label=int(validation.labels[self.watched]),
             watched=Reading(_array(image[0, 0]), _array(given["output"][0].softmax(0))),
             maps={name: _array(given[name][0]) for name in MAPS},
-            drawn=None if self.ink is None else self.reading(self.ink),
+            drawn=self.reading(),
             tested=self.tested,
         )
 
-    def reading(self, ink: Float[np.ndarray, "h w"]) -> Reading:
-        """Read a drawn digit with the weights as they are now."""
-        seen = centre_by_mass(ink)
+    def reading(self) -> Reading | None:
+        """Read the drawn digit with the weights as they are now; None while nothing is drawn."""
+        seen = None if self.ink is None else centre_by_mass(self.ink)
         if seen is None:
-            return Reading(None, None)
+            return None
         image = torch.from_numpy(seen).to(self.training.digits.validation.images)[None, None]
         with torch.no_grad():
             return Reading(seen, _array(self.training.network(image)[0].softmax(0)))
@@ -105,7 +105,7 @@ def change_rate(lesson: Lesson, rate: float) -> None:
 def read(lesson: Lesson, ink: Float[np.ndarray, "h w"] | None) -> Reading | None:
     """Read a drawn digit, and again in each state from now on; None takes it away."""
     lesson.ink = ink
-    return None if ink is None else lesson.reading(ink)
+    return lesson.reading()
 
 
 def show(lesson: Lesson, index: int) -> None:

@@ -85,9 +85,9 @@ for step in range(steps):
         print(f"step {{step}}: loss {{loss.item():.4f}}")
 """
 OPTIMISERS = {
-    "nesterov": "torch.optim.SGD(parameters, learning_rate, momentum=0.9, nesterov=True)",
-    "momentum": "torch.optim.SGD(parameters, learning_rate, momentum=0.9)",
-    "adam": "torch.optim.Adam(parameters, learning_rate)",
+    "nesterov": "torch.optim.SGD(\n    parameters, learning_rate, momentum=0.9, nesterov=True, weight_decay={decay}\n)",
+    "momentum": "torch.optim.SGD(parameters, learning_rate, momentum=0.9, weight_decay={decay})",
+    "adam": "torch.optim.Adam(parameters, learning_rate, weight_decay={decay})",
 }
 SHARES = {
     "constant": "1.0",
@@ -96,12 +96,12 @@ SHARES = {
 
 
 def script(recipe: Recipe) -> str:
-    """Write the run as a Python script of plain PyTorch, to be started in the repository's folder."""
+    """Write the run as a script of plain PyTorch, to be started in the repository's folder."""
     return HEAD.format(
         learning_rate=recipe.learning_rate,
         batch_size=recipe.batch_size,
         epochs=recipe.epochs,
         seed=recipe.seed,
-        optimiser=OPTIMISERS[recipe.optimiser],
+        optimiser=OPTIMISERS[recipe.optimiser].format(decay=recipe.weight_decay),
         share=SHARES[recipe.schedule].format(rise="max(1, round(0.05 * steps))"),
     )

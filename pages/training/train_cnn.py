@@ -1,10 +1,12 @@
 """Train a CNN: What happens inside a network while it learns?"""
 
+from typing import Any
+
 import streamlit as st
 
 from core import train_cnn
 from core.shared.engine import View
-from core.shared.recipes import BATCHES, OPTIMISERS, RATES, SCHEDULES, Recipe
+from core.shared.recipes import BATCHES, DECAYS, OPTIMISERS, RATES, SCHEDULES, Recipe
 from core.train_cnn.script import script
 from ui import canvas, charts, live, server, visitors, words
 
@@ -25,15 +27,15 @@ LESSONS = """
    2 and 7. Draw such a digit and add one stroke until the answer tips.
 """
 FORMULAE = {
-    "nesterov": r"v \leftarrow 0.9\,v + \nabla L(w) \qquad w \leftarrow w - \eta_t\,(\nabla L(w) + 0.9\,v)",
-    "momentum": r"v \leftarrow 0.9\,v + \nabla L(w) \qquad w \leftarrow w - \eta_t\,v",
-    "adam": r"m \leftarrow 0.9\,m + 0.1\,\nabla L \quad v \leftarrow 0.999\,v + 0.001\,(\nabla L)^2"
+    "nesterov": r"v \leftarrow 0.9\,v + g \qquad w \leftarrow w - \eta_t\,(g + 0.9\,v)",
+    "momentum": r"v \leftarrow 0.9\,v + g \qquad w \leftarrow w - \eta_t\,v",
+    "adam": r"m \leftarrow 0.9\,m + 0.1\,g \quad v \leftarrow 0.999\,v + 0.001\,g^2"
     r"\quad w \leftarrow w - \eta_t\,\frac{m/(1-0.9^t)}{\sqrt{v/(1-0.999^t)}+10^{-8}}",
 }
 
 engine, visitor = server.engine(), visitors.visitor()
 views = {v.run: v for v in engine.runs_of(visitor) if v.function == train_cnn.TRAIN}
-bound = {"bind": "query-params"}  # each setting stands in the address
+bound: dict[str, Any] = {"bind": "query-params"}  # each setting stands in the address
 
 
 def told(run: str) -> str:
@@ -52,7 +54,7 @@ def start() -> None:
 
 def steer() -> None:
     """Let the run that is under way go on with the rate that was just chosen."""
-    view = views.get(st.session_state.get("train_run"))
+    view = views.get(st.session_state.get("train_run", ""))
     if view and view.live:
         live.trying(engine.ask, view.run, train_cnn.CHANGE_RATE, st.session_state.train_rate)
 
@@ -63,31 +65,34 @@ settings, picture = st.columns([1, 3.7], gap="medium")
 
 with settings:
     rate = st.select_slider(
-        "Learning rate η", RATES, 0.05, key="train_rate", on_change=steer, **bound
+        "Learning rate η", RATES, 0.1, key="train_rate", on_change=steer, **bound
     )
     batch = st.select_slider("Batch size", BATCHES, 64, key="train_batch", **bound)
     epochs = st.slider("Epochs", 1, 20, 3, key="train_epochs", **bound)
     optimiser = st.selectbox(
-        "Optimiser", OPTIMISERS, format_func=NAMES.get, key="train_optimiser", **bound
+        "Optimiser", OPTIMISERS, format_func=NAMES.__getitem__, key="train_optimiser", **bound
     )
     schedule = st.selectbox(
-        "η over the run", SCHEDULES, format_func=NAMES.get, key="train_schedule", **bound
+        "η over the run", SCHEDULES, format_func=NAMES.__getitem__, key="train_schedule", **bound
     )
+    decay = st.select_slider("Weight decay λ", DECAYS, 0.001, key="train_decay", **bound)
     seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="train_seed", **bound)
     recipe = Recipe(
         learning_rate=rate,
         batch_size=batch,
         optimiser=optimiser,
         schedule=schedule,
+        weight_decay=decay,
         epochs=epochs,
         seed=seed,
     )
-    st.caption(f"A new run: {recipe.plan(train_cnn.TRAINING_IMAGES)}.")
+    with st.container(key="train_plan"):
+        st.caption(f"A new run: {recipe.plan(train_cnn.TRAINING_IMAGES)}.")
 
 with picture:
     if len(views) > 1:
         st.selectbox("Run", list(views), format_func=told, key="train_run")
-    run = views.get(st.session_state.get("train_run")) or next(iter(views.values()), None)
+    run = views.get(st.session_state.get("train_run", "")) or next(iter(views.values()), None)
     live.transport(engine, run, start)
 
 
@@ -111,6 +116,9 @@ def watch() -> None:
             state.training_accuracy, state.validation_accuracy, key="train_accuracy", **points
         )
     canvas.maps(board(state), key="train_maps")
+    if run:
+        last = train_cnn.VALIDATION_IMAGES - 1
+        canvas.drag("Validation digit", 0, last, state.index, key="train_digit", on_change=show)
     mistakes, drawing, reading = st.columns([1.5, 0.8, 0.9], gap="medium")
     with mistakes:
         st.markdown(f"**Confusion matrix** of {state.confusion_images:,} validation digits")
@@ -119,7 +127,7 @@ def watch() -> None:
     with drawing:
         st.markdown("**Draw a digit**")
         canvas.pad(key="train_ink", on_change=read)
-    with reading:
+    with reading, st.container(key="train_reading"):
         read_out(state)
 
 
@@ -140,33 +148,33 @@ def board(state: train_cnn.State) -> list[canvas.Maps]:
     """Put the watched digit, the kernels and the maps of each layer on one board."""
     best = state.watched.probabilities.argmax()
     digit = canvas.Maps(
-        f"a {state.label}, unseen",
+        f"a {state.label}",
         state.watched.seen[None],
         high=1,
         columns=1,
-        share=1.3,
+        share=1.5,
         ink=True,
-        range=f"read as {best}: {state.watched.probabilities[best]:.1%}",
+        range=f"read: {best}, {100 * state.watched.probabilities[best]:.0f} %",
         alt=f"A handwritten {state.label}",
     )
     largest = float(abs(state.kernels).max())
     kernels = canvas.Maps(
-        "C1: 6 kernels 5×5",
+        "C1 kernels",
         state.kernels,
         high=largest,
         columns=3,
         share=1.8,
-        range=f"−{largest:.2f} to {largest:.2f}",
+        range=f"6 of 5×5, ±{largest:.2f}",
         alt="The six 5×5 kernels of the first layer",
     )
     maps = [
         canvas.Maps(
-            "{}: {} maps {}×{}".format(name, *state.maps[name].shape),
+            f"{name} maps",
             state.maps[name],
             high=train_cnn.SQUASHED,
             columns=columns,
             share=share,
-            range=f"−{train_cnn.SQUASHED:.2f} to {train_cnn.SQUASHED:.2f}",
+            range="{} of {}×{}, ±1.72".format(*state.maps[name].shape),
             alt=f"Feature maps of layer {name} for the watched digit",
         )
         for name, (share, columns) in LAYERS.items()
@@ -180,6 +188,12 @@ def show() -> None:
         live.trying(engine.ask, run.run, train_cnn.SHOW, canvas.value_of("train_digit", 0))
 
 
+def test() -> None:
+    """Read the test digits, because the visitor asked for it."""
+    if run:
+        live.trying(engine.ask, run.run, train_cnn.TEST)
+
+
 def read() -> None:
     """Let the network read what is drawn, now and in each state to come."""
     if run:
@@ -188,25 +202,21 @@ def read() -> None:
 
 def read_out(state: train_cnn.State) -> None:
     """Show what the network sees of the drawing and what it reads."""
-    if state.drawn is None or state.drawn.seen is None:
-        st.markdown("**What the network sees**")
+    st.markdown("**What the network sees**")
+    if state.drawn is None:
         st.caption(
             "Draw, and this network reads it at every step, also while it learns."
             if run
             else "Start a run, then draw: its network reads along while it learns."
         )
         return
-    best = int(state.drawn.probabilities.argmax())
-    seen = canvas.Maps("What the network sees", state.drawn.seen[None], 1, 1, "Your digit", 1, True)
+    seen = canvas.Maps("", state.drawn.seen[None], 1, 1, "Your digit", 1, True)
     canvas.maps([seen], key="train_seen")
-    words.probabilities(state.drawn.probabilities.tolist(), best)
+    words.probabilities(state.drawn.probabilities)
 
 
 with picture:
     live.looking(watch, run)
-    if run:
-        count = train_cnn.VALIDATION_IMAGES - 1
-        canvas.drag("Digit to watch", 0, count, 0, key="train_digit", on_change=show)
 
 with picture:
     tested = st.container(horizontal=True, vertical_alignment="center")
@@ -215,7 +225,7 @@ with picture:
             "Read the 10,000 test digits",
             icon=":material/lock_open:",
             disabled=run is None,
-            on_click=lambda: live.trying(engine.ask, run.run, train_cnn.TEST),
+            on_click=test,
         )
         st.markdown(words.tested(run.state.tested if run and run.state else None))
     st.caption(
@@ -228,6 +238,7 @@ with lesson:
     st.markdown(LESSONS)
 with formula:
     st.latex(r"L = -\frac{1}{B}\sum_{n=1}^{B}\log p_{n,y_n} \qquad p_n = \mathrm{softmax}(z_n)")
+    st.latex(rf"g = \nabla_{{\!w}} L + {recipe.weight_decay:g}\,w")
     st.latex(FORMULAE[optimiser])
     st.latex(recipe.formula(train_cnn.TRAINING_IMAGES))
 with network:

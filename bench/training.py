@@ -1,0 +1,213 @@
+"""Images a second of the panel's run against plain loops, and seconds to 99 % on the test digits.
+
+    python -m bench.training            all pairs, five seeds
+    python -m bench.training --quick    the same, shorter
+
+Every side has a process of its own and is measured in turns with the others, so that a machine
+whose speed drifts does so for all of them.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench import report
+from bench.browser import Server, chromium, cpu_seconds, settle
+from core import train_cnn
+from core.shared.engine import Engine, View
+from core.shared.recipes import Recipe
+
+LONG = Recipe(epochs=100)  # the panel's defaults, but it does not end while we measure
+
+
+def plain_loop(seconds: float, loader: bool) -> float:
+    """Train the same network in the barest loop over tensors, or over a DataLoader of pictures."""
+    import torch
+    import torch.nn.functional as F
+    from PIL import Image
+
+    from core.shared.data import mnist
+    from core.shared.networks import lenet5
+    from core.shared.vision_library import torchvision
+
+    recipe = Recipe()
+    digits = mnist(torch.device("cpu")).training
+    network = lenet5(torch.Generator().manual_seed(0))
+    if not loader:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.SGD(
+        network.parameters(), recipe.learning_rate, momentum=0.9, nesterov=True
+    )
+    if loader:
+        network.normalise = torch.nn.ZeroPad2d(2)  # the transforms normalise instead
+        transforms = torchvision.transforms
+        prepare = transforms.Compose([transforms.ToTensor(), transforms.Normalize(0.1, 0.28)])
+        pixels = (digits.images[:, 0] * 255).round().byte().numpy()
+
+        class Pictures(torch.utils.data.Dataset):  # type: ignore[type-arg]
+            def __len__(self) -> int:
+                return len(pixels)
+
+            def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+                return prepare(Image.fromarray(pixels[index])), int(digits.labels[index])
+
+        source = torch.utils.data.DataLoader(Pictures(), recipe.batch_size, shuffle=True)
+    done, began = 0, time.perf_counter()
+    warm = False
+    while True:
+        order = torch.randperm(len(digits)).split(recipe.batch_size)
+        batches = source if loader else ((digits.images[i], digits.labels[i]) for i in order)
+        for images, labels in batches:
+            loss = F.cross_entropy(network(images), labels)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            done += len(labels)
+            now = time.perf_counter()
+            if not warm and now - began > seconds / 4:
+                warm, done, began = True, 0, now
+            elif warm and now - began > seconds:
+                return done / (now - began)
+
+
+def side(name: str, seconds: float) -> float:
+    """Measure a plain loop in a process of its own."""
+    command = [sys.executable, "-m", "bench.training", "--side", name, "--seconds", str(seconds)]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return float(told.split()[-1])
+
+
+def engine_alone(seconds: float) -> float:
+    """Measure the panel's run with all its live views, nobody looking."""
+    with tempfile.TemporaryDirectory() as folder, Engine(Path(folder)) as engine:
+        run = engine.submit(train_cnn.TRAIN, LONG, visitor="bench")
+        first = moved(engine, run, 0)
+        first = moved(engine, run, first.version, seconds / 4)
+        began = time.perf_counter()
+        last = moved(engine, run, first.version, seconds)
+        return (
+            (last.state.step - first.state.step) * LONG.batch_size / (time.perf_counter() - began)
+        )
+
+
+def moved(engine: Engine, run: str, version: int, seconds: float = 0) -> View:
+    """Wait for some time and then for the next state."""
+    time.sleep(seconds)
+    before = engine.view(run)
+    while (view := engine.view(run)).state is None or view.version <= max(version, before.version):
+        time.sleep(0.002)
+    return view
+
+
+def engine_watched(seconds: float) -> tuple[float, float, float]:
+    """Measure it with its page open: images a second; what browser and server took, in cores."""
+    server = Server()
+    try:
+        engine = server.ready()["owners"][0]["process"]
+        with chromium() as browser:
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.goto(f"{server.url}/train_cnn?train_epochs=20")
+            settle(page)
+            page.get_by_role("button", name="Start", exact=True).click()
+            page.wait_for_function(f"({STEP})() > 20", timeout=120_000)
+            page.wait_for_timeout(1000 * seconds / 4)
+            me = cpu_seconds(server.process.pid), cpu_seconds(engine), browser_seconds()
+            first, began = page.evaluate(NEXT_STEP)
+            page.wait_for_timeout(1000 * seconds)
+            last, ended = page.evaluate(NEXT_STEP)
+            now = cpu_seconds(server.process.pid), cpu_seconds(engine), browser_seconds()
+    finally:
+        server.close()
+    took = (ended - began) / 1000
+    served = (now[0] - me[0]) - (now[1] - me[1])  # the engine is the server's child
+    speed = (last - first) * LONG.batch_size / took
+    return speed, (now[2] - me[2]) / took, served / took
+
+
+STEP = r"""() => +document.body.innerText.match(/([\d,]+) of [\d,]+/)[1].replaceAll(',', '')"""
+NEXT_STEP = f"""() => new Promise(done => {{
+  const step = {STEP}, first = step()
+  const look = () => step() > first ? done([step(), performance.now()]) : setTimeout(look, 5)
+  look()
+}})"""  # just when the page shows a new step, so that both ends are cut alike
+
+
+def browser_seconds() -> float:
+    """Add up what all Chromium processes under this one have taken."""
+    import os
+
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    node = [int(c) for c in children if "node" in Path(f"/proc/{c}/cmdline").read_text()]
+    return sum(map(cpu_seconds, node))
+
+
+def to_99(seed: int) -> tuple[float, float]:
+    """Train by the panel's defaults: seconds from its first step to its last, test accuracy."""
+    with tempfile.TemporaryDirectory() as folder, Engine(Path(folder)) as engine:
+        run = engine.submit(train_cnn.TRAIN, Recipe(seed=seed), visitor="bench")
+        while (view := engine.view(run)).state is None:
+            time.sleep(0.01)
+        began = time.perf_counter()
+        while (view := engine.view(run)).live:
+            time.sleep(0.01)
+        took = time.perf_counter() - began
+        if view.status != "finished":
+            raise RuntimeError(view.failure)
+        return took, engine.ask(run, train_cnn.TEST)[1]
+
+
+def main() -> None:
+    """Measure all sides and print what holds."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--quick", action="store_true", help="under a minute")
+    parser.add_argument("--side", choices=("bare", "loader"), help="used by the bench itself")
+    parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
+    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5)
+    asked = parser.parse_args()
+    if asked.side:
+        print(plain_loop(asked.seconds, asked.side == "loader"))
+        return
+    pairs, seeds = (1, 0) if asked.quick else (asked.pairs, asked.seeds)
+    seconds = 4.0 if asked.quick else asked.seconds
+    with tempfile.TemporaryDirectory() as folder, Engine(Path(folder)) as engine:
+        engine.call("math:sqrt", 1.0)
+        device = engine.ready()["owners"][0]["name"]
+    report.heading("bench.training", device)
+    bare, loader, alone, watched = [], [], [], []
+    for _ in range(pairs):
+        bare.append(side("bare", seconds))
+        alone.append(engine_alone(seconds))
+        watched.append(engine_watched(seconds))
+        loader.append(side("loader", seconds))
+    report.spread("(a) barest loop over tensors", bare, "images/s")
+    report.spread("(b) DataLoader over PIL images", loader, "images/s")
+    report.spread("the panel's run, nobody looking", alone, "images/s")
+    report.spread("the panel's run, its page open", [each[0] for each in watched], "images/s")
+    report.spread("Chromium, meanwhile", [each[1] for each in watched], "cores")
+    report.spread("the server without its engine", [each[2] for each in watched], "cores")
+    ratios = {
+        "run / barest loop, nobody looking": (alone, bare, 0.95),
+        "run / barest loop, page open": ([each[0] for each in watched], bare, 0.85),
+        "run / DataLoader loop": (alone, loader, 2.5),
+    }
+    claims = []
+    for text, (ours, theirs, goal) in ratios.items():
+        value = report.spread(text, [a / b for a, b in zip(ours, theirs, strict=True)], "ratio")
+        claims.append((text, value, goal, False))
+    if seeds:
+        results = [to_99(seed) for seed in range(seeds)]
+        print("test accuracy by seed:", ", ".join(f"{100 * right:.2f} %" for _, right in results))
+        right = report.spread("test accuracy after 3 epochs", [each[1] for each in results])
+        took = report.spread("seconds of those 3 epochs", [each[0] for each in results], "s")
+        claims.append(("median test accuracy of the defaults", right, 0.99, False))
+        claims.append(("seconds to it", took, 0.5 if "CPU" not in device else 10.0, True))
+    told = [report.claim(text, value, goal, at_most=most) for text, value, goal, most in claims]
+    report.finish("training", device, told)
+
+
+if __name__ == "__main__":
+    main()

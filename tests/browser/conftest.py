@@ -1,0 +1,67 @@
+"""A real server and a real Chromium for the tests."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from bench.browser import Server, chromium, settle
+
+# Streamlit looks for two of its routes relative to a deep link first; that is expected.
+EXPECTED = "status of 404"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    running = Server()
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def visit(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+    """Open a page as a new visitor, or in a given context as the same one; errors fail the test."""
+    contexts: list[BrowserContext] = []
+    trouble: list[str] = []
+
+    def open_page(
+        path: str,
+        context: BrowserContext | None = None,
+        size: tuple[int, int] = (1440, 900),
+        theme: str = "light",
+    ) -> Page:
+        if context is None:
+            viewport = {"width": size[0], "height": size[1]}
+            context = browser.new_context(viewport=viewport, color_scheme=theme)  # type: ignore[arg-type]
+            contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on(
+            "console",
+            lambda message: (
+                trouble.append(message.text)
+                if message.type == "error" and EXPECTED not in message.text
+                else None
+            ),
+        )
+        page.goto(server.url + path)
+        settle(page)
+        return page
+
+    yield open_page
+    shown = [
+        page.url
+        for context in contexts
+        for page in context.pages
+        if page.get_by_test_id("stException").count()
+    ]
+    for context in contexts:
+        context.close()
+    assert not shown, f"an exception is shown on {shown}"
+    assert not trouble, trouble
