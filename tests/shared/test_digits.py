@@ -44,11 +44,10 @@ def test_digits_of_mnist_come_back_from_anywhere_and_any_size(
         found = centre_by_mass(moved(original, times, row, column))
         assert found is not None
         apart.append(distance(found, original))
-    # Most come back to the last bit. MNIST was centred before its grey levels were rounded, so a
-    # few go one pixel beside; and faint edges, cut off here, stretch a digit by 20/19.
-    assert np.median(apart) < 0.01
-    assert np.quantile(apart, 0.9) < 0.65
-    assert max(apart) < 1.3  # one pixel beside moves nearly all ink of a thin stroke
+    # MNIST was centred before its grey levels were rounded, so a few go one pixel beside, which
+    # moves half of a thin stroke's ink; and an edge fainter than our threshold is cut off.
+    assert np.mean(np.array(apart) == 0) > 0.9
+    assert max(apart) < 0.7
 
 
 def test_that_oracle_rejects_a_picture_that_is_not_centred_by_mass() -> None:

@@ -17,6 +17,8 @@ from core.shared.recipes import OPTIMISERS, SCHEDULES, Recipe
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
         ({"learning_rate": float("nan")}, "learning_rate must be above 0"),
         ({"learning_rate": 10.1}, "learning_rate must be above 0"),
+        ({"weight_decay": -0.1}, "weight_decay must be from 0 to 1"),
+        ({"weight_decay": float("nan")}, "weight_decay must be from 0 to 1"),
         ({"batch_size": 0}, "batch_size must be a whole number from 1 to 10000, got 0"),
         ({"batch_size": 10_001}, "batch_size must be"),
         ({"epochs": 0}, "epochs must be a whole number from 1 to 100"),

@@ -157,22 +157,21 @@ def test_live_runs_of_a_server_that_died_are_marked_as_interrupted(tmp_path: Pat
 
 def test_the_quota_takes_the_oldest_idle_runs_and_no_more_than_needed(tmp_path: Path) -> None:
     made = []
-    for age, changes in enumerate(
-        [{"status": "running"}, {"pinned": True, "status": "finished"}, *[{"status": "failed"}] * 4]
-    ):
-        made.append(create(tmp_path, started=float(age), **changes))
+    for age, status in enumerate(["running", "finished", "failed", "failed", "stopped", "failed"]):
+        pinned = status == "finished"
+        made.append(create(tmp_path, started=float(age), status=status, pinned=pinned))
         fill(tmp_path, made[-1], 100_000)
-    running, pinned, oldest, older, newer, newest = made
+    live, kept, oldest, older, newer, newest = made
     usage = runs.usage(tmp_path, made, 10)
     assert 600_000 < usage.taken < 610_000
     assert usage.next_to_go == oldest
-    shuffled = [newest, pinned, older, running, oldest, newer]
+    shuffled = [newest, kept, older, live, oldest, newer]
     left = runs.trim(tmp_path, shuffled, 450_000)
-    assert left == [newest, pinned, running, newer]
+    assert left == [newest, kept, live, newer]
     assert {each.run for each in runs.found(tmp_path)} == {each.run for each in left}
     assert not runs.folder_of(tmp_path, oldest).exists()
-    assert runs.trim(tmp_path, left, 0) == [pinned, running]  # though it does not suffice
-    assert runs.usage(tmp_path, [pinned, running], 0).next_to_go is None
+    assert runs.trim(tmp_path, left, 0) == [kept, live]  # though it does not suffice
+    assert runs.usage(tmp_path, [kept, live], 0).next_to_go is None
 
 
 def test_old_runs_are_forgotten_and_pinned_ones_are_not(tmp_path: Path) -> None:

@@ -27,13 +27,18 @@ def plain_losses(recipe: Recipe, digits: Digits, order: list[Tensor]) -> tuple[l
     network = lenet5(torch.Generator().manual_seed(recipe.seed))
     if recipe.optimiser == "adam":
         optimiser: torch.optim.Optimizer = torch.optim.Adam(
-            network.parameters(), recipe.learning_rate, foreach=False, fused=False
+            network.parameters(),
+            recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            foreach=False,
+            fused=False,
         )
     else:
         optimiser = torch.optim.SGD(
             network.parameters(),
             recipe.learning_rate,
             momentum=0.9,
+            weight_decay=recipe.weight_decay,
             nesterov=recipe.optimiser == "nesterov",
             foreach=False,
             fused=False,
@@ -72,7 +77,7 @@ def batches(recipe: Recipe) -> list[Tensor]:
             return self.weight.expand(len(images), 10)
 
     numbered = replace(digits, training=Split(marked, digits.training.labels))
-    for _ in Training(Spy(), numbered, recipe).run():
+    for _ in Training(nn.Sequential(Spy()), numbered, recipe).run():
         pass
     return shown
 
@@ -94,7 +99,11 @@ def test_every_step_is_the_step_of_a_plain_torch_loop(optimiser: str, schedule: 
 def test_that_oracle_rejects_another_momentum_and_another_rate() -> None:
     order, digits = batches(RECIPE), few_digits()
     theirs, _ = plain_losses(RECIPE, digits, order)
-    for other in (replace(RECIPE, optimiser="momentum"), replace(RECIPE, learning_rate=0.021)):
+    for other in (
+        replace(RECIPE, optimiser="momentum"),
+        replace(RECIPE, learning_rate=0.021),
+        replace(RECIPE, weight_decay=0.01),
+    ):
         wrong, _ = plain_losses(other, digits, order)
         assert not torch.allclose(torch.tensor(wrong), torch.tensor(theirs), rtol=1e-3, atol=1e-4)
 
@@ -176,7 +185,7 @@ def test_going_on_from_any_snapshot_gives_the_same_bits(optimiser: str, tmp_path
 def test_a_snapshot_of_another_network_is_refused() -> None:
     snapshot = begin(RECIPE).snapshot()
     with pytest.raises(ValueError, match="snapshot must be of this network"):
-        Training(nn.Linear(784, 10), few_digits(), RECIPE, snapshot)
+        Training(nn.Sequential(nn.Flatten(), nn.Linear(784, 10)), few_digits(), RECIPE, snapshot)
 
 
 def test_training_that_diverges_keeps_its_points_and_ends_with_advice() -> None:
