@@ -52,6 +52,10 @@ FAST_DEATHS = 3  # in a row, then we wait before the next try
 ENTRY = 200  # bytes, about, that keeping an answer takes besides
 WISHES = {"pause": "paused", "resume": "running", "stop": "stopped"}
 
+# A thread of the CPU's pool that waits for its share of an operation gives its core away instead of
+# spinning: a browser and the server need it more. What the environment says goes first.
+THREADS: dict[str, str] = {}
+
 log = logging.getLogger(__name__)
 
 
@@ -309,6 +313,18 @@ class Engine:
 
         Raises: EngineError as `call`; KeyError when there is no such run.
         """
+        return self._answer(self._begin(run, target, arguments), seconds)
+
+    def post(self, run: str, target: str, *arguments: Any) -> None:
+        """Ask as `ask` does and do not wait: what comes of it shows in the run's next state.
+
+        Raises: KeyError when there is no such run.
+        """
+        self._begin(run, target, arguments)
+
+    # Inside
+
+    def _begin(self, run: str, target: str, arguments: tuple[Any, ...]) -> "_Call":
         with self._lock:
             record = self._records[run]
             manifest = record.manifest
@@ -318,9 +334,7 @@ class Engine:
             given = pickle.dumps((*where, *arguments))
             call = _Call(next(self._numbers), target, run, given, worker)
             self._ask(call)
-        return self._answer(call, seconds)
-
-    # Inside
+        return call
 
     def _ask(self, call: "_Call") -> None:
         if call.worker.closing:
@@ -700,7 +714,7 @@ def _start(
     arguments = repr((handle, str(beat), device, memory))
     return subprocess.Popen(
         [sys.executable, "-c", f"from core.shared.owner import main; main{arguments}"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={**THREADS, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         stdin=subprocess.DEVNULL,
         **inheriting,
     )

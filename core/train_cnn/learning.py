@@ -80,7 +80,7 @@ class Lesson:
 
 
 def train(recipe: Recipe, snapshot: Snapshot | None = None) -> Iterator[Lesson | Snapshot]:
-    """Train LeNet-5 on the 50,000 training digits, yielding after each step.
+    """Train LeNet-5 on the 50,000 training digits, yielding before the first step and after each.
 
     Args:
         recipe: how; with its seed it determines every weight, on one kind of device.
@@ -90,7 +90,6 @@ def train(recipe: Recipe, snapshot: Snapshot | None = None) -> Iterator[Lesson |
     Raises: FloatingPointError when the loss is no longer finite.
     """
     lesson = _begin(recipe, snapshot)
-    yield lesson
     for kept in lesson.training.run():
         if kept is not None:
             yield kept

@@ -85,7 +85,9 @@ for step in range(steps):
         print(f"step {{step}}: loss {{loss.item():.4f}}")
 """
 OPTIMISERS = {
-    "nesterov": "torch.optim.SGD(\n    parameters, learning_rate, momentum=0.9, nesterov=True, weight_decay={decay}\n)",
+    "nesterov": """torch.optim.SGD(
+    parameters, learning_rate, momentum=0.9, nesterov=True, weight_decay={decay}
+)""",
     "momentum": "torch.optim.SGD(parameters, learning_rate, momentum=0.9, weight_decay={decay})",
     "adam": "torch.optim.Adam(parameters, learning_rate, weight_decay={decay})",
 }

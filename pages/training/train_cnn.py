@@ -56,7 +56,7 @@ def steer() -> None:
     """Let the run that is under way go on with the rate that was just chosen."""
     view = views.get(st.session_state.get("train_run", ""))
     if view and view.live:
-        live.trying(engine.ask, view.run, train_cnn.CHANGE_RATE, st.session_state.train_rate)
+        live.trying(engine.post, view.run, train_cnn.CHANGE_RATE, st.session_state.train_rate)
 
 
 st.title("Train a CNN", anchor=False)
