@@ -8,7 +8,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from ui import server, visitors
+from ui import screen, server, visitors
 
 
 @asynccontextmanager
@@ -24,6 +24,9 @@ async def lifespan(_: st.App) -> AsyncIterator[dict[str, object]]:
 app = st.App(
     Path(__file__).parent / "pages" / "index.py",
     lifespan=lifespan,
-    routes=[Route("/ready", server.ready)],
+    routes=[
+        Route("/ready", server.ready),
+        Route("/screen/{token}", screen.route, methods=["GET", "POST"]),
+    ],
     middleware=[Middleware(visitors.Visitors)],
 )

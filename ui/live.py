@@ -1,4 +1,4 @@
-"""Pages that move by themselves, and what to do when the engine says no."""
+"""A run's buttons and how it stands, and what to do when the engine says no."""
 
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
@@ -6,21 +6,15 @@ from typing import Any, ParamSpec, TypeVar
 import streamlit as st
 
 from core.shared.engine import Engine, EngineError, View
-from ui import visitors
+from ui import blocks
+from ui.blocks import Block
 
-__all__ = ["looking", "period", "standing", "transport", "trying"]
+__all__ = ["standing", "transport", "trying"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-ALONE = 0.25  # seconds between two looks of a visitor who is alone
 OBEYED = 1.0  # seconds that a page waits for a command's effect
-CROWD = 50.0  # looks a second, for all visitors together, that the server has time for
-
-
-def period() -> float:
-    """Seconds between two looks at a run, longer when many look."""
-    return max(ALONE, visitors.present() / CROWD)
 
 
 def trying(do: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R | None:
@@ -32,12 +26,6 @@ def trying(do: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R | Non
     except (EngineError, ValueError) as error:
         st.toast(str(error), icon=":material/error:", duration="long")
     return None
-
-
-def looking(watch: Callable[[], None], run: View | None) -> None:
-    """Run `watch` now, and again and again as long as the run may move by itself."""
-    moving = run is not None and run.status in ("running", "waiting")
-    st.fragment(watch, run_every=period() if moving else None)()
 
 
 def transport(engine: Engine, run: View | None, start: Callable[[], None]) -> None:
@@ -83,14 +71,11 @@ STANDS = {
 }
 
 
-def standing(view: View | None) -> None:
+def standing(view: View | None) -> Block:
     """Say how a run stands: progress, place in the line, or why it failed."""
     status = view.status if view else ""
-    progress = view.progress if view else 0.0
     if view and status == "waiting" and view.place:
         text = f"Waiting for memory on the device: place {view.place} in the line."
-    elif view and status == "failed":
-        text = view.failure
     else:
-        text = STANDS[status]
-    st.progress(progress, f":material/warning: {text}" if status == "failed" else text)
+        text = view.failure if view and status == "failed" else STANDS[status]
+    return blocks.progress(view.progress if view else 0, text, warn=status == "failed")

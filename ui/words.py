@@ -1,43 +1,14 @@
-"""Words and numbers on the screen, in places that do not move when they change."""
+"""Numbers in words, as a page shows them."""
 
-import html
 import math
 from collections.abc import Sequence
 
 import numpy as np
-import streamlit as st
 from jaxtyping import Float
 
 from core.shared.layers import Layer
 
-__all__ = ["duration", "figures", "pair", "probabilities", "table", "tested"]
-
-
-def figures(pairs: Sequence[tuple[str, str]]) -> None:
-    """Show named numbers in a row; each keeps its place and width."""
-    cells = "".join(
-        f'<div style="min-width:5.6rem;flex:1 1 auto"><div style="font-size:.85rem;opacity:.8">'
-        f'{html.escape(name)}</div><div style="font-size:1.15rem;font-weight:600;'
-        f'font-variant-numeric:tabular-nums;white-space:nowrap">{html.escape(value)}</div></div>'
-        for name, value in pairs
-    )
-    st.html(f'<div style="display:flex;flex-wrap:wrap;gap:.3rem 1rem">{cells}</div>')
-
-
-def probabilities(values: Float[np.ndarray, " k"]) -> None:
-    """Show the probabilities of classes as bars, the best one marked."""
-    best = int(values.argmax())
-    rows = "".join(
-        f'<div style="display:grid;grid-template-columns:1rem 1fr 3.6rem;gap:.5rem;'
-        f'align-items:center;font-weight:{700 if digit == best else 400}"><span>{digit}</span>'
-        f'<span style="background:color-mix(in srgb, currentColor 12%, transparent);'
-        f'border-radius:3px"><span style="display:block;height:.95rem;border-radius:3px;'
-        f'width:{100 * value:.1f}%;background:{"#d55e00" if digit == best else "#0072b2"}"></span>'
-        f'</span><span style="text-align:right;font-variant-numeric:tabular-nums">'
-        f"{value:.1%}</span></div>"
-        for digit, value in enumerate(values)
-    )
-    st.html(f'<div style="font-size:.9rem;line-height:1.45">{rows}</div>')
+__all__ = ["duration", "pair", "table", "tested"]
 
 
 def duration(seconds: float | None) -> str:

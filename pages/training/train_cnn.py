@@ -8,7 +8,8 @@ from core import train_cnn
 from core.shared.engine import View
 from core.shared.recipes import BATCHES, DECAYS, OPTIMISERS, RATES, SCHEDULES, Recipe
 from core.train_cnn.script import script
-from ui import canvas, charts, live, server, visitors, words
+from ui import blocks, live, screen, server, visitors, words
+from ui.blocks import Block, Maps
 
 NAMES = {
     "nesterov": "SGD, Nesterov momentum 0.9",
@@ -96,39 +97,36 @@ with picture:
     live.transport(engine, run, start)
 
 
-def watch() -> None:
-    """Draw the newest state; this is all that happens several times a second."""
-    view = engine.view(run.run) if run else None
-    if view and run and view.status != run.status:
-        st.rerun()
+def draw(view: View | None) -> list[Block]:
+    """Draw a run's newest state, or the network before its first step."""
     if view and view.state is None and not view.live:
-        live.trying(engine.ask, view.run, train_cnn.SHOW, 0)  # wakes it from its snapshot
+        engine.ask(view.run, train_cnn.SHOW, 0)  # wakes it from its snapshot
         view = engine.view(view.run)
     state = view.state if view and view.state else engine.call(train_cnn.UNTRAINED, seed)
-    live.standing(view)
-    words.figures(figures(state, view))
-    losses, accuracies = st.columns(2, gap="small")
-    points = {"x": state.epoch_of, "last": state.epochs}
-    with losses:
-        charts.loss_curves(state.training_loss, state.validation_loss, key="train_loss", **points)
-    with accuracies:
-        charts.accuracy_curves(
-            state.training_accuracy, state.validation_accuracy, key="train_accuracy", **points
-        )
-    canvas.maps(board(state), key="train_maps")
-    if run:
-        last = train_cnn.VALIDATION_IMAGES - 1
-        canvas.drag("Validation digit", 0, last, state.index, key="train_digit", on_change=show)
-    mistakes, drawing, reading = st.columns([1.5, 0.8, 0.9], gap="medium")
-    with mistakes:
-        st.markdown(f"**Confusion matrix** of {state.confusion_images:,} validation digits")
-        alt = "Confusion matrix: how often each true digit was read as each"
-        canvas.confusion(state.confusion, key="train_confusion", alt=alt)
-    with drawing:
-        st.markdown("**Draw a digit**")
-        canvas.pad(key="train_ink", on_change=read)
-    with reading, st.container(key="train_reading"):
-        read_out(state)
+    x, last = state.epoch_of, state.epochs
+    shown = [
+        live.standing(view),
+        blocks.figures(figures(state, view)),
+        blocks.losses(x, state.training_loss, state.validation_loss, last),
+        blocks.accuracies(x, state.training_accuracy, state.validation_accuracy, last),
+        blocks.maps(board(state)),
+    ]
+    if view:
+        end = train_cnn.VALIDATION_IMAGES - 1
+        shown.append(blocks.drag("digit", "Validation digit", 0, end, state.index))
+    title = f"Confusion matrix of {state.confusion_images:,} validation digits"
+    seen, shares = (state.drawn.seen, state.drawn.probabilities) if state.drawn else (None, None)
+    hint = (
+        "Draw, and this network reads along, also while it learns."
+        if view
+        else "Start a run, then draw: its network reads along while it learns."
+    )
+    return [
+        *shown,
+        blocks.matrix(state.confusion, title, span=6),
+        blocks.pad("ink", "Draw a digit", span=3),
+        blocks.reading(seen, shares, "What the network sees", hint, span=3),
+    ]
 
 
 def figures(state: train_cnn.State, view: View | None) -> list[tuple[str, str]]:
@@ -144,12 +142,12 @@ def figures(state: train_cnn.State, view: View | None) -> list[tuple[str, str]]:
     ]
 
 
-def board(state: train_cnn.State) -> list[canvas.Maps]:
+def board(state: train_cnn.State) -> list[Maps]:
     """Put the watched digit, the kernels and the maps of each layer on one board."""
     best = state.watched.probabilities.argmax()
-    digit = canvas.Maps(
-        f"a {state.label}",
-        state.watched.seen[None],
+    digit = Maps(
+        name=f"a {state.label}",
+        values=state.watched.seen[None],
         high=1,
         columns=1,
         share=1.5,
@@ -158,19 +156,19 @@ def board(state: train_cnn.State) -> list[canvas.Maps]:
         alt=f"A handwritten {state.label}",
     )
     largest = float(abs(state.kernels).max())
-    kernels = canvas.Maps(
-        "C1 kernels",
-        state.kernels,
+    kernels = Maps(
+        name="C1 kernels",
+        values=state.kernels,
         high=largest,
         columns=3,
         share=1.8,
         range=f"6 of 5×5, ±{largest:.2f}",
         alt="The six 5×5 kernels of the first layer",
     )
-    maps = [
-        canvas.Maps(
-            f"{name} maps",
-            state.maps[name],
+    layers = [
+        Maps(
+            name=f"{name} maps",
+            values=state.maps[name],
             high=train_cnn.SQUASHED,
             columns=columns,
             share=share,
@@ -179,13 +177,7 @@ def board(state: train_cnn.State) -> list[canvas.Maps]:
         )
         for name, (share, columns) in LAYERS.items()
     ]
-    return [digit, kernels, *maps]
-
-
-def show() -> None:
-    """Watch another digit."""
-    if run:
-        live.trying(engine.ask, run.run, train_cnn.SHOW, canvas.value_of("train_digit", 0))
+    return [digit, kernels, *layers]
 
 
 def test() -> None:
@@ -194,40 +186,26 @@ def test() -> None:
         live.trying(engine.ask, run.run, train_cnn.TEST)
 
 
-def read() -> None:
-    """Let the network read what is drawn, now and in each state to come."""
-    if run:
-        live.trying(engine.ask, run.run, train_cnn.READ, canvas.ink_of("train_ink"))
-
-
-def read_out(state: train_cnn.State) -> None:
-    """Show what the network sees of the drawing and what it reads."""
-    st.markdown("**What the network sees**")
-    if state.drawn is None:
-        st.caption(
-            "Draw, and this network reads it at every step, also while it learns."
-            if run
-            else "Start a run, then draw: its network reads along while it learns."
-        )
-        return
-    seen = canvas.Maps("", state.drawn.seen[None], 1, 1, "Your digit", 1, True)
-    canvas.maps([seen], key="train_seen")
-    words.probabilities(state.drawn.probabilities)
-
-
 with picture:
-    live.looking(watch, run)
-
-with picture:
-    tested = st.container(horizontal=True, vertical_alignment="center")
-    with tested:
+    shown = run.run if run else ""
+    screen.screen(
+        "train_screen",
+        lambda: engine.view(shown) if shown else None,
+        draw,
+        {
+            "digit": lambda index: engine.ask(shown, train_cnn.SHOW, int(index)),
+            "ink": lambda text: engine.ask(shown, train_cnn.READ, screen.ink(text)),
+        },
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Read the 10,000 test digits",
             icon=":material/lock_open:",
             disabled=run is None,
             on_click=test,
         )
-        st.markdown(words.tested(run.state.tested if run and run.state else None))
+        tested = engine.view(shown).state if shown else None
+        st.markdown(words.tested(tested.tested if tested else None))
     st.caption(
         "The test digits are read only when you ask. Whoever picks rates, epochs or seeds by them "
         "has begun to learn them; choose by validation, and test once, at the end."

@@ -1,0 +1,322 @@
+// A screen of blocks that repaints itself from the server while a run moves, without a script run.
+// A packet: the header's length (uint32), the header as JSON padded to four bytes, float32 values.
+const BLUE = [0, 114, 178], ORANGE = [213, 94, 0], SIDE = 84, PAD = 280
+const wait = ms => new Promise(done => setTimeout(done, ms))
+const make = (tag, name, text) => Object.assign(document.createElement(tag), { className: name ?? '', textContent: text ?? '' })
+const set = (node, text) => { if (node.textContent !== text) node.textContent = text }
+const css = `rgb(${BLUE})`, css2 = `rgb(${ORANGE})`
+
+function unpack(bytes) {
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true)
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)))
+  return [header, new Float32Array(bytes.slice(4 + length).buffer)]
+}
+
+function isDark(root) {
+  const colour = getComputedStyle(root).getPropertyValue('--st-background-color').trim()
+  return parseInt(colour.slice(1, 3), 16) < 128
+}
+
+// Each kind of block: build(node, block) once for a form, paint(node, block, values, screen) often.
+const kinds = {
+  progress: {
+    build(node) { node.innerHTML = '<p></p><div class="track"><i></i></div>' },
+    paint(node, block) {
+      set(node.firstChild, block.text)
+      node.classList.toggle('warn', block.warn)
+      node.querySelector('i').style.width = `${(100 * block.value).toFixed(2)}%`
+    },
+  },
+  figures: {
+    build(node, block) {
+      for (const [name] of block.rows) {
+        const cell = make('div'); cell.append(make('span', '', name), make('b')); node.append(cell)
+      }
+    },
+    paint(node, block) { block.rows.forEach(([, value], k) => set(node.children[k].lastChild, value)) },
+  },
+  curves: {
+    build(node, block) {
+      node.append(make('h4', '', block.title), make('canvas'))
+      const names = block.series.map((name, k) => `<span><i class="k${k}"></i>${name}</span>`)
+      node.firstChild.insertAdjacentHTML('beforeend', `<em>${names.join('')}</em><output></output>`)
+    },
+    paint(node, block, values, screen) {
+      const canvas = node.querySelector('canvas'), ratio = devicePixelRatio || 1
+      const width = canvas.clientWidth, height = canvas.clientHeight
+      if (!width) return
+      if (canvas.width !== Math.round(width * ratio)) { canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio) }
+      const c = canvas.getContext('2d'), style = getComputedStyle(canvas)
+      const left = 54, bottom = 26, top = 8, right = 8, low = Math.log(block.low), high = Math.log(block.high)
+      const x = v => left + v / block.last * (width - left - right)
+      const y = v => {
+        const share = (Math.log(Math.min(Math.max(v, block.low), block.high)) - low) / (high - low)
+        return top + (block.reverse ? share : 1 - share) * (height - top - bottom)
+      }
+      c.setTransform(ratio, 0, 0, ratio, 0, 0)
+      c.clearRect(0, 0, width, height)
+      c.font = `13px ${style.fontFamily}`; c.fillStyle = style.color; c.lineWidth = 1
+      c.strokeStyle = style.getPropertyValue('--st-border-color')
+      c.textAlign = 'right'; c.textBaseline = 'middle'
+      for (const [value, label] of block.ticks) {
+        c.fillText(label, left - 6, y(value)); c.beginPath(); c.moveTo(left, y(value)); c.lineTo(width - right, y(value)); c.stroke()
+      }
+      c.textAlign = 'center'; c.textBaseline = 'bottom'
+      const every = Math.max(1, Math.ceil(block.last / 8))
+      for (let epoch = 0; epoch <= block.last; epoch += every) {
+        c.fillText(epoch === 0 ? 'epoch 0' : epoch, x(epoch) + (epoch === 0 ? 20 : epoch === block.last ? -4 : 0), height - 2)
+        c.beginPath(); c.moveTo(x(epoch), top); c.lineTo(x(epoch), height - bottom); c.stroke()
+      }
+      const xs = values.subarray(block.offset, block.offset + block.n)
+      const rows = block.series.map((_, k) => values.subarray(block.offset + (k + 1) * block.n, block.offset + (k + 2) * block.n))
+      rows.forEach((row, k) => {
+        c.strokeStyle = c.fillStyle = screen.dark ? ['#56b4e9', '#e69f00'][k] : [css, css2][k]
+        c.lineWidth = 2.5; c.setLineDash(k ? [7, 4] : []); c.beginPath()
+        let last = null
+        row.forEach((v, i) => { if (!Number.isNaN(v)) { c.lineTo(x(xs[i]), y(v)); last = [x(xs[i]), y(v)] } })
+        c.stroke(); c.setLineDash([])
+        if (last) { c.beginPath(); c.arc(...last, 3.5, 0, 7); c.fill() }
+      })
+      const output = node.querySelector('output')
+      canvas.onpointermove = event => {
+        const at = (event.offsetX - left) / (width - left - right) * block.last
+        let best = 0
+        xs.forEach((v, i) => { if (Math.abs(v - at) < Math.abs(xs[best] - at)) best = i })
+        const show = v => Number.isNaN(v) ? '–' : block.reverse ? `${(100 * (1 - v)).toFixed(2)} %` : v.toFixed(3)
+        set(output, `epoch ${xs[best].toFixed(2)}: ${rows.map(row => show(row[best])).join(', ')}`)
+      }
+      canvas.onpointerleave = () => set(output, '')
+      canvas.setAttribute('role', 'img'); canvas.setAttribute('aria-label', block.alt)
+    },
+  },
+  maps: {
+    build(node, block) {
+      for (const panel of block.panels) {
+        const figure = make('figure'), canvas = make('canvas')
+        figure.innerHTML = '<figcaption><b></b><span></span></figcaption>'
+        figure.style.setProperty('--share', panel.share)
+        canvas.width = panel.columns * (panel.w + 1) - 1
+        canvas.height = Math.ceil(panel.c / panel.columns) * (panel.h + 1) - 1
+        figure.append(canvas); node.append(figure)
+      }
+    },
+    paint(node, block, values, screen) {
+      block.panels.forEach((panel, k) => paintMaps(node.children[k], panel, values, screen.dark))
+    },
+  },
+  matrix: {
+    build(node, block) {
+      node.innerHTML = '<h4></h4><div class="matrix" role="img"><div class="read">read as →</div><div class="true">true ↓</div></div>'
+      for (let row = -1; row < 10; row++) for (let column = -1; column < 10; column++) {
+        const name = row < 0 || column < 0
+        node.lastChild.append(make('div', name ? 'name' : 'cell', !name || row === column ? '' : String(Math.max(row, column))))
+      }
+      node.lastChild.setAttribute('aria-label', block.alt)
+    },
+    paint(node, block, values) {
+      set(node.firstChild, block.title)
+      const cells = node.querySelectorAll('.cell, .right, .wrong, .none')
+      for (let i = 0; i < 10; i++) {
+        const row = values.subarray(block.offset + 10 * i, block.offset + 10 * i + 10)
+        const total = row.reduce((a, b) => a + b, 0)
+        row.forEach((count, j) => {
+          const cell = cells[10 * i + j], share = total ? count / total : 0
+          set(cell, count ? String(count) : '·')
+          cell.className = i === j ? 'right' : count ? 'wrong' : 'none'
+          cell.style.setProperty('--shade', `${(100 * (i === j ? 0.55 * share ** 3 : 0.75 * Math.min(1, 0.25 + 4 * share))).toFixed(0)}%`)
+          cell.title = `${count} of ${total} true ${i} read as ${j}`
+        })
+      }
+    },
+  },
+  drag: {
+    build(node) { node.innerHTML = '<label><span></span><output></output><input type="range"></label>' },
+    paint(node, block, _, screen) {
+      const input = node.querySelector('input'), output = node.querySelector('output')
+      set(node.querySelector('span'), block.label)
+      Object.assign(input, { min: block.lowest, max: block.highest, step: 1 })
+      if (!input.__busy) { input.value = block.value; set(output, String(block.value)) }
+      input.oninput = () => {
+        set(output, input.value); input.__busy = true
+        clearTimeout(input.__rest); input.__rest = setTimeout(() => { input.__busy = false }, 600)
+        screen.tell(block.name, Number(input.value))
+      }
+    },
+  },
+  pad: {
+    build(node, block) {
+      node.append(make('h4', '', block.title), Object.assign(make('canvas'), { width: PAD, height: PAD }), make('button', '', 'Clear'))
+      node.children[1].setAttribute('aria-label', block.title)
+    },
+    paint(node, block, _, screen) { paintPad(node, block, screen) },
+  },
+  reading: {
+    build(node, block) {
+      node.append(make('h4', '', block.title), make('p', 'hint', block.hint), Object.assign(make('canvas'), { width: 28, height: 28 }))
+      for (let k = 0; k < 10; k++) {
+        const row = make('div', 'bar'), bar = make('span')
+        bar.append(make('i')); row.append(make('span', '', String(k)), bar, make('span')); node.append(row)
+      }
+    },
+    paint(node, block, values, screen) {
+      node.classList.toggle('empty', block.offset === null)
+      if (block.offset === null) return
+      const seen = { c: 1, h: 28, w: 28, columns: 1, offset: block.offset, high: 1, ink: true }
+      paintPixels(node.querySelector('canvas'), seen, values, screen.dark)
+      node.querySelector('canvas').setAttribute('aria-label', block.title)
+      const shares = values.subarray(block.offset + 784, block.offset + 794), best = shares.indexOf(Math.max(...shares))
+      node.querySelectorAll('.bar').forEach((row, k) => {
+        row.classList.toggle('best', k === best)
+        row.querySelector('i').style.width = `${100 * shares[k]}%`
+        set(row.lastChild, `${(100 * shares[k]).toFixed(1)} %`)
+      })
+    },
+  },
+}
+
+function paintPixels(canvas, panel, values, dark) {
+  const context = canvas.getContext('2d'), image = context.createImageData(canvas.width, canvas.height)
+  const paper = panel.ink ? (dark ? 20 : 255) : (dark ? 24 : 247), ink = dark ? 245 : 15
+  for (let c = 0; c < panel.c; c++) {
+    const left = (c % panel.columns) * (panel.w + 1), top = Math.floor(c / panel.columns) * (panel.h + 1)
+    for (let y = 0; y < panel.h; y++) for (let x = 0; x < panel.w; x++) {
+      const value = values[panel.offset + (c * panel.h + y) * panel.w + x]
+      const at = 4 * ((top + y) * canvas.width + left + x)
+      const share = Math.max(-1, Math.min(1, value / panel.high)), size = Math.abs(share)
+      const to = panel.ink ? [ink, ink, ink] : share < 0 ? BLUE : ORANGE
+      for (let k = 0; k < 3; k++) image.data[at + k] = paper + (to[k] - paper) * size
+      image.data[at + 3] = 255
+    }
+  }
+  context.putImageData(image, 0, 0)
+}
+
+function paintMaps(figure, panel, values, dark) {
+  const canvas = figure.querySelector('canvas'), range = figure.querySelector('span')
+  paintPixels(canvas, panel, values, dark)
+  set(figure.querySelector('b'), panel.name)
+  if (!canvas.__read) set(range, panel.range)
+  canvas.setAttribute('role', 'img'); canvas.setAttribute('aria-label', panel.alt)
+  const read = event => {
+    const px = Math.floor(event.offsetX / canvas.clientWidth * canvas.width)
+    const py = Math.floor(event.offsetY / canvas.clientHeight * canvas.height)
+    const column = Math.floor(px / (panel.w + 1)), row = Math.floor(py / (panel.h + 1))
+    const x = px - column * (panel.w + 1), y = py - row * (panel.h + 1), c = row * panel.columns + column
+    if (c >= panel.c || x >= panel.w || y >= panel.h || x < 0 || y < 0) return
+    const value = values[panel.offset + (c * panel.h + y) * panel.w + x]
+    set(range, `${panel.c > 1 ? `#${c} ` : ''}(${y}, ${x}): ${value.toFixed(3)}`)
+  }
+  canvas.onpointermove = event => { canvas.__read = event; read(event) }
+  canvas.onpointerleave = () => { canvas.__read = null; set(range, panel.range) }
+  if (canvas.__read) read(canvas.__read)
+}
+
+function encode(canvas) {
+  const small = Object.assign(make('canvas'), { width: SIDE, height: SIDE }), context = small.getContext('2d')
+  context.imageSmoothingQuality = 'high'
+  context.drawImage(canvas, 0, 0, SIDE, SIDE)
+  const pixels = context.getImageData(0, 0, SIDE, SIDE).data
+  let text = '', any = false
+  for (let k = 3; k < pixels.length; k += 4) { text += String.fromCharCode(pixels[k]); any ||= pixels[k] > 0 }
+  return any ? btoa(text) : ''
+}
+
+function paintPad(node, block, screen) {
+  const canvas = node.querySelector('canvas'), context = canvas.getContext('2d')
+  const grey = screen.dark ? 'rgb(245, 245, 245)' : 'rgb(15, 15, 15)'
+  if (canvas.__grey !== grey) {  // the theme was changed: the same strokes in the other ink
+    context.globalCompositeOperation = 'source-in'
+    context.fillStyle = grey; context.fillRect(0, 0, PAD, PAD)
+    context.globalCompositeOperation = 'source-over'
+    canvas.__grey = grey
+  }
+  context.lineWidth = 22; context.lineCap = context.lineJoin = 'round'
+  context.strokeStyle = context.fillStyle = grey
+  const place = event => [event.offsetX / canvas.clientWidth * PAD, event.offsetY / canvas.clientHeight * PAD]
+  const tell = () => screen.tell(block.name, () => encode(canvas))
+  canvas.onpointerdown = event => {
+    canvas.setPointerCapture(event.pointerId)
+    canvas.__last = place(event)
+    context.beginPath(); context.arc(...canvas.__last, 11, 0, 7); context.fill()
+    tell()
+  }
+  canvas.onpointermove = event => {
+    if (!canvas.__last) return
+    const here = place(event)
+    context.beginPath(); context.moveTo(...canvas.__last); context.lineTo(...here); context.stroke()
+    canvas.__last = here
+    tell()
+  }
+  canvas.onpointerup = canvas.onpointercancel = () => { canvas.__last = null }
+  node.querySelector('button').onclick = () => { context.clearRect(0, 0, PAD, PAD); tell() }
+}
+
+function build(root, blocks) {
+  root.replaceChildren(...blocks.map(block => {
+    const node = make('section', block.kind)
+    node.style.setProperty('--span', block.span)
+    kinds[block.kind].build(node, block)
+    return node
+  }))
+}
+
+const shape = block => [block.kind, block.span, block.name, block.rows?.length, block.series, block.panels?.map(p => [p.c, p.h, p.w, p.columns, p.share])]
+
+function show(root, bytes) {
+  const [header, values] = unpack(bytes)
+  if (header.version < root.__version && header.run === root.__run) return header  // an older packet came late
+  root.__version = header.version; root.__run = header.run
+  const form = JSON.stringify(header.blocks.map(shape))
+  if (root.__form !== form) { build(root, header.blocks); root.__form = form }
+  const screen = { dark: isDark(root), tell: (name, value) => tell(root, name, value) }
+  header.blocks.forEach((block, k) => kinds[block.kind].paint(root.children[k], block, values, screen))
+  if (header.status !== root.__status) root.__moved(header.status)
+  return header
+}
+
+// What a control says goes out one at a time, the newest value of each control, and the answer is painted.
+async function tell(root, name, value) {
+  root.__told.set(name, value)
+  if (root.__telling) return
+  root.__telling = true
+  try {
+    while (root.__told.size) {
+      const [key, made] = root.__told.entries().next().value
+      root.__told.delete(key)
+      const body = JSON.stringify({ name: key, value: typeof made === 'function' ? made() : made })
+      const answer = await fetch(root.__url, { method: 'POST', body })
+      if (answer.ok) show(root, new Uint8Array(await answer.arrayBuffer()))
+    }
+  } finally { root.__telling = false }
+}
+
+async function follow(root) {
+  const mine = root.__follower = {}
+  while (root.isConnected && root.__follower === mine) {
+    const began = performance.now()
+    try {
+      if (document.hidden) { await wait(1000); continue }
+      const answer = await fetch(`${root.__url}?after=${root.__version}`)
+      if (root.__follower !== mine) return
+      if (answer.status === 200) show(root, new Uint8Array(await answer.arrayBuffer()))
+      else if (answer.status !== 204) await wait(2000)
+    } catch { await wait(2000) }  // the server is away for a moment
+    await wait(Math.max(0, root.__period - (performance.now() - began)))
+  }
+}
+
+export default function (component) {
+  const root = component.parentElement.querySelector('.screen')
+  const [header] = unpack(component.data)
+  root.__told ??= new Map()
+  root.__url = header.url; root.__status = header.status; root.__period = header.period
+  root.__moved = status => { root.__status = status; component.setTriggerValue('moved', status) }
+  show(root, component.data)
+  if (!root.__sized) {
+    root.__sized = new ResizeObserver(() => root.__data && show(root, root.__data))
+    root.__sized.observe(root)
+  }
+  root.__data = component.data
+  if (header.follow) { if (!root.__follower) follow(root) } else root.__follower = null
+  return () => { root.__follower = null; root.__sized?.disconnect() }
+}

@@ -1,0 +1,150 @@
+"""A screen that lives: it repaints itself from the server while a run moves.
+
+A script run of Streamlit makes the browser render the whole page anew, which costs it a tenth of a
+second; four of these a second would take from the training what they show. So a page draws its
+screen once, and the screen then asks a small route for the newest packet and tells it what a
+visitor drags or draws. Only when the run's status changes does the page's script run again.
+"""
+
+import asyncio
+import base64
+import binascii
+import json
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from jaxtyping import Float
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from core.shared.engine import EngineError, View
+from ui import visitors
+from ui.blocks import Block, pack
+
+__all__ = ["ink", "route", "screen"]
+
+JS = Path(__file__).parent / "js"
+SIDE = 84  # pixels of a pad's drawing
+ALONE = 250  # milliseconds between two packets of a visitor who is alone
+CROWD = 100  # packets a second, for all visitors together, that the server has time for
+HELD = 10.0  # seconds that a request may wait for news
+LOOK = 0.05  # seconds between two looks for news
+MOST_SCREENS = 4000
+LONGEST = 65_536  # bytes that a control may tell
+
+_component = st.components.v2.component(
+    "glassbox_screen",
+    html='<div class="room"><div class="screen"></div></div>',
+    css=(JS / "screen.css").read_text(encoding="utf-8"),
+    js=(JS / "screen.js").read_text(encoding="utf-8"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """How to draw a screen again, and for whom."""
+
+    visitor: str
+    view: Callable[[], View | None]
+    draw: Callable[[View | None], Sequence[Block]]
+    told: Mapping[str, Callable[[Any], object]]
+
+
+_screens: OrderedDict[str, Screen] = OrderedDict()
+_lock = threading.Lock()
+
+
+def screen(
+    key: str,
+    view: Callable[[], View | None],
+    draw: Callable[[View | None], Sequence[Block]],
+    told: Mapping[str, Callable[[Any], object]],
+) -> None:
+    """Put a screen on the page.
+
+    Args:
+        key: its name on the page.
+        view: gives the run as it stands, None while there is none.
+        draw: makes the blocks of it.
+        told: what to do with the value of each control, by its name.
+    """
+    token = st.session_state.setdefault(f"{key}_token", secrets.token_urlsafe(16))
+    shown = Screen(visitors.visitor(), view, draw, told)
+    with _lock:
+        _screens[token] = shown
+        _screens.move_to_end(token)
+        while len(_screens) > MOST_SCREENS:
+            _screens.popitem(last=False)
+    _component(key=key, data=packet(token, shown), on_moved_change=lambda: None)
+
+
+def packet(token: str, shown: Screen) -> bytes:
+    """Draw a screen as it stands now."""
+    view = shown.view()
+    base = str(st.get_option("server.baseUrlPath")).strip("/")
+    header = {
+        "url": f"{'/' + base if base else ''}/screen/{token}",
+        "run": view.run if view else "",
+        "version": view.version if view else 0,
+        "status": view.status if view else "",
+        "follow": view is not None,
+        "period": max(ALONE, 1000 * visitors.present() / CROWD),
+    }
+    return pack(header, shown.draw(view))
+
+
+async def route(request: Request) -> Response:
+    """Answer GET with the next packet after a version, POST with what a control's value led to."""
+    token = request.path_params["token"]
+    shown = _screens.get(token)
+    cookie = request.cookies.get(visitors.COOKIE, "")
+    if shown is None or shown.visitor != visitors.name_of(cookie):
+        return PlainTextResponse("no such screen", status_code=404)
+    try:
+        if request.method == "POST":
+            body = b""
+            async for part in request.stream():
+                body += part
+                if len(body) > LONGEST:
+                    return PlainTextResponse(f"at most {LONGEST} bytes", status_code=413)
+            said = json.loads(body)
+            await run_in_threadpool(shown.told[said["name"]], said["value"])
+        elif not await _news(shown, int(request.query_params.get("after", -1))):
+            return Response(status_code=204)
+        return Response(await run_in_threadpool(packet, token, shown))
+    except (EngineError, ValueError, KeyError, TypeError) as error:
+        return PlainTextResponse(str(error), status_code=400)
+
+
+async def _news(shown: Screen, after: int) -> bool:
+    """Wait until the run is past a version; tells whether it is before the wait is over."""
+    for _ in range(round(HELD / LOOK)):
+        view = shown.view()
+        if view is None or view.version > after:
+            return True
+        await asyncio.sleep(LOOK)
+    return False
+
+
+def ink(text: object) -> Float[np.ndarray, "84 84"] | None:
+    """Decode what a pad tells, from 0 (paper) to 1; None for an empty pad.
+
+    Raises: ValueError when it is no drawing.
+    """
+    if not text:
+        return None
+    try:
+        content = base64.b64decode(str(text), validate=True)
+    except binascii.Error as error:
+        raise ValueError("ink must be base64") from error
+    if len(content) != SIDE * SIDE:
+        raise ValueError(f"ink must be {SIDE * SIDE} bytes, got {len(content)}")
+    return np.frombuffer(content, np.uint8).reshape(SIDE, SIDE).astype(np.float32) / 255
