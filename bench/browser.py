@@ -17,7 +17,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-__all__ = ["Server", "chromium", "cpu_seconds", "settle"]
+__all__ = ["ROOT", "SCREEN", "STEP", "Server", "chromium", "cpu_seconds", "settle"]
 
 ROOT = Path(__file__).parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -26,6 +26,12 @@ PATIENCE = 120.0  # seconds for the server to be ready
 DRAWN = (
     "[data-testid=stApp][data-test-connection-state=CONNECTED][data-test-script-state=notRunning]"
 )
+# A screen lives in a shadow root, where a page's own selectors do not reach.
+SCREEN = """(() => {
+  const inside = node => [...node.querySelectorAll('*')].map(e => e.shadowRoot).find(Boolean)
+  return inside(document.querySelector('[class*=_screen]')).querySelector('.screen')
+})()"""
+STEP = f"(+{SCREEN}.querySelector('.figures b').textContent.split(' ')[0].replaceAll(',', ''))"
 
 
 class Server:

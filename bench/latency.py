@@ -13,7 +13,7 @@ import statistics
 from playwright.sync_api import Page
 
 from bench import report
-from bench.browser import Server, chromium, settle
+from bench.browser import SCREEN, Server, chromium, settle
 
 # Arms a watch: the next key press resolves with the milliseconds until `read()` differs.
 WATCH = """([read]) => {
@@ -30,11 +30,8 @@ WATCH = """([read]) => {
 }"""
 CHART = "() => document.querySelector('[data-testid=stVegaLiteChart] svg.marks').innerHTML"
 PLAN = "() => document.querySelector('.st-key-train_plan').innerText"
-DIGIT = """() => {
-  const seek = node => node.querySelector?.('canvas') ?? [...node.querySelectorAll('*')]
-    .map(e => e.shadowRoot && seek(e.shadowRoot)).find(Boolean)
-  return seek(document.querySelector('.st-key-train_maps')).toDataURL()
-}"""
+DIGIT = f"() => {SCREEN}.querySelector('.maps canvas').toDataURL()"
+DRAG = ".st-key-train_screen .drag input"
 
 
 def presses(page: Page, control: str, read: str, count: int) -> list[float]:
@@ -72,16 +69,16 @@ def main() -> None:
             lowest = presses(page, slider, CHART, count)
             page.goto(f"{server.url}/train_cnn?train_epochs=20&train_batch=64")
             settle(page)
-            page.wait_for_selector(".st-key-train_maps canvas")
+            page.wait_for_selector(".st-key-train_screen .maps canvas")
             page.wait_for_timeout(1000)
             idle = presses(page, rate, PLAN, count)
             page.get_by_role("button", name="Start", exact=True).click()
-            page.wait_for_selector(".st-key-train_digit input")
+            page.wait_for_selector(DRAG)
             page.wait_for_timeout(3000)
             busy = presses(page, rate, PLAN, count)
             page.get_by_role("button", name="Pause", exact=True).click()
             page.wait_for_timeout(2000)
-            dragged = presses(page, ".st-key-train_digit input", DIGIT, count)
+            dragged = presses(page, DRAG, DIGIT, count)
     finally:
         server.close()
         floor.close()

@@ -8,6 +8,7 @@ whose speed drifts does so for all of them.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ import time
 from pathlib import Path
 
 from bench import report
-from bench.browser import Server, chromium, cpu_seconds, settle
+from bench.browser import STEP, Server, chromium, cpu_seconds, settle
 from core import train_cnn
 from core.shared.engine import Engine, View
 from core.shared.recipes import Recipe
@@ -88,9 +89,8 @@ def engine_alone(seconds: float) -> float:
         first = moved(engine, run, first.version, seconds / 4)
         began = time.perf_counter()
         last = moved(engine, run, first.version, seconds)
-        return (
-            (last.state.step - first.state.step) * LONG.batch_size / (time.perf_counter() - began)
-        )
+        steps: int = last.state.step - first.state.step
+        return steps * LONG.batch_size / (time.perf_counter() - began)
 
 
 def moved(engine: Engine, run: str, version: int, seconds: float = 0) -> View:
@@ -112,7 +112,7 @@ def engine_watched(seconds: float) -> tuple[float, float, float]:
             page.goto(f"{server.url}/train_cnn?train_epochs=20")
             settle(page)
             page.get_by_role("button", name="Start", exact=True).click()
-            page.wait_for_function(f"({STEP})() > 20", timeout=120_000)
+            page.wait_for_function(f"() => {STEP} > 20", timeout=120_000)
             page.wait_for_timeout(1000 * seconds / 4)
             me = cpu_seconds(server.process.pid), cpu_seconds(engine), browser_seconds()
             first, began = page.evaluate(NEXT_STEP)
@@ -127,18 +127,15 @@ def engine_watched(seconds: float) -> tuple[float, float, float]:
     return speed, (now[2] - me[2]) / took, served / took
 
 
-STEP = r"""() => +document.body.innerText.match(/([\d,]+) of [\d,]+/)[1].replaceAll(',', '')"""
 NEXT_STEP = f"""() => new Promise(done => {{
-  const step = {STEP}, first = step()
-  const look = () => step() > first ? done([step(), performance.now()]) : setTimeout(look, 5)
+  const first = {STEP}
+  const look = () => {STEP} > first ? done([{STEP}, performance.now()]) : setTimeout(look, 5)
   look()
 }})"""  # just when the page shows a new step, so that both ends are cut alike
 
 
 def browser_seconds() -> float:
     """Add up what all Chromium processes under this one have taken."""
-    import os
-
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
     node = [int(c) for c in children if "node" in Path(f"/proc/{c}/cmdline").read_text()]
     return sum(map(cpu_seconds, node))

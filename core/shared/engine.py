@@ -52,9 +52,15 @@ FAST_DEATHS = 3  # in a row, then we wait before the next try
 ENTRY = 200  # bytes, about, that keeping an answer takes besides
 WISHES = {"pause": "paused", "resume": "running", "stop": "stopped"}
 
-# A thread of the CPU's pool that waits for its share of an operation gives its core away instead of
-# spinning: a browser and the server need it more. What the environment says goes first.
-THREADS: dict[str, str] = {}
+# For the owner's CPU kernels; what the environment says goes first. A pool thread that waits for its
+# share of an operation gives its core away soon: a browser and the server need it too. And freed
+# memory is kept for the next step instead of being mapped and cleared by the kernel each time.
+KERNELS = {
+    "GOMP_SPINCOUNT": "10000",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
+    "MALLOC_TOP_PAD_": str(1 << 26),
+}
 
 log = logging.getLogger(__name__)
 
@@ -714,7 +720,7 @@ def _start(
     arguments = repr((handle, str(beat), device, memory))
     return subprocess.Popen(
         [sys.executable, "-c", f"from core.shared.owner import main; main{arguments}"],
-        env={**THREADS, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={**KERNELS, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         stdin=subprocess.DEVNULL,
         **inheriting,
     )
