@@ -33,7 +33,7 @@ __all__ = ["ink", "route", "screen"]
 
 JS = Path(__file__).parent / "js"
 SIDE = 84  # pixels of a pad's drawing
-ALONE = 330  # milliseconds between two packets of a visitor who is alone
+ALONE = 400  # milliseconds between two packets of a visitor who is alone
 CROWD = 100  # packets a second, for all visitors together, that the server has time for
 HELD = 10.0  # seconds that a request may wait for news
 LOOK = 0.05  # seconds between two looks for news

@@ -52,7 +52,7 @@ FAST_DEATHS = 3  # in a row, then we wait before the next try
 ENTRY = 200  # bytes, about, that keeping an answer takes besides
 WISHES = {"pause": "paused", "resume": "running", "stop": "stopped"}
 
-# For the owner's CPU kernels; what the environment says goes first. A pool thread that waits for its
+# For the owner's CPU kernels; what the environment says goes first. A thread that waits for its
 # share of an operation gives its core away soon: a browser and the server need it too. And freed
 # memory is kept for the next step instead of being mapped and cleared by the kernel each time.
 KERNELS = {

@@ -39,7 +39,7 @@ from core.shared import devices, snapshots
 __all__ = ["Owner", "main", "resolve", "sentence"]
 
 TURN = 0.04  # seconds that a generator keeps the device before the next one has it
-PUSH = 0.1  # seconds between two states of one run, at least
+PUSH = 0.2  # seconds between two states of one run, at least
 REST = 0.5  # seconds between two states, at most, however dear a look is
 SHARE = 0.02  # of a run's time that may go into looking at it
 CALLS = 0.5  # seconds of calls on end, before training has a turn again

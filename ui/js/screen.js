@@ -44,7 +44,9 @@ const kinds = {
     paint(node, block, values, screen) {
       const canvas = node.querySelector('canvas'), ratio = devicePixelRatio || 1
       const width = canvas.clientWidth, height = canvas.clientHeight
-      if (!width) return
+      const drawn = JSON.stringify([block.n, block.last, width, ratio, screen.dark, screen.run])
+      if (!width || canvas.__drawn === drawn) return  // nothing new: curves only grow
+      canvas.__drawn = drawn
       if (canvas.width !== Math.round(width * ratio)) { canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio) }
       const c = canvas.getContext('2d'), style = getComputedStyle(canvas)
       const left = 54, bottom = 26, top = 8, right = 8, low = Math.log(block.low), high = Math.log(block.high)
@@ -268,7 +270,7 @@ function show(root, bytes) {
   root.__version = header.version; root.__run = header.run
   const form = JSON.stringify(header.blocks.map(shape))
   if (root.__form !== form) { build(root, header.blocks); root.__form = form }
-  const screen = { dark: isDark(root), tell: (name, value) => tell(root, name, value) }
+  const screen = { dark: isDark(root), run: header.run, tell: (name, value) => tell(root, name, value) }
   header.blocks.forEach((block, k) => kinds[block.kind].paint(root.children[k], block, values, screen))
   if (header.status !== root.__status) root.__moved(header.status)
   return header
