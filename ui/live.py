@@ -55,9 +55,9 @@ def transport(engine: Engine, run: View | None, start: Callable[[], None]) -> No
 
 def _seen(engine: Engine, command: Callable[[str], None], run: View) -> None:
     """Give a command and wait until the run has obeyed, so that the page shows what came of it."""
-    version = engine.view(run.run).version
+    before = engine.view(run.run)
     command(run.run)
-    engine.moved(run.run, version, OBEYED)
+    engine.obeyed(before, OBEYED)
 
 
 STANDS = {

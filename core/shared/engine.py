@@ -241,14 +241,20 @@ class Engine:
         with self._lock:
             return self._records[run].view()
 
-    def moved(self, run: str, version: int, seconds: float) -> bool:
-        """Wait until a run is past a version; tells whether it is before the seconds are over."""
+    def obeyed(self, before: View, seconds: float) -> bool:
+        """Wait until a run stands otherwise than in the view, or one that pauses has moved.
 
-        def past() -> bool:
-            return run not in self._records or self._records[run].version > version
+        Returns: whether it does before the seconds are over.
+        """
+
+        def other() -> bool:
+            record = self._records.get(before.run)
+            if record is None or record.manifest.status != before.status:
+                return True
+            return before.status == "paused" and record.version > before.version
 
         with self._moved:
-            return self._moved.wait_for(past, seconds)
+            return self._moved.wait_for(other, seconds)
 
     def runs_of(self, visitor: str) -> tuple[View, ...]:
         """See all runs of a visitor, the newest first."""

@@ -288,7 +288,8 @@ class Owner:
                     if time.perf_counter() >= until:
                         break
                 devices.synchronise(self.device)
-                self.look(run)
+                if run.status != "stepping":  # in the middle of a step there is nothing to see
+                    self.look(run)
                 if time.monotonic() - run.kept > KEEP:
                     self.write_rolling(run)
             except StopIteration:
@@ -322,7 +323,7 @@ class Owner:
             (then, before), (now, here) = run.pace[0], run.pace[-1]
             if now > then:
                 pace = (here - before) / (now - then)
-        status = "running" if run.status == "stepping" else run.status
+        status = "paused" if run.status == "stepping" else run.status
         self.send("state", run.name, status, run.place, progress, pace, run.failure, payload)
 
     def end(self, run: Run, status: str, *, shown: bool = True) -> None:

@@ -11,6 +11,7 @@ from bench.browser import settle
 
 pytestmark = pytest.mark.browser
 Visit = Callable[..., Page]
+KINDS = ("progress", "figures", "curves", "maps canvas", "matrix", "pad canvas", "reading")
 
 
 def step(page: Page) -> int:
@@ -44,7 +45,7 @@ def test_a_run_learns_to_its_end_and_is_tested_on_request(visit: Visit) -> None:
     begin(page)
     expect(page.get_by_text("Finished.")).to_be_visible(timeout=120_000)
     assert step(page) == 98
-    expect(page.get_by_text("of 10,000 validation digits")).to_be_visible()
+    expect(page.get_by_text("Confusion matrix of 10,000 validation digits")).to_be_visible()
     press(page, "Read the 10,000 test digits")
     told = page.get_by_text(re.compile(r"read right, by the weights of step 98"))
     expect(told).to_be_visible()
@@ -54,14 +55,7 @@ def test_a_run_learns_to_its_end_and_is_tested_on_request(visit: Visit) -> None:
 def test_nothing_is_remounted_and_nothing_jumps_while_it_learns(visit: Visit) -> None:
     page = visit("/train_cnn?train_epochs=20")
     begin(page)
-    selectors = (
-        "[data-testid=stVegaLiteChart] >> nth=0",
-        "[data-testid=stVegaLiteChart] >> nth=1",
-        "svg.marks >> nth=0",
-        ".st-key-train_maps canvas",
-        ".st-key-train_confusion .matrix",
-        ".st-key-train_ink canvas",
-    )
+    selectors = [f".st-key-train_screen .{kind}" for kind in KINDS]
     nodes = [page.locator(selector).first.element_handle() for selector in selectors]
     boxes = [node.bounding_box() for node in nodes]
     here = step(page)
@@ -111,7 +105,7 @@ def test_f5_and_a_second_window_find_the_run_still_going(visit: Visit) -> None:
 def test_a_drawn_digit_is_read_while_the_network_learns(visit: Visit) -> None:
     page = visit("/train_cnn?train_epochs=20&train_batch=128")
     begin(page)
-    pad = page.locator(".st-key-train_ink canvas")
+    pad = page.locator(".st-key-train_screen .pad canvas")
     pad.scroll_into_view_if_needed()
     box = pad.bounding_box()
     assert box is not None
@@ -121,24 +115,56 @@ def test_a_drawn_digit_is_read_while_the_network_learns(visit: Visit) -> None:
     for place in range(15, 86, 5):
         page.mouse.move(x, y + place / 100 * box["height"])
     page.mouse.up()
-    seen = page.locator(".st-key-train_seen canvas")
-    expect(seen).to_be_visible()
-    later(page, 60)
-    ones = page.locator(".st-key-train_reading")
-    expect(ones).to_contain_text("%")
+    reading = page.locator(".st-key-train_screen .reading")
+    expect(reading.locator("canvas")).to_be_visible()
+    later(page, 150)
+    best = reading.locator(".best")
+    expect(best).to_have_count(1)
+    expect(best.locator("span").first).to_have_text("1", timeout=30_000)
     press(page, "Clear")
-    expect(seen).to_have_count(0)
+    expect(reading.locator("canvas")).to_be_hidden()
+    press(page, "Stop")
+
+
+def test_dragging_shows_another_digit_s_maps_also_when_the_run_stands(visit: Visit) -> None:
+    page = visit("/train_cnn?train_epochs=20")
+    begin(page)
+    press(page, "Pause")
+    expect(page.get_by_text("Paused")).to_be_visible()
+    first = page.locator(".st-key-train_screen .maps canvas").first
+    before = first.evaluate("canvas => canvas.toDataURL()")
+    page.locator(".st-key-train_screen .drag input").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "([canvas, before]) => canvas.toDataURL() !== before", arg=[first.element_handle(), before]
+    )
+    expect(page.locator(".st-key-train_screen .drag output")).to_have_text("1")
+    press(page, "Stop")
+
+
+def test_a_stranger_cannot_look_at_a_screen_or_tell_it_anything(visit: Visit) -> None:
+    page = visit("/train_cnn")
+    with page.expect_request("**/screen/**") as asked:
+        begin(page)
+    url = asked.value.url.split("?")[0]
+    assert page.request.get(url).status == 200
+    stranger = visit("/").request
+    assert stranger.get(url).status == 404
+    assert stranger.post(url, data='{"name": "digit", "value": 3}').status == 404
+    for nonsense in ("", "[]", '{"name": "digit", "value": "x"}', '{"name": "digit", "value": -1}'):
+        assert page.request.post(url, data=nonsense).status == 400
+    assert page.request.post(url, data="x" * 100_000).status == 413
     press(page, "Stop")
 
 
 def test_the_rate_can_be_moved_while_it_learns(visit: Visit) -> None:
     page = visit("/train_cnn?train_epochs=20&train_schedule=constant")
     begin(page)
-    expect(page.get_by_text("0.0500", exact=True)).to_be_visible()
+    expect(page.get_by_text("0.1000", exact=True)).to_be_visible()
     page.locator(".st-key-train_rate [role=slider], .st-key-train_rate input").first.focus()
     page.keyboard.press("ArrowLeft")
-    expect(page.get_by_text("0.0200", exact=True)).to_be_visible()
-    assert "train_rate=0.02" in page.url
+    expect(page.get_by_text("0.0500", exact=True)).to_be_visible()
+    assert "train_rate=0.05" in page.url
     press(page, "Stop")
 
 

@@ -266,14 +266,22 @@ const shape = block => [block.kind, block.span, block.name, block.rows?.length, 
 
 function show(root, bytes) {
   const [header, values] = unpack(bytes)
-  if (header.version < root.__version && header.run === root.__run) return header  // an older packet came late
+  if (header.version < root.__version && header.run === root.__run) return  // an older packet came late
   root.__version = header.version; root.__run = header.run
   const form = JSON.stringify(header.blocks.map(shape))
   if (root.__form !== form) { build(root, header.blocks); root.__form = form }
   const screen = { dark: isDark(root), run: header.run, tell: (name, value) => tell(root, name, value) }
   header.blocks.forEach((block, k) => kinds[block.kind].paint(root.children[k], block, values, screen))
-  if (header.status !== root.__status) root.__moved(header.status)
-  return header
+  root.__newest = header.status
+}
+
+// The page's script knows another status than the newest packet: let it run again. Streamlit may drop
+// that while another run is under way, so ask until the script knows.
+function compare(root) {
+  clearTimeout(root.__again)
+  if (root.__newest === root.__status || !root.isConnected) return
+  root.__moved(`${root.__newest} ${performance.now()}`)
+  root.__again = setTimeout(() => compare(root), 1500)
 }
 
 // What a control says goes out one at a time, the newest value of each control, and the answer is painted.
@@ -288,6 +296,7 @@ async function tell(root, name, value) {
       const body = JSON.stringify({ name: key, value: typeof made === 'function' ? made() : made })
       const answer = await fetch(root.__url, { method: 'POST', body })
       if (answer.ok) show(root, new Uint8Array(await answer.arrayBuffer()))
+      compare(root)
     }
   } finally { root.__telling = false }
 }
@@ -300,7 +309,7 @@ async function follow(root) {
       if (document.hidden) { await wait(1000); continue }
       const answer = await fetch(`${root.__url}?after=${root.__version}`)
       if (root.__follower !== mine) return
-      if (answer.status === 200) show(root, new Uint8Array(await answer.arrayBuffer()))
+      if (answer.status === 200) { show(root, new Uint8Array(await answer.arrayBuffer())); compare(root) }
       else if (answer.status !== 204) await wait(2000)
     } catch { await wait(2000) }  // the server is away for a moment
     await wait(Math.max(0, root.__period - (performance.now() - began)))
@@ -312,8 +321,9 @@ export default function (component) {
   const [header] = unpack(component.data)
   root.__told ??= new Map()
   root.__url = header.url; root.__status = header.status; root.__period = header.period
-  root.__moved = status => { root.__status = status; component.setTriggerValue('moved', status) }
+  root.__moved = status => component.setTriggerValue('moved', status)
   show(root, component.data)
+  if (header.run === root.__run) compare(root)
   if (!root.__sized) {
     root.__sized = new ResizeObserver(() => root.__data && show(root, root.__data))
     root.__sized.observe(root)
