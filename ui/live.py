@@ -28,21 +28,21 @@ def trying(do: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R | Non
     return None
 
 
-def transport(engine: Engine, run: View | None, start: Callable[[], None]) -> None:
+def transport(section: str, engine: Engine, run: View | None, start: Callable[[], None]) -> None:
     """Draw start, stop, pause, resume and step, each in its place, grey where it does nothing."""
     status = run.status if run else ""
     goes_on = status in ("paused", "stopped", "failed", "interrupted")
 
     def does(command: Callable[[str], None]) -> dict[str, Any]:
-        return {"on_click": trying, "args": (_seen, engine, command, run), "width": 150}
+        key = f"{section}_{command.__name__}"
+        return {"key": key, "on_click": trying, "args": (_seen, engine, command, run), "width": 150}
 
     with st.container(horizontal=True, gap="small"):
         if run and run.live:
             st.button("Stop", icon=":material/stop:", **does(engine.stop))
         else:
-            st.button(
-                "Start", type="primary", icon=":material/play_arrow:", on_click=start, width=150
-            )
+            icon, key = ":material/play_arrow:", f"{section}_start"
+            st.button("Start", type="primary", icon=icon, on_click=start, key=key, width=150)
         if goes_on:
             word = "Resume" if status == "paused" else "Continue"
             st.button(word, icon=":material/resume:", **does(engine.resume))

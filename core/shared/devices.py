@@ -1,7 +1,9 @@
 """One place decides where tensors live: CUDA, Apple's MPS or the CPU."""
 
+import ctypes
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -81,6 +83,11 @@ def release(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+    else:
+        with suppress(
+            AttributeError, OSError, TypeError
+        ):  # only glibc has it
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def free_memory(device: torch.device) -> int:

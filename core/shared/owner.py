@@ -192,6 +192,8 @@ class Owner:
         if run is not None:
             self.end(run, "stopped", shown=False)
         self.ended.pop(name, None)
+        run = None
+        devices.release(self.device)
         self.send("gone", name)
 
     def on_call(self, ticket: int, target: str, name: str | None, arguments: bytes) -> None:

@@ -91,9 +91,9 @@ def train(recipe: Recipe, snapshot: Snapshot | None = None) -> Iterator[Lesson |
     """
     lesson = _begin(recipe, snapshot)
     for kept in lesson.training.run():
+        yield lesson  # first, so that from one lesson to the next is always one step
         if kept is not None:
             yield kept
-        yield lesson
 
 
 def change_rate(lesson: Lesson, rate: float) -> None:

@@ -94,7 +94,7 @@ with picture:
     if len(views) > 1:
         st.selectbox("Run", list(views), format_func=told, key="train_run")
     run = views.get(st.session_state.get("train_run", "")) or next(iter(views.values()), None)
-    live.transport(engine, run, start)
+    live.transport("train", engine, run, start)
 
 
 def draw(view: View | None) -> list[Block]:
