@@ -84,9 +84,7 @@ def release(device: torch.device) -> None:
     elif device.type == "mps":
         torch.mps.empty_cache()
     else:
-        with suppress(
-            AttributeError, OSError, TypeError
-        ):  # only glibc has it
+        with suppress(AttributeError, OSError, TypeError):  # only glibc has it
             ctypes.CDLL(None).malloc_trim(0)
 
 
