@@ -6,95 +6,34 @@
         engine.call("core.train_cnn.learning:table")   # between two turns of training
 
 Every device has a process of its own (`core.shared.owner`) with one thread in it. Here, in the
-server, live only the newest state of each run, two threads for each process (one listens and
-watches, one writes) and the calls under way. A process that dies or hangs is started again: the
-work in hand then fails with one sentence (but is tried once more when somebody killed the process),
-all other runs go on from their newest snapshots, calls are asked again.
+server, live only the newest state of each run (`records`), two threads for each process (`worker`:
+one listens and watches, one writes) and the calls under way (`answers`). A process that dies or
+hangs is started again: the work in hand then fails with one sentence (but is tried once more when
+somebody killed the process), all other runs go on from their newest snapshots, calls are asked
+again.
 """
 
-import ctypes
-import hashlib
 import itertools
-import logging
-import mmap
 import os
 import pickle
-import queue
-import signal
-import subprocess
-import sys
-import tempfile
 import threading
-import time
-from collections import OrderedDict
-from collections.abc import Mapping
-from concurrent.futures import Future
 from concurrent.futures import TimeoutError as Late
-from contextlib import suppress
-from dataclasses import asdict, dataclass, is_dataclass, replace
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from core.shared import runs
+from core.shared.answers import Answers, Call, EngineError
+from core.shared.records import Record, View
+from core.shared.worker import Settings, Worker
 
 __all__ = ["Engine", "EngineError", "View"]
 
 PATIENCE = 30.0  # seconds without a sign of life, then the process is ended
-STARTING = 120.0  # seconds that a process may take to import and find its device
 ANSWER = 120.0  # seconds that a call may take, queue and a restart included
-LATELY = 32 << 20  # bytes of answers that are kept for equal calls
 QUOTA = 512 << 20  # bytes of snapshots a visitor
-FAST = 10.0  # seconds; a process that lives no longer has died fast
-FAST_DEATHS = 3  # in a row, then we wait before the next try
-
-ENTRY = 200  # bytes, about, that keeping an answer takes besides
+CLOSED = "The engine was closed."
 WISHES = {"pause": "paused", "resume": "running", "stop": "stopped"}
-
-# For the owner's CPU kernels; what the environment says goes first. A thread that waits for its
-# share of an operation gives its core away soon: a browser and the server need it too. And freed
-# memory is kept for the next step instead of being mapped and cleared by the kernel each time.
-KERNELS = {
-    "GOMP_SPINCOUNT": "10000",
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
-    "MALLOC_TOP_PAD_": str(1 << 26),
-}
-
-log = logging.getLogger(__name__)
-
-
-class EngineError(RuntimeError):
-    """One sentence for the visitor: why this work gave no result, and where known what to try."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """A run as a page sees it."""
-
-    run: str
-    function: str
-    config: Mapping[str, Any]
-    status: str  # waiting, running, paused, finished, stopped, failed, interrupted
-    place: int  # in the line of those that wait for memory; 0: not waiting
-    version: int  # grows with every change
-    progress: float  # 0 to 1
-    pace: float | None  # progress a second, lately; None while it stands
-    failure: str  # one sentence, when it failed
-    started: float  # seconds since 1970
-    pinned: bool
-    state: Any  # the newest one; None before the first, or when it is no longer in memory
-
-    @property
-    def live(self) -> bool:
-        """Whether it can still move by itself or when told to."""
-        return self.status in runs.LIVE
-
-    @property
-    def seconds_left(self) -> float | None:
-        """How long the rest takes at the present pace."""
-        return (1 - self.progress) / self.pace if self.pace else None
 
 
 class Engine:
@@ -120,17 +59,14 @@ class Engine:
             patience: seconds without a sign of life, after which a process is ended.
             quota: bytes of snapshots that a visitor may keep.
         """
-        self.folder, self.inline, self.memory = folder, inline, memory
-        self.patience, self.quota = patience, quota
+        self.folder, self.quota = folder, quota
         self._lock = threading.RLock()
         self._moved = threading.Condition(self._lock)
         self._numbers = itertools.count(1)
-        self._records: dict[str, _Record] = {}
-        self._calls: dict[int, _Call] = {}
-        self._asked: dict[tuple[str, bytes], _Call] = {}  # equal calls under way
-        self._lately: OrderedDict[tuple[str, bytes], bytes] = OrderedDict()
-        self._kept = 0  # bytes of those answers
-        self._workers = [_Worker(self, name) for name in devices or (None,)]
+        self._records: dict[str, Record] = {}
+        self._answers = Answers()
+        self._settings = Settings(inline=inline, memory=memory, patience=patience)
+        self._workers = [self._worker(name) for name in devices or (None,)]
         chosen = bool(devices or os.environ.get("GLASSBOX_DEVICE"))
         self._all_devices = not chosen and not inline
 
@@ -139,7 +75,7 @@ class Engine:
         self.folder.mkdir(parents=True, exist_ok=True)
         runs.forget(self.folder)
         for manifest in runs.interrupted(self.folder):
-            self._records[manifest.run] = _Record(manifest)
+            self._records[manifest.run] = Record(manifest)
         for worker in self._workers:
             worker.start()
         return self
@@ -151,10 +87,7 @@ class Engine:
         for worker in self._workers:
             worker.close()
         with self._lock:
-            for call in self._calls.values():
-                call.future.set_exception(EngineError("The engine was closed."))
-            self._calls.clear()
-            self._asked.clear()
+            self._answers.fail_all(CLOSED)
 
     def __enter__(self) -> "Engine":
         """Start."""
@@ -194,7 +127,7 @@ class Engine:
             raise ValueError(f"config must be a dataclass of JSON values, got {config!r}")
         manifest = runs.create(self.folder, visitor, function, asdict(config))
         with self._lock:
-            record = self._records[manifest.run] = _Record(manifest)
+            record = self._records[manifest.run] = Record(manifest)
             self._trim(visitor)
             self._hand_over(record, "running")
         return manifest.run
@@ -300,18 +233,9 @@ class Engine:
 
         Raises: EngineError with one sentence, when it failed or came too late.
         """
-        given = pickle.dumps(arguments)
-        key = (target, hashlib.sha256(given).digest())
         with self._lock:
-            if key in self._lately:
-                self._lately.move_to_end(key)
-                return pickle.loads(self._lately[key])
-            call = self._asked.get(key)
-            if call is None:
-                call = _Call(next(self._numbers), target, None, given, min(self._workers))
-                call.key = key
-                self._ask(call)
-                self._asked[key] = call
+            given, worker = pickle.dumps(arguments), self._idlest()
+            call = self._ask(Call(next(self._numbers), target, None, given, worker, shared=True))
         return self._answer(call, seconds)
 
     def ask(self, run: str, target: str, *arguments: Any, seconds: float = ANSWER) -> Any:
@@ -336,25 +260,27 @@ class Engine:
 
     # Inside
 
-    def _begin(self, run: str, target: str, arguments: tuple[Any, ...]) -> "_Call":
+    def _begin(self, run: str, target: str, arguments: tuple[Any, ...]) -> Call:
         with self._lock:
             record = self._records[run]
             manifest = record.manifest
             where = (manifest.function, manifest.config, self._folder(manifest))
-            worker = record.worker or min(self._workers)
-            record.worker = worker
+            record.worker = record.worker or self._idlest()
             given = pickle.dumps((*where, *arguments))
-            call = _Call(next(self._numbers), target, run, given, worker)
-            self._ask(call)
-        return call
+            return self._ask(Call(next(self._numbers), target, run, given, record.worker))
 
-    def _ask(self, call: "_Call") -> None:
+    def _ask(self, call: Call) -> Call:
         if call.worker.closing:
-            raise EngineError("The engine was closed.")
-        self._calls[call.number] = call
+            raise EngineError(CLOSED)
+        under_way = self._answers.add(call)
+        if under_way is call and not call.future.done():
+            self._send(call)
+        return under_way
+
+    def _send(self, call: Call) -> None:
         call.worker.send("call", call.number, call.target, call.run, call.arguments)
 
-    def _answer(self, call: "_Call", seconds: float) -> Any:
+    def _answer(self, call: Call, seconds: float) -> Any:
         try:
             return pickle.loads(call.future.result(seconds))
         except Late:
@@ -363,10 +289,10 @@ class Engine:
     def _folder(self, manifest: runs.Manifest) -> str:
         return str(runs.folder_of(self.folder, manifest))
 
-    def _hand_over(self, record: "_Record", status: str) -> None:
+    def _hand_over(self, record: Record, status: str) -> None:
         """Give a run to a process, to start or to go on from its newest snapshot."""
         record.number = next(self._numbers)
-        record.worker = record.worker or min(self._workers)
+        record.worker = record.worker or self._idlest()
         record.wish = status
         manifest = record.manifest
         if status == "running":
@@ -393,14 +319,14 @@ class Engine:
             else:
                 self._grant(record)
 
-    def _grant(self, record: "_Record") -> None:
+    def _grant(self, record: Record) -> None:
         """Let a live run stand as its visitor wished last, while no process has it."""
         status = "waiting" if record.wish == "running" else record.wish
         if status != record.manifest.status:
             record.version += 1
             record.save(self.folder, status=status)
 
-    def _forget(self, record: "_Record") -> None:
+    def _forget(self, record: Record) -> None:
         """Let the process free what it holds of a run."""
         if record.worker is not None:
             record.worker.send("forget", record.manifest.run)
@@ -420,13 +346,13 @@ class Engine:
         for record in ended[:-1]:  # only the newest is likely to be looked at again
             record.payload = record.state = None
 
-    def on_hello(self, worker: "_Worker", device: str, name: str, every: tuple[str, ...]) -> None:
+    def on_hello(self, worker: Worker, device: str, name: str, every: tuple[str, ...]) -> None:
         """A process is up: note its device, start the others' processes, give it its work."""
         with self._lock:
             worker.device, worker.description, worker.trouble = device, name, ""
             if self._all_devices and device in every:
                 self._all_devices = False
-                others = [_Worker(self, other) for other in every if other != device]
+                others = [self._worker(other) for other in every if other != device]
                 self._workers += others
                 for other in others:
                     other.start()
@@ -435,13 +361,12 @@ class Engine:
                 if record.worker is worker and record.manifest.status in runs.LIVE:
                     paused = record.manifest.status == "paused"
                     self._hand_over(record, "paused" if paused else "running")
-            for call in self._calls.values():
-                if call.worker is worker:
-                    worker.send("call", call.number, call.target, call.run, call.arguments)
+            for call in self._answers.of(worker):
+                self._send(call)
 
     def on_state(
         self,
-        worker: "_Worker",
+        worker: Worker,
         run: str,
         status: str,
         place: int,
@@ -464,40 +389,20 @@ class Engine:
                 record.save(self.folder, status=status, failure=failure)
             self._moved.notify_all()
 
-    def on_gone(self, worker: "_Worker", run: str) -> None:
+    def on_gone(self, worker: Worker, run: str) -> None:
         """A run was forgotten: nobody looks at it, so its state need not stay here either."""
         with self._lock:
             record = self._records.get(run)
             if record is not None and record.worker is worker:
                 record.payload = record.state = None
 
-    def on_answer(self, _: "_Worker", number: int, well: bool, result: bytes) -> None:
+    def on_answer(self, _: Worker, number: int, well: bool, result: bytes) -> None:
         """A call was answered."""
         with self._lock:
-            call = self._calls.pop(number, None)
-            if call is None:
-                return
-            if call.key is not None:
-                self._asked.pop(call.key, None)
-                if well:
-                    self._lately[call.key] = result
-                    self._kept += len(result) + ENTRY
-                    while self._kept > LATELY:
-                        self._kept -= len(self._lately.popitem(last=False)[1]) + ENTRY
-        if well:
-            call.future.set_result(result)
-        else:
-            call.future.set_exception(EngineError(result.decode()))
+            self._answers.end(number, well, result)
 
-    def on_death(self, worker: "_Worker", culprit: int, reason: str, killed: bool) -> None:
-        """A process ended: the work that it had in hand fails; the rest waits for the next.
-
-        Args:
-            worker: whose process.
-            culprit: the number of the work in hand; 0 for none.
-            reason: what happened, as the predicate of a sentence about the engine.
-            killed: whether somebody else did it; then the work in hand has another try.
-        """
+    def _died(self, worker: Worker, culprit: int, reason: str, killed: bool) -> None:
+        """Let the work that a process had in hand fail; the rest waits for the next process."""
         with self._lock:
             for record in self._records.values():
                 if record.worker is not worker or record.manifest.status not in runs.LIVE:
@@ -512,228 +417,20 @@ class Engine:
                         "resume goes on from its newest snapshot."
                     )
                     record.save(self.folder, status="failed", failure=sentence)
-            call = self._calls.get(culprit)
+            call = self._answers.get(culprit)
             if call is not None and (not killed or call.forgiven):
                 sentence = f"The engine {reason} while it computed this."
-                self.on_answer(worker, culprit, False, sentence.encode())
+                self._answers.end(culprit, False, sentence.encode())
             elif call is not None:
                 call.forgiven = True
 
-    def load_of(self, worker: "_Worker") -> int:
-        """Count the live runs of a process."""
-        mine = (each for each in self._records.values() if each.worker is worker)
-        return sum(each.manifest.status in runs.LIVE for each in mine)
+    def _worker(self, device: str | None) -> Worker:
+        return Worker(device, self._settings, self._receive, self._died)
 
+    def _receive(self, worker: Worker, kind: str, *message: Any) -> None:
+        getattr(self, "on_" + kind)(worker, *message)
 
-class _Record:
-    """A run as the engine holds it."""
-
-    def __init__(self, manifest: runs.Manifest) -> None:
-        self.manifest = manifest
-        self.worker: _Worker | None = None
-        self.wish = "running"  # or paused or stopped: what it was told last
-        self.forgiven = False  # it was in hand when somebody killed the process
-        self.number = self.version = self.place = 0
-        self.progress = 0.0
-        self.pace: float | None = None
-        self.payload: bytes | None = None
-        self.state: Any = None  # the payload, once somebody looked
-
-    def save(self, folder: Path, **changes: Any) -> None:
-        self.manifest = replace(self.manifest, **changes)
-        runs.save(folder, self.manifest)
-
-    def view(self) -> View:
-        if self.payload is not None and self.state is None:
-            self.state = pickle.loads(self.payload)
-        manifest = self.manifest
-        return View(
-            run=manifest.run,
-            function=manifest.function,
-            config=manifest.config,
-            status=manifest.status,
-            place=self.place,
-            version=self.version,
-            progress=self.progress,
-            pace=self.pace,
-            failure=manifest.failure,
-            started=manifest.started,
-            pinned=manifest.pinned,
-            state=self.state,
-        )
-
-
-class _Call:
-    """A call under way."""
-
-    def __init__(
-        self, number: int, target: str, run: str | None, arguments: bytes, worker: "_Worker"
-    ) -> None:
-        self.number, self.target, self.run, self.arguments = number, target, run, arguments
-        self.worker = worker
-        self.key: tuple[str, bytes] | None = None  # of one that equal calls may share
-        self.forgiven = False  # it was in hand when somebody killed the process
-        self.future: Future[bytes] = Future()
-
-
-class _Worker:
-    """One owner process: its pipe, the thread that listens to it, and its restarts."""
-
-    def __init__(self, engine: Engine, wish: str | None) -> None:
-        self.engine, self.wish = engine, wish
-        self.device, self.description, self.trouble = wish or "", "", ""
-        self.up = threading.Event()
-        self.process: subprocess.Popen[bytes] | None = None
-        self.closing = False
-        self._outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._beat = (ctypes.c_double * 2)()
-        self._thread = threading.Thread(target=self._watch, daemon=True, name="engine-watch")
-
-    def __lt__(self, other: "_Worker") -> bool:
-        return self.engine.load_of(self) < self.engine.load_of(other)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def close(self) -> None:
-        self.closing = True
-        if self.up.is_set():
-            self.send("close")
-        elif self.process is not None:
-            self.process.kill()
-        if self._thread.is_alive():
-            self._thread.join(5)
-        if self.process is not None:
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(1)
-            self.process.kill()
-            self.process.wait(5)
-
-    def send(self, *message: object) -> None:
-        """Send to the process, never waiting for it; what it does not get, the next one is told."""
-        if self.up.is_set():
-            self._outbox.put(message)
-
-    def _watch(self) -> None:
-        deaths = 0
-        while not self.closing:
-            began = time.monotonic()
-            reason, culprit, killed = self._life()
-            self.up.clear()
-            self._outbox.put(None)
-            if self.closing:
-                return
-            log.warning("the engine process for %s %s", self.device or "a device", reason)
-            self.engine.on_death(self, culprit, reason, killed)
-            deaths = deaths + 1 if time.monotonic() - began < FAST else 0
-            if deaths >= FAST_DEATHS:
-                self.trouble = f"the engine process {reason} {deaths} times in a row"
-                time.sleep(min(30, 2**deaths))
-
-    def _life(self) -> tuple[str, int, bool]:
-        """Start the process and listen until it ends.
-
-        Returns: how it ended, the number of the work in hand, and whether it was killed by others.
-        """
-        here, there = Pipe()
-        self._outbox = queue.SimpleQueue()
-        writing = (here, self._outbox)
-        threading.Thread(target=_write, args=writing, daemon=True, name="engine-write").start()
-        if self.engine.inline:
-            self._beat = (ctypes.c_double * 2)()
-            arguments = (there, self._beat, self.wish)
-            threading.Thread(target=_own_inline, args=arguments, daemon=True).start()
-        else:
-            self._beat, path = _shared_beat()
-            self.process = process = _start(there, path, self.wish, self.engine.memory)
-            there.close()
-            if self.closing:  # while it was being started, when `close` could not end it
-                process.kill()
-        born = time.monotonic()
-        while True:
-            try:
-                message = here.recv() if here.poll(0.5) else None
-            except (EOFError, OSError):
-                break
-            if message is not None:
-                self._receive(*message)
-                continue
-            late = self._late(born)
-            if late:
-                culprit = int(self._beat[1])
-                process.kill()
-                process.wait()
-                return late, culprit, False
-        if self.engine.inline:
-            return "ended", 0, False
-        try:
-            code = process.wait(5)
-        except subprocess.TimeoutExpired:  # it closed its pipe and lives on
-            process.kill()
-            code = process.wait()
-        culprit = int(self._beat[1]) if self._beat[0] else 0
-        if code == -signal.SIGKILL:
-            return "was killed", culprit, True
-        return f"ended with code {code}", culprit, False
-
-    def _late(self, born: float) -> str:
-        if self.engine.inline:
-            return ""
-        now, since = time.monotonic(), self._beat[0]
-        if since and now - since > self.engine.patience:
-            return f"gave no sign of life for {self.engine.patience:g} s and was ended"
-        if not self.up.is_set() and now - born > STARTING:
-            return f"did not start within {STARTING:g} s"
-        return ""
-
-    def _receive(self, kind: str, *message: Any) -> None:
-        try:
-            getattr(self.engine, "on_" + kind)(self, *message)
-        except OSError:  # the disk is full, or the folder was taken away
-            log.exception("the engine could not write")
-
-
-def _write(link: Connection, outbox: "queue.SimpleQueue[Any]") -> None:
-    """Send what is in the outbox: a thread of its own, for a busy process does not read at once."""
-    while (message := outbox.get()) is not None:
-        with suppress(OSError, ValueError):
-            link.send(message)
-    link.close()
-
-
-def _shared_beat() -> "tuple[ctypes.Array[ctypes.c_double], Path]":
-    """Make two numbers that a process can share which maps the same file; it deletes the file."""
-    with tempfile.NamedTemporaryFile(prefix="glassbox-", delete=False) as file:
-        file.write(bytes(16))
-        file.flush()
-        memory = mmap.mmap(file.fileno(), 16)
-    return (ctypes.c_double * 2).from_buffer(memory), Path(file.name)
-
-
-def _start(
-    link: Connection, beat: Path, device: str | None, memory: int | None
-) -> "subprocess.Popen[bytes]":
-    """Start an owner as a plain program that inherits its end of the pipe.
-
-    The spawn of multiprocessing would first run the parent's `__main__` again, and that is
-    whichever page Streamlit happens to execute just then.
-    """
-    handle = link.fileno()
-    inheriting: dict[str, Any] = {"pass_fds": (handle,)}
-    if os.name == "nt":
-        os.set_handle_inheritable(handle, True)  # type: ignore[attr-defined,unused-ignore]
-        inheriting = {"close_fds": False}
-    arguments = repr((handle, str(beat), device, memory))
-    return subprocess.Popen(
-        [sys.executable, "-c", f"from core.shared.owner import main; main{arguments}"],
-        env={**KERNELS, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        stdin=subprocess.DEVNULL,
-        **inheriting,
-    )
-
-
-def _own_inline(link: Connection, beat: Any, device: str | None) -> None:
-    from core.shared import owner  # here, so that the server's own process needs no torch
-
-    with link:
-        owner.Owner(link, beat, device).serve()
+    def _idlest(self) -> Worker:
+        """Choose the process with the fewest live runs."""
+        live = [each for each in self._records.values() if each.manifest.status in runs.LIVE]
+        return min(self._workers, key=lambda worker: sum(run.worker is worker for run in live))

@@ -18,25 +18,20 @@ import ctypes
 import importlib
 import inspect
 import logging
-import mmap
-import os
 import pickle
-import signal
-import threading
 import time
 import typing
 from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from multiprocessing import connection
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from core.shared import devices, snapshots
 
-__all__ = ["Owner", "main", "resolve", "sentence"]
+__all__ = ["Owner", "resolve", "sentence"]
 
 TURN = 0.04  # seconds that a generator keeps the device before the next one has it
 PUSH = 0.2  # seconds between two states of one run, at least
@@ -74,29 +69,6 @@ class Run:
     pace: deque[tuple[float, float]] = field(  # when, and the progress then
         default_factory=lambda: deque(maxlen=20)
     )
-
-
-def main(handle: int, beat: str, device: str | None, memory: int | None) -> None:
-    """Be the engine process: own the device until the server closes the pipe or dies.
-
-    Args:
-        handle: of the inherited end of the pipe to the server.
-        beat: the file to share with the server: when the work in hand began, and its number.
-        device: the device's name; None for the best one.
-        memory: bytes that new work may take on a CPU; None for nine tenths of what is free.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server decides when we end
-    threading.Thread(target=_end_with_server, args=(os.getppid(),), daemon=True).start()
-    with Path(beat).open("r+b") as file:
-        shared = (ctypes.c_double * 2).from_buffer(mmap.mmap(file.fileno(), 16))
-    with suppress(OSError):  # Windows deletes no file that is mapped
-        Path(beat).unlink()
-    kind = "Connection" if os.name == "posix" else "PipeConnection"
-    owner = Owner(getattr(connection, kind)(handle), shared, device)
-    os.environ[devices.VARIABLE] = str(owner.device)  # what runs here asks `devices.choose`
-    if owner.device.type == "cpu":
-        _confine(memory or int(devices.free_memory(owner.device) * 0.9))
-    owner.serve()
 
 
 class Owner:
@@ -429,24 +401,3 @@ def _config(function: Callable[..., Any], values: dict[str, Any]) -> Any:
     first = next(iter(inspect.signature(function).parameters))
     kind = typing.get_type_hints(inspect.unwrap(function))[first]
     return kind(**values)
-
-
-def _end_with_server(server: int) -> None:
-    """End this process when its parent has gone, whatever it is doing."""
-    while os.getppid() == server:
-        time.sleep(1)
-    os._exit(1)
-
-
-def _confine(memory: int) -> None:
-    """Let allocations beyond this many bytes fail here, and the kernel prefer us to the server."""
-    with suppress(ImportError, OSError, ValueError):
-        import resource
-
-        with Path("/proc/self/status").open(encoding="ascii") as lines:
-            data = next(int(line.split()[1]) for line in lines if line.startswith("VmData:"))
-        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        limit = data * 1024 + memory
-        if hard == resource.RLIM_INFINITY or limit < hard:
-            resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
-        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 import torch
 
-from core.shared import devices, runs, snapshots
-from core.shared import engine as engine_module
+from core.shared import answers, devices, runs, snapshots
+from core.shared import worker as worker_module
 from core.shared.engine import Engine, EngineError, View
 from core.shared.recipes import Recipe
 from tests.shared import mischief
@@ -33,7 +33,7 @@ MISCHIEF = "tests.shared.mischief:"
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """One engine process for most of what is here; it may take 1 GiB and sulk for 2 s."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine_module, "FAST", 0)  # so that no test waits for another's deaths
+        patch.setattr(worker_module, "FAST", 0)  # so that no test waits for another's deaths
         folder = tmp_path_factory.mktemp("runs")
         with Engine(folder, devices=("cpu",), memory=1 << 30, patience=PATIENCE) as running:
             call(running, mischief.owner)
@@ -154,9 +154,10 @@ def test_equal_calls_are_computed_once_and_others_are_not(engine: Engine, tmp_pa
 def test_answers_that_are_kept_for_equal_calls_are_bounded(inline: Engine) -> None:
     for number in range(40):
         call(inline, mischief.bytes_of, 1 << 20, number)
-    assert inline._kept <= engine_module.LATELY
-    assert sum(map(len, inline._lately.values())) <= engine_module.LATELY
-    assert inline._kept > engine_module.LATELY / 2  # it does keep some
+    kept = inline._answers
+    assert kept.kept <= answers.LATELY
+    assert sum(map(len, kept.lately.values())) <= answers.LATELY
+    assert kept.kept > answers.LATELY / 2  # it does keep some
 
 
 def test_a_call_that_comes_too_late_says_so(engine: Engine, tmp_path: Path) -> None:
@@ -581,8 +582,8 @@ def test_closing_an_engine_that_still_starts_is_quick_and_leaves_no_process(
 def test_a_process_that_cannot_start_is_reported(
     tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "FAST_DEATHS", 1)
-    monkeypatch.setattr(engine_module, "FAST", 60)
+    monkeypatch.setattr(worker_module, "FAST_DEATHS", 1)
+    monkeypatch.setattr(worker_module, "FAST", 60)
     with Engine(tmp_path, devices=("no such device",)) as engine:
         until(lambda: engine.ready()["owners"][0]["trouble"])
         ready = engine.ready()

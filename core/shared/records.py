@@ -1,0 +1,81 @@
+"""A run as the server sees it: its manifest, its newest state, and who works on it."""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from core.shared import runs
+from core.shared.worker import Worker
+
+__all__ = ["Record", "View"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A run as a page sees it."""
+
+    run: str
+    function: str
+    config: Mapping[str, Any]
+    status: str  # waiting, running, paused, finished, stopped, failed, interrupted
+    place: int  # in the line of those that wait for memory; 0: not waiting
+    version: int  # grows with every change
+    progress: float  # 0 to 1
+    pace: float | None  # progress a second, lately; None while it stands
+    failure: str  # one sentence, when it failed
+    started: float  # seconds since 1970
+    pinned: bool
+    state: Any  # the newest one; None before the first, or when it is no longer in memory
+
+    @property
+    def live(self) -> bool:
+        """Whether it can still move by itself or when told to."""
+        return self.status in runs.LIVE
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the rest takes at the present pace."""
+        return (1 - self.progress) / self.pace if self.pace else None
+
+
+class Record:
+    """A run as the engine holds it; whoever reads or changes one holds the engine's lock."""
+
+    def __init__(self, manifest: runs.Manifest) -> None:
+        """Hold a run that nobody works on yet."""
+        self.manifest = manifest
+        self.worker: Worker | None = None
+        self.wish = "running"  # or paused or stopped: what it was told last
+        self.forgiven = False  # it was in hand when somebody killed the process
+        self.number = self.version = self.place = 0
+        self.progress = 0.0
+        self.pace: float | None = None
+        self.payload: bytes | None = None
+        self.state: Any = None  # the payload, once somebody looked
+
+    def save(self, folder: Path, **changes: Any) -> None:
+        """Change the manifest, here and on disk."""
+        self.manifest = replace(self.manifest, **changes)
+        runs.save(folder, self.manifest)
+
+    def view(self) -> View:
+        """Freeze what a page may see of it."""
+        if self.payload is not None and self.state is None:
+            self.state = pickle.loads(self.payload)
+        manifest = self.manifest
+        return View(
+            run=manifest.run,
+            function=manifest.function,
+            config=manifest.config,
+            status=manifest.status,
+            place=self.place,
+            version=self.version,
+            progress=self.progress,
+            pace=self.pace,
+            failure=manifest.failure,
+            started=manifest.started,
+            pinned=manifest.pinned,
+            state=self.state,
+        )
