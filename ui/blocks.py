@@ -10,12 +10,14 @@ import numpy as np
 from jaxtyping import Float, Int
 
 __all__ = [
+    "ACCURACY",
+    "LOSS",
+    "Axis",
     "Block",
     "Maps",
-    "accuracies",
+    "curves",
     "drag",
     "figures",
-    "losses",
     "maps",
     "matrix",
     "pack",
@@ -25,6 +27,26 @@ __all__ = [
 ]
 
 SERIES = ("training", "validation")
+MOST_DECADES = 5  # of a log axis that has a line at 3 as well
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """A log axis; it reaches further when a value does."""
+
+    title: str
+    low: float
+    high: float
+    read: str  # how a value is written
+    mirrored: bool = False  # of a share p it shows 1 − p from above, so that 90, 99, 99.9 % spread
+
+    def tick(self, value: float) -> str:
+        """Write a value beside its line."""
+        return f"{100 * (1 - value):g} %" if self.mirrored else f"{value:g}"
+
+
+LOSS = Axis(title="Loss in nats", low=0.01, high=4, read="{:.3f}")
+ACCURACY = Axis(title="Accuracy", low=0.002, high=1, read="{:.1%}", mirrored=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +81,36 @@ def figures(rows: Sequence[tuple[str, str]]) -> Block:
     return Block({"kind": "figures", "span": 12, "rows": list(rows)})
 
 
-def losses(
+def curves(
+    axis: Axis,
     x: Float[np.ndarray, " n"],
     training: Float[np.ndarray, " n"],
     validation: Float[np.ndarray, " n"],
     last: float,
 ) -> Block:
-    """Draw two losses in nats over epochs, on a log axis; NaN is left out."""
-    ticks = [(value, f"{value:g}") for value in (0.01, 0.03, 0.1, 0.3, 1, 3)]
-    alt = f"Loss: training {_last(training):.3f}, validation {_last(validation):.3f} nats"
-    words = {"title": "Loss in nats", "low": 0.01, "high": 4, "reverse": False, "alt": alt}
-    return _curves(words, ticks, last, x, training, validation)
-
-
-def accuracies(
-    x: Float[np.ndarray, " n"],
-    training: Float[np.ndarray, " n"],
-    validation: Float[np.ndarray, " n"],
-    last: float,
-) -> Block:
-    """Draw two accuracies over epochs, the axis such that 90, 99, 99.9 % are equally far apart."""
-    ticks = [(wrong, f"{100 * (1 - wrong):g} %") for wrong in (1, 0.3, 0.1, 0.03, 0.01, 0.003)]
-    alt = f"Accuracy: training {_last(training):.1%}, validation {_last(validation):.1%}"
-    words = {"title": "Accuracy", "low": 0.002, "high": 1, "reverse": True, "alt": alt}
-    return _curves(words, ticks, last, x, 1 - training, 1 - validation)
+    """Draw two curves over epochs up to the last one; NaN is left out."""
+    rows = [1 - row if axis.mirrored else row for row in (training, validation)]
+    known = np.concatenate(rows)
+    known = known[np.isfinite(known) & (known > 0)]
+    low, high = min([axis.low, *known]), max([axis.high, *known])
+    ends = ", ".join(
+        f"{name} {axis.read.format(_last(row))}"
+        for name, row in zip(SERIES, (training, validation), strict=True)
+    )
+    words = {
+        "kind": "curves",
+        "span": 6,
+        "title": axis.title,
+        "alt": f"{axis.title}: {ends}",
+        "series": SERIES,
+        "low": low,
+        "high": high,
+        "mirrored": axis.mirrored,
+        "ticks": [(value, axis.tick(value)) for value in _steps(low, high)],
+        "last": last,
+        "n": len(x),
+    }
+    return Block(words, np.concatenate([x, *rows]))
 
 
 def maps(panels: Sequence[Maps]) -> Block:
@@ -110,24 +138,26 @@ def drag(name: str, label: str, lowest: int, highest: int, value: int) -> Block:
     return Block({**words, "lowest": lowest, "highest": highest, "value": value})
 
 
-def pad(name: str, title: str, *, span: int) -> Block:
-    """Draw a pad for a mouse, a pen or a finger; it tells its ink as 84×84 bytes in base64."""
-    return Block({"kind": "pad", "span": span, "name": name, "title": title})
+def pad(name: str, title: str, *, blank: bool, span: int) -> Block:
+    """Draw a pad for a mouse, a pen or a finger; it tells its ink as 84×84 bytes in base64.
+
+    Where nothing is known of its ink (`blank`), a pad that has some tells it again.
+    """
+    return Block({"kind": "pad", "span": span, "name": name, "title": title, "blank": blank})
 
 
 def reading(
-    seen: Float[np.ndarray, "28 28"] | None,
-    probabilities: Float[np.ndarray, " 10"] | None,
+    read: tuple[Float[np.ndarray, "28 28"], Float[np.ndarray, " 10"]] | None,
     title: str,
     hint: str,
     *,
     span: int,
 ) -> Block:
-    """Show what a network sees of a digit and how it reads it; the hint, where there is none."""
+    """Show what a network sees of a digit and its ten probabilities; the hint, where none is."""
     words = {"kind": "reading", "span": span, "title": title, "hint": hint}
-    if seen is None or probabilities is None:
+    if read is None:
         return Block({**words, "offset": None})
-    return Block(words, np.concatenate([seen.ravel(), probabilities]))
+    return Block(words, np.concatenate([each.ravel() for each in read]))
 
 
 def pack(header: dict[str, Any], blocks: Sequence[Block]) -> bytes:
@@ -147,11 +177,13 @@ def pack(header: dict[str, Any], blocks: Sequence[Block]) -> bytes:
     return len(text).to_bytes(4, "little") + text + numbers
 
 
-def _curves(
-    words: dict[str, Any], ticks: list[tuple[float, str]], last: float, *rows: np.ndarray
-) -> Block:
-    kind = {"kind": "curves", "span": 6, "series": SERIES, "n": len(rows[0])}
-    return Block({**kind, **words, "ticks": ticks, "last": last}, np.concatenate(rows))
+def _steps(low: float, high: float) -> list[float]:
+    """List the round numbers between two ends of a log axis, at most about eight."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    digits = (1, 3) if len(decades) <= MOST_DECADES else (1,)
+    every = 1 + len(decades) // (2 * MOST_DECADES)
+    steps = [digit * 10.0**power for power in decades[::every] for digit in digits]
+    return [step for step in steps if low <= step <= high]
 
 
 def _last(values: np.ndarray) -> float:

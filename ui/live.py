@@ -1,20 +1,22 @@
-"""A run's buttons and how it stands, and what to do when the engine says no."""
+"""A visitor's runs on a page: the buttons, how one stands, and which of them are kept."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
 
 from core.shared.engine import Engine, EngineError, View
-from ui import blocks
+from ui import blocks, words
 from ui.blocks import Block
 
-__all__ = ["standing", "transport", "trying"]
+__all__ = ["choose", "standing", "transport", "trying"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 OBEYED = 1.0  # seconds that a page waits for a command's effect
+WIDTH = 112  # pixels of a button
+NEARLY = 0.8  # of the quota, from which on a visitor is warned
 
 
 def trying(do: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R | None:
@@ -35,22 +37,76 @@ def transport(section: str, engine: Engine, run: View | None, start: Callable[[]
 
     def does(command: Callable[[str], None]) -> dict[str, Any]:
         key = f"{section}_{command.__name__}"
-        return {"key": key, "on_click": trying, "args": (_seen, engine, command, run), "width": 150}
+        return {
+            "key": key,
+            "on_click": trying,
+            "args": (_seen, engine, command, run),
+            "width": WIDTH,
+        }
 
-    with st.container(horizontal=True, gap="small"):
-        if run and run.live:
-            st.button("Stop", icon=":material/stop:", **does(engine.stop))
-        else:
-            icon, key = ":material/play_arrow:", f"{section}_start"
-            st.button("Start", type="primary", icon=icon, on_click=start, key=key, width=150)
-        if goes_on:
-            word = "Resume" if status == "paused" else "Continue"
-            st.button(word, icon=":material/resume:", **does(engine.resume))
-        else:
-            off = status not in ("running", "waiting")
-            st.button("Pause", icon=":material/pause:", disabled=off, **does(engine.pause))
-        off = status != "paused"
-        st.button("One step", icon=":material/skip_next:", disabled=off, **does(engine.step))
+    if run and run.live:
+        st.button("Stop", icon=":material/stop:", **does(engine.stop))
+    else:
+        icon, key = ":material/play_arrow:", f"{section}_start"
+        st.button("Start", type="primary", icon=icon, on_click=start, key=key, width=WIDTH)
+    if goes_on:
+        word = "Resume" if status == "paused" else "Continue"
+        st.button(word, icon=":material/resume:", **does(engine.resume))
+    else:
+        off = status not in ("running", "waiting")
+        st.button("Pause", icon=":material/pause:", disabled=off, **does(engine.pause))
+    off = status != "paused"
+    st.button("One step", icon=":material/skip_next:", disabled=off, **does(engine.step))
+
+
+def choose(
+    section: str, engine: Engine, visitor: str, runs: Mapping[str, View], told: Callable[[str], str]
+) -> None:
+    """Let the visitor choose one of their runs, keep it or delete it; the newest comes first.
+
+    Args:
+        section: the prefix of the keys.
+        engine: whose runs they are.
+        visitor: whose runs they are.
+        runs: by name.
+        told: says in words what sets a run apart.
+    """
+    chosen = st.selectbox(
+        "Run",
+        list(runs),
+        format_func=told,
+        key=f"{section}_run",
+        placeholder="no run yet",
+        disabled=not runs,
+        label_visibility="collapsed",
+        width=370,
+    )
+    run = runs.get(chosen or "")
+    usage = engine.usage(visitor)
+    full = usage.taken > NEARLY * usage.quota
+    icon = ":material/warning:" if full else ":material/inventory_2:"
+    with st.popover("Keep", icon=icon, disabled=run is None):
+        taken, quota = words.size(usage.taken), words.size(usage.quota)
+        st.markdown(f"Your runs take **{taken}** of {quota} on the server.")
+        going = usage.next_to_go
+        if going:
+            name = told(going.run) if going.run in runs else "one of another panel"
+            st.markdown(f"When they are full, the oldest that is not kept goes first: {name}.")
+        if run:
+            st.toggle(
+                "Keep the chosen run",
+                run.pinned,
+                key=f"{section}_pinned_{run.run}_{run.pinned}",
+                on_change=trying,
+                args=(engine.pin, run.run, not run.pinned),
+            )
+            st.button(
+                "Delete the chosen run for good",
+                icon=":material/delete:",
+                key=f"{section}_delete",
+                on_click=trying,
+                args=(engine.delete, run.run),
+            )
 
 
 def _seen(engine: Engine, command: Callable[[str], None], run: View) -> None:

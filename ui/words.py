@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from core.shared.layers import Layer
 
-__all__ = ["duration", "pair", "table", "tested"]
+__all__ = ["duration", "pair", "size", "table", "tested"]
 
 
 def duration(seconds: float | None) -> str:
@@ -27,6 +27,11 @@ def pair(losses: Float[np.ndarray, " n"], accuracies: Float[np.ndarray, " n"]) -
     if math.isnan(losses[-1]):
         return "–"
     return f"{losses[-1]:.3f} · {100 * accuracies[-1]:.1f} %"
+
+
+def size(count: int) -> str:
+    """Say how many bytes there are: "512 MB", "3.1 MB"; a MB is 2²⁰ of them."""
+    return f"{count / 2**20:,.1f}".removesuffix(".0") + " MB"
 
 
 def table(layers: Sequence[Layer]) -> str:

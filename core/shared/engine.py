@@ -17,6 +17,8 @@ import itertools
 import os
 import pickle
 import threading
+import time
+from collections import Counter
 from concurrent.futures import TimeoutError as Late
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -32,6 +34,8 @@ __all__ = ["Engine", "EngineError", "View"]
 PATIENCE = 30.0  # seconds without a sign of life, then the process is ended
 ANSWER = 120.0  # seconds that a call may take, queue and a restart included
 QUOTA = 512 << 20  # bytes of snapshots a visitor
+TOTAL = 16 << 30  # bytes of snapshots, all visitors together
+TIDY = 3600.0  # seconds between two looks at what is old or too much
 CLOSED = "The engine was closed."
 WISHES = {"pause": "paused", "resume": "running", "stop": "stopped"}
 
@@ -65,6 +69,7 @@ class Engine:
         self._numbers = itertools.count(1)
         self._records: dict[str, Record] = {}
         self._answers = Answers()
+        self._tidied = time.monotonic()
         self._settings = Settings(inline=inline, memory=memory, patience=patience)
         self._workers = [self._worker(name) for name in devices or (None,)]
         chosen = bool(devices or os.environ.get("GLASSBOX_DEVICE"))
@@ -122,11 +127,16 @@ class Engine:
             visitor: who asks; the run belongs to them.
 
         Returns: the run's name.
+        Raises: ValueError when the config is none; EngineError when the server's disk is full.
         """
         if not is_dataclass(config) or isinstance(config, type):
             raise ValueError(f"config must be a dataclass of JSON values, got {config!r}")
-        manifest = runs.create(self.folder, visitor, function, asdict(config))
+        try:
+            manifest = runs.create(self.folder, visitor, function, asdict(config))
+        except OSError as error:
+            raise EngineError(f"The server cannot keep a run: {error.strerror}.") from error
         with self._lock:
+            self._tidy()
             record = self._records[manifest.run] = Record(manifest)
             self._trim(visitor)
             self._hand_over(record, "running")
@@ -143,7 +153,7 @@ class Engine:
             if record.manifest.status in runs.LIVE:
                 self._command(run, "resume")
             elif record.manifest.status != "finished":
-                record.forgiven = False
+                record.forgiven, record.note = False, ""
                 self._hand_over(record, "running")
 
     def step(self, run: str) -> None:
@@ -213,10 +223,15 @@ class Engine:
     def usage(self, visitor: str) -> runs.Usage:
         """Tell what a visitor's runs take on disk, and which goes first when it is too much."""
         with self._lock:
-            mine = [each.manifest for each in self._records.values()]
-        return runs.usage(
-            self.folder, [each for each in mine if each.visitor == visitor], self.quota
-        )
+            mine = [each for each in self._records.values() if each.manifest.visitor == visitor]
+            for record in mine:
+                if record.manifest.status in runs.LIVE:
+                    record.size = None  # it grows
+                elif record.size is None:
+                    record.size = runs.size(self.folder, record.manifest)
+            known = {each.manifest.run: each.size for each in mine if each.size is not None}
+            manifests = [each.manifest for each in mine]
+        return runs.usage(self.folder, manifests, self.quota, known)
 
     # Short work
 
@@ -272,6 +287,8 @@ class Engine:
     def _ask(self, call: Call) -> Call:
         if call.worker.closing:
             raise EngineError(CLOSED)
+        if call.worker.trouble:
+            raise EngineError(f"No answer now: {call.worker.trouble}.")
         under_way = self._answers.add(call)
         if under_way is call and not call.future.done():
             self._send(call)
@@ -313,7 +330,7 @@ class Engine:
             record = self._records[run]
             if record.manifest.status not in runs.LIVE or record.worker is None:
                 return
-            record.wish = WISHES.get(command, record.wish)
+            record.wish, record.note = WISHES.get(command, record.wish), ""
             if record.worker.up.is_set():
                 record.worker.send("command", run, command)
             else:
@@ -331,14 +348,33 @@ class Engine:
         if record.worker is not None:
             record.worker.send("forget", record.manifest.run)
 
+    def _tidy(self) -> None:
+        """Now and then, delete what is old and what is too much for all visitors together."""
+        if time.monotonic() - self._tidied < TIDY:
+            return
+        self._tidied = time.monotonic()
+        runs.forget(self.folder)
+        here = {each.run for each in runs.found(self.folder)}
+        for record in [each for each in self._records.values() if each.manifest.run not in here]:
+            if record.manifest.status not in runs.LIVE:
+                self._drop(record)
+        self._fit(list(self._records.values()), TOTAL)
+
+    def _fit(self, records: list[Record], quota: int) -> None:
+        """Delete the oldest of these runs that may go until the rest fit into the quota."""
+        left = runs.trim(self.folder, [each.manifest for each in records], quota)
+        names = {manifest.run for manifest in left}
+        for record in records:
+            if record.manifest.run not in names:
+                self._drop(record)
+
+    def _drop(self, record: Record) -> None:
+        self._forget(record)
+        del self._records[record.manifest.run]
+
     def _trim(self, visitor: str) -> None:
         mine = [each for each in self._records.values() if each.manifest.visitor == visitor]
-        left = runs.trim(self.folder, [each.manifest for each in mine], self.quota)
-        names = {manifest.run for manifest in left}
-        for record in mine:
-            if record.manifest.run not in names:
-                self._forget(record)
-                del self._records[record.manifest.run]
+        self._fit(mine, self.quota)
         ended = sorted(
             (each for each in mine if each.manifest.status not in runs.LIVE),
             key=lambda each: each.manifest.started,
@@ -409,6 +445,9 @@ class Engine:
                     continue
                 if record.number != culprit or (killed and not record.forgiven):
                     record.forgiven |= record.number == culprit
+                    sentence = f"The engine {reason}; this run goes on from its newest snapshot."
+                    record.note = record.note or sentence
+                    record.version += 1
                     self._grant(record)
                 else:
                     record.version += 1
@@ -431,6 +470,8 @@ class Engine:
         getattr(self, "on_" + kind)(worker, *message)
 
     def _idlest(self) -> Worker:
-        """Choose the process with the fewest live runs."""
-        live = [each for each in self._records.values() if each.manifest.status in runs.LIVE]
-        return min(self._workers, key=lambda worker: sum(run.worker is worker for run in live))
+        """Choose the process with the fewest live runs, rather one that can work."""
+        load = Counter(
+            id(each.worker) for each in self._records.values() if each.manifest.status in runs.LIVE
+        )
+        return min(self._workers, key=lambda worker: (worker.trouble != "", load[id(worker)]))

@@ -1,5 +1,6 @@
 """A run as the server sees it: its manifest, its newest state, and who works on it."""
 
+import logging
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,6 +11,8 @@ from core.shared import runs
 from core.shared.worker import Worker
 
 __all__ = ["Record", "View"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,7 @@ class View:
     progress: float  # 0 to 1
     pace: float | None  # progress a second, lately; None while it stands
     failure: str  # one sentence, when it failed
+    note: str  # one sentence, when something happened to it that its visitor did not ask for
     started: float  # seconds since 1970
     pinned: bool
     state: Any  # the newest one; None before the first, or when it is no longer in memory
@@ -52,13 +56,18 @@ class Record:
         self.number = self.version = self.place = 0
         self.progress = 0.0
         self.pace: float | None = None
+        self.note = ""
         self.payload: bytes | None = None
         self.state: Any = None  # the payload, once somebody looked
+        self.size: int | None = None  # bytes on disk, of one that has ended and was asked
 
     def save(self, folder: Path, **changes: Any) -> None:
-        """Change the manifest, here and on disk."""
+        """Change the manifest, here and on disk if that can be written."""
         self.manifest = replace(self.manifest, **changes)
-        runs.save(folder, self.manifest)
+        try:
+            runs.save(folder, self.manifest)
+        except OSError:  # it is full, or was taken away: the run goes on
+            log.exception("a manifest could not be written")
 
     def view(self) -> View:
         """Freeze what a page may see of it."""
@@ -75,6 +84,7 @@ class Record:
             progress=self.progress,
             pace=self.pace,
             failure=manifest.failure,
+            note=self.note,
             started=manifest.started,
             pinned=manifest.pinned,
             state=self.state,

@@ -16,7 +16,7 @@ import secrets
 import shutil
 import time
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -34,11 +34,14 @@ __all__ = [
     "found",
     "interrupted",
     "save",
+    "size",
     "trim",
     "usage",
 ]
 
 NAME = re.compile(r"[0-9a-z]{1,32}")
+HALF_DELETED = re.compile(r"\.[0-9a-f]{12}")
+HALF_WRITTEN = re.compile(r"\.(run\.json|(newest|snapshot-\d+)\.safetensors)\.\d+")
 DAY = 86_400  # seconds
 LIVE = ("waiting", "running", "paused")
 
@@ -142,15 +145,30 @@ def delete(root: Path, manifest: Manifest) -> None:
     shutil.rmtree(away, ignore_errors=True)
 
 
-def usage(root: Path, manifests: list[Manifest], quota: int) -> Usage:
+def size(root: Path, manifest: Manifest) -> int:
+    """Add up the bytes of a run's files."""
+    total = 0
+    for path in folder_of(root, manifest).glob("*"):
+        try:
+            total += path.stat().st_size
+        except OSError:  # a rolling snapshot was replaced under our eyes
+            continue
+    return total
+
+
+def usage(
+    root: Path, manifests: list[Manifest], quota: int, known: Mapping[str, int] | None = None
+) -> Usage:
     """Add up what these runs of one visitor take.
 
     Args:
         root: the folder of all runs.
         manifests: the visitor's runs.
         quota: bytes that they may take.
+        known: the sizes of some of them, by run.
     """
-    taken = sum(_size(folder_of(root, each)) for each in manifests)
+    sizes = dict(known or {})
+    taken = sum(sizes[each.run] if each.run in sizes else size(root, each) for each in manifests)
     return Usage(taken=taken, quota=quota, next_to_go=next(iter(_idle(manifests)), None))
 
 
@@ -160,7 +178,7 @@ def trim(root: Path, manifests: list[Manifest], quota: int) -> list[Manifest]:
     Returns: the manifests that are left, in the order in which they were given.
     """
     left = list(manifests)
-    sizes = {each.run: _size(folder_of(root, each)) for each in manifests}
+    sizes = {each.run: size(root, each) for each in manifests}
     for oldest in _idle(manifests):
         if sum(sizes.values()) <= quota:
             break
@@ -173,9 +191,11 @@ def trim(root: Path, manifests: list[Manifest], quota: int) -> list[Manifest]:
 def forget(root: Path, older_than: float = 30 * DAY) -> None:
     """Delete unpinned runs that nobody touched for so many seconds, and what a crash left over."""
     for half_deleted in root.glob("*/.*"):
-        shutil.rmtree(half_deleted, ignore_errors=True)
+        if HALF_DELETED.fullmatch(half_deleted.name):
+            shutil.rmtree(half_deleted, ignore_errors=True)
     for half_written in root.glob("*/*/.*"):
-        half_written.unlink(missing_ok=True)
+        if HALF_WRITTEN.fullmatch(half_written.name):
+            half_written.unlink(missing_ok=True)
     limit = time.time() - older_than
     for manifest in list(found(root)):
         folder = folder_of(root, manifest)
@@ -206,13 +226,3 @@ def _sound(manifest: Manifest) -> bool:
     kinds["started"] = (int, float)
     right = all(isinstance(getattr(manifest, name), kind) for name, kind in kinds.items())
     return right and all(NAME.fullmatch(name) for name in (manifest.visitor, manifest.run))
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    for path in folder.glob("*"):
-        try:
-            total += path.stat().st_size
-        except OSError:  # a rolling snapshot was replaced under our eyes
-            continue
-    return total

@@ -91,7 +91,13 @@ class Worker:
         deaths = 0
         while not self.closing:
             began = time.monotonic()
-            reason, culprit, killed = self._life()
+            try:
+                reason, culprit, killed = self._life()
+            except Exception as error:
+                log.exception("the engine process was lost")
+                reason, culprit, killed = f"could not be started ({error})", 0, False
+                if self.process is not None:
+                    self.process.kill()
             self.up.clear()
             self._outbox.put(None)
             if self.closing:
@@ -129,7 +135,7 @@ class Worker:
             except (EOFError, OSError):
                 break
             if message is not None:
-                self._receive(*message)
+                self._tell(self, *message)
                 continue
             late = self._late(born)
             if late:
@@ -158,12 +164,6 @@ class Worker:
         if not self.up.is_set() and now - born > STARTING:
             return f"did not start within {STARTING:g} s"
         return ""
-
-    def _receive(self, kind: str, *message: Any) -> None:
-        try:
-            self._tell(self, kind, *message)
-        except OSError:  # the disk is full, or the folder was taken away
-            log.exception("the engine could not write")
 
 
 def _write(link: Connection, outbox: "queue.SimpleQueue[Any]") -> None:

@@ -4,10 +4,12 @@ The work itself is in `core.train_cnn.learning`; this module needs no torch, so 
 that draws the page needs none either.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
+
+from core.shared.recipes import Recipe
 
 __all__ = [
     "CHANGE_RATE",
@@ -20,6 +22,7 @@ __all__ = [
     "Reading",
     "State",
     "images_a_second",
+    "planned",
 ]
 
 TRAIN = "core.train_cnn.learning:train"  # long work: submit it with a Recipe
@@ -65,6 +68,13 @@ class State:
     maps: dict[str, Float[np.ndarray, "c h w"]]  # of C1, S2, C3, S4 for the watched digit
     drawn: Reading | None  # the visitor's digit as it is read now; None: nothing is drawn
     tested: tuple[int, float] | None  # the step at which the test images were read; accuracy
+
+
+def planned(state: State, recipe: Recipe) -> State:
+    """Give the state of an untrained network the plan of the run that may begin with it."""
+    steps = recipe.epochs * recipe.steps_an_epoch(TRAINING_IMAGES)
+    rate = recipe.learning_rate * recipe.share(0, steps)
+    return replace(state, steps=steps, epochs=recipe.epochs, learning_rate=rate)
 
 
 def images_a_second(state: State, pace: float) -> float:

@@ -125,9 +125,20 @@ def test(lesson: Lesson) -> tuple[int, float]:
     return lesson.tested
 
 
-def untrained(seed: int) -> State:
-    """Look at the network that a run with this seed will start from."""
-    return _begin(Recipe(seed=seed), None).freeze()
+def untrained(seed: int, index: int = 0, ink: Float[np.ndarray, "h w"] | None = None) -> State:
+    """Look at the network that a run with this seed will start from.
+
+    Args:
+        seed: of the run.
+        index: of the watched digit among the validation images.
+        ink: a drawn digit to be read, as `read` takes it.
+
+    Raises: ValueError when there is no such digit.
+    """
+    lesson = _begin(Recipe(seed=seed), None)
+    show(lesson, index)
+    lesson.ink = ink
+    return lesson.freeze()
 
 
 def table() -> tuple[Layer, ...]:

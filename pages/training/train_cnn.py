@@ -8,17 +8,17 @@ from core import train_cnn
 from core.shared.engine import View
 from core.shared.recipes import BATCHES, DECAYS, OPTIMISERS, RATES, SCHEDULES, Recipe
 from core.train_cnn.script import script
-from ui import blocks, live, screen, server, visitors, words
-from ui.blocks import Block, Maps
+from ui import live, screen, server, visitors, words
+from ui.blocks import Block
+from ui.panels.train_cnn import draw
 
 NAMES = {
-    "nesterov": "SGD, Nesterov momentum 0.9",
-    "momentum": "SGD, momentum 0.9",
+    "nesterov": "SGD, Nesterov",
+    "momentum": "SGD, momentum",
     "adam": "Adam",
-    "linear": "warm-up, then linear to 0",
+    "linear": "rise, then fall",
     "constant": "constant",
 }
-LAYERS = {"C1": (2.4, 3), "S2": (1.7, 3), "C3": (2.1, 4), "S4": (1.9, 4)}  # width, maps in a row
 LESSONS = """
 1. **Too fast.** Start a run, then move η to 1 while it learns: the loss jumps within a few steps
    and does not come back; at 0.001 the curve is still far from 99 % after three epochs.
@@ -36,7 +36,15 @@ FORMULAE = {
 
 engine, visitor = server.engine(), visitors.visitor()
 views = {v.run: v for v in engine.runs_of(visitor) if v.function == train_cnn.TRAIN}
-bound: dict[str, Any] = {"bind": "query-params"}  # each setting stands in the address
+bound: dict[str, Any] = {
+    "bind": "query-params",
+    "persist_state": "session",
+}  # each setting stands in the address
+asked = st.query_params.get("train_digit", "")
+known = asked.isdecimal() and int(asked) < train_cnn.VALIDATION_IMAGES
+looks: dict[str, Any] = st.session_state.setdefault(  # at which digit, and what is drawn
+    "train_looks", {"digit": int(asked) if known else 0, "ink": None}
+)
 
 
 def told(run: str) -> str:
@@ -48,21 +56,23 @@ def told(run: str) -> str:
 
 def start() -> None:
     """Start a run by the settings, and look at it."""
-    st.session_state.train_run = live.trying(
-        engine.submit, train_cnn.TRAIN, recipe, visitor=visitor
-    )
+    run = live.trying(engine.submit, train_cnn.TRAIN, recipe, visitor=visitor)
+    if run and looks["digit"]:
+        engine.post(run, train_cnn.SHOW, looks["digit"])
+    st.session_state.train_run = run
 
 
 def steer() -> None:
     """Let the run that is under way go on with the rate that was just chosen."""
-    view = views.get(st.session_state.get("train_run", ""))
+    view = views.get(st.session_state.get("train_run") or "")
     if view and view.live:
         live.trying(engine.post, view.run, train_cnn.CHANGE_RATE, st.session_state.train_rate)
 
 
 st.title("Train a CNN", anchor=False)
 st.write("What happens inside a network while it learns? Watch **LeNet-5** learn to read digits.")
-settings, picture = st.columns([1, 3.7], gap="medium")
+buttons = st.container(horizontal=True, gap="xsmall")
+picture, settings = st.columns([3.9, 1], gap="medium")
 
 with settings:
     rate = st.select_slider(
@@ -90,118 +100,61 @@ with settings:
     with st.container(key="train_plan"):
         st.caption(f"A new run: {recipe.plan(train_cnn.TRAINING_IMAGES)}.")
 
-with picture:
-    if len(views) > 1:
-        st.selectbox("Run", list(views), format_func=told, key="train_run")
-    run = views.get(st.session_state.get("train_run", "")) or next(iter(views.values()), None)
-    live.transport("train", engine, run, start)
+with buttons:
+    chosen = views.get(st.session_state.get("train_run") or "", next(iter(views.values()), None))
+    live.transport("train", engine, chosen, start)
+    live.choose("train", engine, visitor, views, told)
+shown = chosen.run if chosen else ""
 
 
-def draw(view: View | None) -> list[Block]:
+def board(view: View | None) -> list[Block]:
     """Draw a run's newest state, or the network before its first step."""
-    if view and view.state is None and not view.live:
-        engine.ask(view.run, train_cnn.SHOW, 0)  # wakes it from its snapshot
+    if view is None:
+        state = engine.call(train_cnn.UNTRAINED, seed, looks["digit"], looks["ink"])
+        return draw(train_cnn.planned(state, recipe), None)
+    if view.state is None and not view.live:
+        engine.ask(view.run, train_cnn.SHOW, looks["digit"])  # wakes it from its snapshot
         view = engine.view(view.run)
-    state = view.state if view and view.state else engine.call(train_cnn.UNTRAINED, seed)
-    x, last = state.epoch_of, state.epochs
-    shown = [
-        live.standing(view),
-        blocks.figures(figures(state, view)),
-        blocks.losses(x, state.training_loss, state.validation_loss, last),
-        blocks.accuracies(x, state.training_accuracy, state.validation_accuracy, last),
-        blocks.maps(board(state)),
-    ]
-    if view:
-        end = train_cnn.VALIDATION_IMAGES - 1
-        shown.append(blocks.drag("digit", "Validation digit", 0, end, state.index))
-    title = f"Confusion matrix of {state.confusion_images:,} validation digits"
-    seen, shares = (state.drawn.seen, state.drawn.probabilities) if state.drawn else (None, None)
-    hint = (
-        "Draw, and this network reads along, also while it learns."
-        if view
-        else "Start a run, then draw: its network reads along while it learns."
-    )
-    return [
-        *shown,
-        blocks.matrix(state.confusion, title, span=6),
-        blocks.pad("ink", "Draw a digit", span=3),
-        blocks.reading(seen, shares, "What the network sees", hint, span=3),
-    ]
+    if view.state is None:  # in the line, or just begun
+        state = engine.call(train_cnn.UNTRAINED, view.config["seed"], looks["digit"])
+        return draw(train_cnn.planned(state, Recipe(**view.config)), view)
+    return draw(view.state, view)
 
 
-def figures(state: train_cnn.State, view: View | None) -> list[tuple[str, str]]:
-    """List the numbers of the present step."""
-    pace = view.pace if view and view.status == "running" else None
-    return [
-        ("step", f"{state.step:,} of {state.steps:,}"),
-        ("η now", f"{state.learning_rate:.4f}"),
-        ("training", words.pair(state.training_loss, state.training_accuracy)),
-        ("validation", words.pair(state.validation_loss, state.validation_accuracy)),
-        ("images/s", f"{train_cnn.images_a_second(state, pace):,.0f}" if pace else "–"),
-        ("time left", words.duration(view.seconds_left if view and pace else None)),
-    ]
+def show(index: Any) -> None:
+    """Look at another validation digit."""
+    digit = int(index)
+    if shown:
+        engine.ask(shown, train_cnn.SHOW, digit)
+    else:
+        engine.call(train_cnn.UNTRAINED, seed, digit, looks["ink"])
+    looks["digit"] = digit
 
 
-def board(state: train_cnn.State) -> list[Maps]:
-    """Put the watched digit, the kernels and the maps of each layer on one board."""
-    best = state.watched.probabilities.argmax()
-    digit = Maps(
-        name=f"a {state.label}",
-        values=state.watched.seen[None],
-        high=1,
-        columns=1,
-        share=1.5,
-        ink=True,
-        range=f"read: {best}, {100 * state.watched.probabilities[best]:.0f} %",
-        alt=f"A handwritten {state.label}",
-    )
-    largest = float(abs(state.kernels).max())
-    kernels = Maps(
-        name="C1 kernels",
-        values=state.kernels,
-        high=largest,
-        columns=3,
-        share=1.8,
-        range=f"6 of 5×5, ±{largest:.2f}",
-        alt="The six 5×5 kernels of the first layer",
-    )
-    layers = [
-        Maps(
-            name=f"{name} maps",
-            values=state.maps[name],
-            high=train_cnn.SQUASHED,
-            columns=columns,
-            share=share,
-            range="{} of {}×{}, ±1.72".format(*state.maps[name].shape),
-            alt=f"Feature maps of layer {name} for the watched digit",
-        )
-        for name, (share, columns) in LAYERS.items()
-    ]
-    return [digit, kernels, *layers]
+def read(text: Any) -> None:
+    """Read the drawn digit."""
+    looks["ink"] = screen.ink(text)
+    if shown:
+        engine.ask(shown, train_cnn.READ, looks["ink"])
 
 
 def test() -> None:
     """Read the test digits, because the visitor asked for it."""
-    if run:
-        live.trying(engine.ask, run.run, train_cnn.TEST)
+    live.trying(engine.ask, shown, train_cnn.TEST)
 
 
 with picture:
-    shown = run.run if run else ""
     screen.screen(
         "train_screen",
         lambda: engine.view(shown) if shown else None,
-        draw,
-        {
-            "digit": lambda index: engine.ask(shown, train_cnn.SHOW, int(index)),
-            "ink": lambda text: engine.ask(shown, train_cnn.READ, screen.ink(text)),
-        },
+        board,
+        {"digit": show, "ink": read},
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Read the 10,000 test digits",
             icon=":material/lock_open:",
-            disabled=run is None,
+            disabled=not shown,
             on_click=test,
         )
         tested = engine.view(shown).state if shown else None
@@ -210,22 +163,28 @@ with picture:
         "The test digits are read only when you ask. Whoever picks rates, epochs or seeds by them "
         "has begun to learn them; choose by validation, and test once, at the end."
     )
+if looks["digit"]:
+    st.query_params["train_digit"] = str(looks["digit"])
 
-lesson, formula, network, code = st.tabs(["What to try", "Formula", "Network", "The code"])
-with lesson:
-    st.markdown(LESSONS)
-with formula:
-    st.latex(r"L = -\frac{1}{B}\sum_{n=1}^{B}\log p_{n,y_n} \qquad p_n = \mathrm{softmax}(z_n)")
-    st.latex(rf"g = \nabla_{{\!w}} L + {recipe.weight_decay:g}\,w")
-    st.latex(FORMULAE[optimiser])
-    st.latex(recipe.formula(train_cnn.TRAINING_IMAGES))
-with network:
-    st.markdown(words.table(live.trying(engine.call, train_cnn.TABLE) or ()))
-    st.caption(
+lesson, formula, network, code = st.tabs(
+    ["What to try", "Formula", "Network", "The code"], on_change="rerun"
+)
+if lesson.open:
+    lesson.markdown(LESSONS)
+if formula.open:
+    formula.latex(
+        r"L = -\frac{1}{B}\sum_{n=1}^{B}\log p_{n,y_n} \qquad p_n = \mathrm{softmax}(z_n)"
+    )
+    formula.latex(rf"g = \nabla_{{\!w}} L + {recipe.weight_decay:g}\,w")
+    formula.latex(FORMULAE[optimiser])
+    formula.latex(recipe.formula(train_cnn.TRAINING_IMAGES))
+if network.open:
+    network.markdown(words.table(live.trying(engine.call, train_cnn.TABLE) or ()))
+    network.caption(
         "LeNet-5 of LeCun, Bottou, Bengio and Haffner 1998, section II.B, with their Table I in C3 "
         "and f(a) = 1.7159 tanh(2a/3) after each layer; the output is a softmax of ten logits "
         "where the paper has radial basis functions."
     )
-with code:
-    st.markdown("This run as plain PyTorch; started in the repository, it gives the same losses.")
-    st.code(script(recipe), language="python", height=420)
+if code.open:
+    code.markdown("This run as plain PyTorch; started in the repository, it gives the same losses.")
+    code.code(script(recipe), language="python", height=420)

@@ -17,6 +17,8 @@ import pytest
 import torch
 
 from core.shared import answers, devices, runs, snapshots
+from core.shared import engine as engine_module
+from core.shared import process as process_module
 from core.shared import worker as worker_module
 from core.shared.engine import Engine, EngineError, View
 from core.shared.recipes import Recipe
@@ -589,6 +591,10 @@ def test_a_process_that_cannot_start_is_reported(
         ready = engine.ready()
         assert not ready["alive"]
         assert "ended with code 1" in ready["owners"][0]["trouble"]
+        began = time.monotonic()
+        with pytest.raises(EngineError, match="ended with code 1"):
+            call(engine, mischief.double, 1)
+        assert time.monotonic() - began < 5  # nobody waits for what will not come
 
 
 SERVER = """
@@ -799,6 +805,60 @@ def test_trouble_with_the_disk_does_not_end_the_engine(
     settle(inline)
     inline.stop(run)
     until(stands(inline, run, "stopped"))
+
+
+def test_a_process_that_dies_while_the_disk_is_full_comes_back(
+    engine: Engine, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = running(engine, until)
+    process = engine.ready()["owners"][0]["process"]
+    start = process_module.start
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    def full_once(*arguments: Any) -> Any:
+        monkeypatch.setattr(process_module, "start", start)
+        full()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "save", full)
+        patch.setattr(process_module, "start", full_once)
+        patch.setattr(runs, "create", full)
+        with pytest.raises(EngineError, match="No space left on device"):
+            submit(engine, mischief.count)
+        os.kill(process, signal.SIGKILL)
+        until(lambda: not engine.ready()["alive"])
+        until(lambda: engine.ready()["alive"])
+    assert engine.ready()["owners"][0]["process"] != process
+    until(stands(engine, run, "running"))
+    assert "was killed" in engine.view(run).note
+    engine.pause(run)
+    until(stands(engine, run, "paused"))
+    assert engine.view(run).note == ""
+    engine.stop(run)
+
+
+def test_all_visitors_together_have_a_quota_and_old_runs_go(
+    tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "TIDY", 0)
+    with Engine(tmp_path, devices=("cpu",), inline=True) as engine:
+        old, oldest, kept = (
+            submit(engine, mischief.count, steps=3, visitor=name) for name in ("ada", "eve", "bob")
+        )
+        for run in (old, oldest, kept):
+            until(stands(engine, run, "finished"))
+        long_ago = time.time() - 40 * 86_400
+        os.utime(tmp_path / "ada" / old, (long_ago, long_ago))
+        submit(engine, mischief.count, steps=3, visitor="bob")
+        assert [view.run for view in engine.runs_of("ada")] == []
+        assert [view.run for view in engine.runs_of("eve")] == [oldest]
+        monkeypatch.setattr(engine_module, "TOTAL", 1)
+        engine.pin(kept, True)
+        last = submit(engine, mischief.count, steps=3, visitor="bob")
+        assert [view.run for view in engine.runs_of("eve")] == []
+        assert {kept, last} <= {view.run for view in engine.runs_of("bob")}
 
 
 # More than one process, and none

@@ -143,6 +143,19 @@ def test_a_process_that_is_killed_while_it_writes_leaves_the_old_file(tmp_path: 
     assert [path.name for path in place.parent.iterdir()] == ["run.json"]
 
 
+def test_what_others_keep_under_the_folder_is_left_alone(tmp_path: Path) -> None:
+    theirs = [tmp_path / "thesis" / ".git" / "HEAD", tmp_path / "thesis" / "code" / ".env"]
+    (tmp_path / "thesis" / "code" / ".venv").mkdir(parents=True)
+    for path in theirs:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine", encoding="utf-8")
+    half_deleted = tmp_path / "ada" / ".0123456789ab"
+    half_deleted.mkdir(parents=True)
+    runs.forget(tmp_path)
+    assert all(path.exists() for path in theirs)
+    assert not half_deleted.exists()
+
+
 def test_live_runs_of_a_server_that_died_are_marked_as_interrupted(tmp_path: Path) -> None:
     made = {
         status: create(tmp_path, status=status).run

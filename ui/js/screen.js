@@ -1,10 +1,10 @@
 // A screen of blocks that repaints itself from the server while a run moves, without a script run.
 // A packet: the header's length (uint32), the header as JSON padded to four bytes, float32 values.
 const BLUE = [0, 114, 178], ORANGE = [213, 94, 0], SIDE = 84, PAD = 280
+const LINES = { false: ['#0072b2', '#d55e00'], true: ['#56b4e9', '#e69f00'] }  // of the light and the dark theme
 const wait = ms => new Promise(done => setTimeout(done, ms))
 const make = (tag, name, text) => Object.assign(document.createElement(tag), { className: name ?? '', textContent: text ?? '' })
 const set = (node, text) => { if (node.textContent !== text) node.textContent = text }
-const css = `rgb(${BLUE})`, css2 = `rgb(${ORANGE})`
 
 function unpack(bytes) {
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true)
@@ -44,7 +44,7 @@ const kinds = {
     paint(node, block, values, screen) {
       const canvas = node.querySelector('canvas'), ratio = devicePixelRatio || 1
       const width = canvas.clientWidth, height = canvas.clientHeight
-      const drawn = JSON.stringify([block.n, block.last, width, ratio, screen.dark, screen.run])
+      const drawn = JSON.stringify([block.n, block.last, block.low, block.high, width, ratio, screen.dark, screen.run])
       if (!width || canvas.__drawn === drawn) return  // nothing new: curves only grow
       canvas.__drawn = drawn
       if (canvas.width !== Math.round(width * ratio)) { canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio) }
@@ -53,7 +53,7 @@ const kinds = {
       const x = v => left + v / block.last * (width - left - right)
       const y = v => {
         const share = (Math.log(Math.min(Math.max(v, block.low), block.high)) - low) / (high - low)
-        return top + (block.reverse ? share : 1 - share) * (height - top - bottom)
+        return top + (block.mirrored ? share : 1 - share) * (height - top - bottom)
       }
       c.setTransform(ratio, 0, 0, ratio, 0, 0)
       c.clearRect(0, 0, width, height)
@@ -72,7 +72,7 @@ const kinds = {
       const xs = values.subarray(block.offset, block.offset + block.n)
       const rows = block.series.map((_, k) => values.subarray(block.offset + (k + 1) * block.n, block.offset + (k + 2) * block.n))
       rows.forEach((row, k) => {
-        c.strokeStyle = c.fillStyle = screen.dark ? ['#56b4e9', '#e69f00'][k] : [css, css2][k]
+        c.strokeStyle = c.fillStyle = LINES[screen.dark][k]
         c.lineWidth = 2.5; c.setLineDash(k ? [7, 4] : []); c.beginPath()
         let last = null
         row.forEach((v, i) => { if (!Number.isNaN(v)) { c.lineTo(x(xs[i]), y(v)); last = [x(xs[i]), y(v)] } })
@@ -84,7 +84,7 @@ const kinds = {
         const at = (event.offsetX - left) / (width - left - right) * block.last
         let best = 0
         xs.forEach((v, i) => { if (Math.abs(v - at) < Math.abs(xs[best] - at)) best = i })
-        const show = v => Number.isNaN(v) ? '–' : block.reverse ? `${(100 * (1 - v)).toFixed(2)} %` : v.toFixed(3)
+        const show = v => Number.isNaN(v) ? '–' : block.mirrored ? `${(100 * (1 - v)).toFixed(2)} %` : v.toFixed(3)
         set(output, `epoch ${xs[best].toFixed(2)}: ${rows.map(row => show(row[best])).join(', ')}`)
       }
       canvas.onpointerleave = () => set(output, '')
@@ -143,6 +143,7 @@ const kinds = {
         clearTimeout(input.__rest); input.__rest = setTimeout(() => { input.__busy = false }, 600)
         screen.tell(block.name, Number(input.value))
       }
+      input.onchange = () => screen.tell(block.name, Number(input.value), true)
     },
   },
   pad: {
@@ -223,9 +224,20 @@ function encode(canvas) {
   return any ? btoa(text) : ''
 }
 
+// The ink is the visitor's, not a run's: it stays over a change of page, run or window.
+function decode(text, canvas) {
+  const bytes = atob(text), small = Object.assign(make('canvas'), { width: SIDE, height: SIDE })
+  const context = small.getContext('2d'), image = context.createImageData(SIDE, SIDE)
+  for (let k = 0; k < bytes.length; k++) image.data[4 * k + 3] = bytes.charCodeAt(k)
+  context.putImageData(image, 0, 0)
+  canvas.getContext('2d').drawImage(small, 0, 0, PAD, PAD)
+}
+
 function paintPad(node, block, screen) {
   const canvas = node.querySelector('canvas'), context = canvas.getContext('2d')
   const grey = screen.dark ? 'rgb(245, 245, 245)' : 'rgb(15, 15, 15)'
+  const place = `glassbox ${block.name}`
+  if (!canvas.__grey && sessionStorage[place]) decode(sessionStorage[place], canvas)
   if (canvas.__grey !== grey) {  // the theme was changed: the same strokes in the other ink
     context.globalCompositeOperation = 'source-in'
     context.fillStyle = grey; context.fillRect(0, 0, PAD, PAD)
@@ -234,17 +246,20 @@ function paintPad(node, block, screen) {
   }
   context.lineWidth = 22; context.lineCap = context.lineJoin = 'round'
   context.strokeStyle = context.fillStyle = grey
-  const place = event => [event.offsetX / canvas.clientWidth * PAD, event.offsetY / canvas.clientHeight * PAD]
-  const tell = () => screen.tell(block.name, () => encode(canvas))
+  const at = event => [event.offsetX / canvas.clientWidth * PAD, event.offsetY / canvas.clientHeight * PAD]
+  const tell = () => screen.tell(block.name, () => sessionStorage[place] = encode(canvas))
+  const news = block.blank && !(canvas.__blank && canvas.__run === screen.run)
+  canvas.__blank = block.blank; canvas.__run = screen.run
+  if (news && !canvas.__last && sessionStorage[place]) tell()
   canvas.onpointerdown = event => {
     canvas.setPointerCapture(event.pointerId)
-    canvas.__last = place(event)
+    canvas.__last = at(event)
     context.beginPath(); context.arc(...canvas.__last, 11, 0, 7); context.fill()
     tell()
   }
   canvas.onpointermove = event => {
     if (!canvas.__last) return
-    const here = place(event)
+    const here = at(event)
     context.beginPath(); context.moveTo(...canvas.__last); context.lineTo(...here); context.stroke()
     canvas.__last = here
     tell()
@@ -270,7 +285,9 @@ function show(root, bytes) {
   root.__version = header.version; root.__run = header.run
   const form = JSON.stringify(header.blocks.map(shape))
   if (root.__form !== form) { build(root, header.blocks); root.__form = form }
-  const screen = { dark: isDark(root), run: header.run, tell: (name, value) => tell(root, name, value) }
+  const dark = isDark(root)
+  LINES[dark].forEach((colour, k) => root.style.setProperty(`--line${k}`, colour))
+  const screen = { dark, run: header.run, tell: (...said) => tell(root, ...said) }
   header.blocks.forEach((block, k) => kinds[block.kind].paint(root.children[k], block, values, screen))
   root.__newest = header.status
 }
@@ -285,8 +302,10 @@ function compare(root) {
 }
 
 // What a control says goes out one at a time, the newest value of each control, and the answer is painted.
-async function tell(root, name, value) {
+// When a value is the last of a gesture, the page's script hears of it too: it stands in the address.
+async function tell(root, name, value, last) {
   root.__told.set(name, value)
+  root.__last ||= last
   if (root.__telling) return
   root.__telling = true
   try {
@@ -298,7 +317,8 @@ async function tell(root, name, value) {
       if (answer.ok) show(root, new Uint8Array(await answer.arrayBuffer()))
       compare(root)
     }
-  } finally { root.__telling = false }
+    if (root.__last) root.__moved(`told ${performance.now()}`)
+  } finally { root.__telling = root.__last = false }
 }
 
 async function follow(root) {
