@@ -76,8 +76,8 @@ def progress(value: float, text: str, *, warn: bool = False) -> Block:
     return Block({"kind": "progress", "span": 12, "value": value, "text": text, "warn": warn})
 
 
-def figures(rows: Sequence[tuple[str, str]]) -> Block:
-    """Show named numbers in a row; each keeps its place."""
+def figures(rows: Sequence[tuple[str, str, float]]) -> Block:
+    """Show named numbers in a row; each keeps its place and its share of the width."""
     return Block({"kind": "figures", "span": 12, "rows": list(rows)})
 
 

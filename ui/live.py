@@ -80,6 +80,7 @@ def choose(
         disabled=not runs,
         label_visibility="collapsed",
         width=370,
+        persist_state="session",
     )
     run = runs.get(chosen or "")
     usage = engine.usage(visitor)
@@ -134,4 +135,6 @@ def standing(view: View | None) -> Block:
         text = f"Waiting for memory on the device: place {view.place} in the line."
     else:
         text = view.failure if view and status == "failed" else STANDS[status]
+    if view and view.note:
+        text = f"{text} {view.note}"
     return blocks.progress(view.progress if view else 0, text, warn=status == "failed")

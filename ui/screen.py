@@ -29,7 +29,7 @@ from core.shared.engine import EngineError, View
 from ui import visitors
 from ui.blocks import Block, pack
 
-__all__ = ["ink", "route", "screen"]
+__all__ = ["ink", "leave", "route", "screen"]
 
 JS = Path(__file__).parent / "js"
 SIDE = 84  # pixels of a pad's drawing
@@ -37,7 +37,7 @@ ALONE = 400  # milliseconds between two packets of a visitor who is alone
 CROWD = 100  # packets a second, for all visitors together, that the server has time for
 HELD = 10.0  # seconds that a request may wait for news
 LOOK = 0.05  # seconds between two looks for news
-MOST_SCREENS = 4000
+MOST = 8  # screens of one visitor; one that was let go is drawn again when it asks
 LONGEST = 65_536  # bytes that a control may tell
 
 _component = st.components.v2.component(
@@ -81,9 +81,17 @@ def screen(
     with _lock:
         _screens[token] = shown
         _screens.move_to_end(token)
-        while len(_screens) > MOST_SCREENS:
-            _screens.popitem(last=False)
+        mine = [each for each, other in _screens.items() if other.visitor == shown.visitor]
+        for oldest in mine[:-MOST]:
+            del _screens[oldest]
     _component(key=key, data=packet(token, shown), on_moved_change=lambda: None)
+
+
+def leave(visitor: str) -> None:
+    """Forget the screens of a visitor who has gone, with all that they hold."""
+    with _lock:
+        for token in [each for each, shown in _screens.items() if shown.visitor == visitor]:
+            del _screens[token]
 
 
 def packet(token: str, shown: Screen) -> bytes:
@@ -117,18 +125,20 @@ async def route(request: Request) -> Response:
                     return PlainTextResponse(f"at most {LONGEST} bytes", status_code=413)
             said = json.loads(body)
             await run_in_threadpool(shown.told[said["name"]], said["value"])
-        elif not await _news(shown, int(request.query_params.get("after", -1))):
-            return Response(status_code=204)
-        return Response(await run_in_threadpool(packet, token, shown))
-    except (EngineError, ValueError, KeyError, TypeError) as error:
+        else:
+            seen = request.query_params
+            if not await _news(token, seen.get("run", ""), int(seen.get("after", -1))):
+                return Response(status_code=204)
+        return Response(await run_in_threadpool(packet, token, _screens[token]))
+    except (EngineError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         return PlainTextResponse(str(error), status_code=400)
 
 
-async def _news(shown: Screen, after: int) -> bool:
-    """Wait until the run is past a version; tells whether it is before the wait is over."""
+async def _news(token: str, run: str, after: int) -> bool:
+    """Wait until a screen shows another run, or a run past a version; False when it does not."""
     for _ in range(round(HELD / LOOK)):
-        view = shown.view()
-        if view is None or view.version > after:
+        view = _screens[token].view()
+        if view is None or view.run != run or view.version > after:
             return True
         await asyncio.sleep(LOOK)
     return False

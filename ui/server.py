@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from core.shared.engine import Engine
-from ui import frame, visitors
+from ui import frame, screen, visitors
 
 __all__ = ["engine", "ready", "start", "stop"]
 
@@ -32,7 +32,7 @@ def start(running: Engine | None = None) -> Engine:
     """Start the engine, or take one that runs, and import what the pages will."""
     global _engine
     _engine = running or Engine(FOLDER).start()
-    visitors.leave = _engine.leave
+    visitors.leave = _leave
     frame.warm()
     gc.collect()
     gc.freeze()  # Streamlit collects after every script run; what is frozen costs it nothing
@@ -45,6 +45,12 @@ def stop() -> None:
     running, _engine = _engine, None
     if running is not None:
         running.close()
+
+
+def _leave(visitor: str) -> None:
+    screen.leave(visitor)
+    if _engine is not None:
+        _engine.leave(visitor)
 
 
 async def ready(_: Request) -> JSONResponse:

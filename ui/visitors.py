@@ -10,9 +10,9 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable
-from http.cookies import CookieError, SimpleCookie
 
 import streamlit as st
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["Visitors", "present", "visitor"]
@@ -112,12 +112,9 @@ def _cookie(scope: Scope) -> str:
     """Read our cookie from a request; what we would not have given counts as none."""
     for name, value in scope["headers"]:
         if name == b"cookie":
-            try:
-                morsel = SimpleCookie(value.decode("latin-1")).get(COOKIE)
-            except CookieError:
-                continue
-            if morsel is not None and len(morsel.value) == len(_new()):
-                return morsel.value
+            ours = cookie_parser(value.decode("latin-1")).get(COOKIE, "")
+            if len(ours) == len(_new()):
+                return ours
     return ""
 
 

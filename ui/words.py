@@ -8,7 +8,15 @@ from jaxtyping import Float
 
 from core.shared.layers import Layer
 
-__all__ = ["duration", "pair", "size", "table", "tested"]
+__all__ = ["choices", "duration", "pair", "size", "table", "tested"]
+
+LARGE = 10.0  # nats; such a loss needs no third decimal
+
+
+def choices(values: Sequence[object]) -> str:
+    """List what can be chosen: "a, b or c"."""
+    *most, last = map(str, values)
+    return f"{', '.join(most)} or {last}"
 
 
 def duration(seconds: float | None) -> str:
@@ -26,7 +34,8 @@ def pair(losses: Float[np.ndarray, " n"], accuracies: Float[np.ndarray, " n"]) -
     """Say the last loss in nats and the last accuracy in per cent."""
     if math.isnan(losses[-1]):
         return "–"
-    return f"{losses[-1]:.3f} · {100 * accuracies[-1]:.1f} %"
+    loss = float(losses[-1])
+    return f"{loss:{'.3f' if loss < LARGE else '.4g'}} · {100 * accuracies[-1]:.1f} %"
 
 
 def size(count: int) -> str:

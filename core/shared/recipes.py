@@ -1,6 +1,7 @@
 """How a network learns, as a frozen value: the whole of it, so that a run can be done again."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 __all__ = ["OPTIMISERS", "SCHEDULES", "Recipe"]
@@ -70,16 +71,33 @@ class Recipe:
         way = "constant" if self.schedule == "constant" else "rising, then falling to 0"
         return f"{steps:,} steps of {self.batch_size} images; η = {self.learning_rate:g}, {way}"
 
-    def formula(self, images: int) -> str:
-        """Write the learning rate of step t as LaTeX, with this recipe's numbers filled in."""
+    def differs(self, names: Mapping[str, str]) -> str:
+        """Say in a few words how to learn: the rate, and what else is not as it is by default."""
+        told = [f"η {self.learning_rate:g}"]
+        usual = Recipe()
+        for name, said in (
+            ("batch_size", f"batch {self.batch_size}"),
+            ("epochs", f"{self.epochs} epoch{'s' if self.epochs > 1 else ''}"),
+            ("optimiser", names[self.optimiser]),
+            ("schedule", f"η {names[self.schedule]}"),
+            ("weight_decay", f"λ {self.weight_decay:g}"),
+            ("seed", f"seed {self.seed}"),
+        ):
+            if getattr(self, name) != getattr(usual, name):
+                told.append(said)
+        return ", ".join(told)
+
+    def formula(self, images: int) -> tuple[str, ...]:
+        """Write λ and the learning rate of step t as LaTeX, with this recipe's numbers in it."""
+        decay = rf"\lambda = {self.weight_decay:g}"
         if self.schedule == "constant":
-            return rf"\eta_t = {self.learning_rate:g}"
+            return (rf"{decay} \qquad \eta_t = {self.learning_rate:g}",)
         steps = self.epochs * self.steps_an_epoch(images)
         rise = max(1, round(WARM_UP * steps))
         fall, last = f"{max(1, steps - rise):,}", f"{steps - 1:,}"
         up, down = rf"\frac{{t+1}}{{{rise:,}}}", rf"\frac{{{steps:,}-t}}{{{fall}}}"
         numbers = rf"{self.learning_rate:g}\cdot\min\left({up};\;{down}\right)"
-        return rf"\eta_t = {numbers}\qquad t = 0,\dots,{last}"
+        return rf"\eta_t = {numbers}", rf"t = 0,\dots,{last} \qquad {decay}"
 
     def steps_an_epoch(self, images: int) -> int:
         """Count the steps of one pass over so many images; the last may have a smaller batch."""

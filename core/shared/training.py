@@ -69,8 +69,10 @@ class Training:
         self.images = len(digits.training)
         self.steps_an_epoch = recipe.steps_an_epoch(self.images)
         self.steps = recipe.epochs * self.steps_an_epoch
-        self.steps_a_point = max(1, self.steps_an_epoch // POINTS, -(-self.steps // MOST_POINTS))
+        apart = max(1, self.steps_an_epoch / POINTS, self.steps / MOST_POINTS)
+        self.intervals = max(1, round(self.steps / apart))  # between the points of the curves
         self.step = 0
+        self.batch_loss: Float[Tensor, ""] | None = None  # of the last step, as `advance` gives it
         self.points: list[Point] = []
         self.changes: list[tuple[int, float]] = []  # the learning rate from a step on
         self.confusion = torch.zeros(10, 10, dtype=torch.long)  # at the last point
@@ -115,9 +117,9 @@ class Training:
         self.optimiser.step()
         self.optimiser.zero_grad()
         self.step += 1
-        loss = loss.detach()
+        self.batch_loss = loss = loss.detach()
         self._window.append((loss, logits.detach(), labels))
-        if self.step == self.steps or self.step % self.steps_a_point == 0:
+        if self.step * self.intervals // self.steps > len(self.points) - 1:
             self._add_point()
         return loss
 

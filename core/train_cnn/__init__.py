@@ -58,7 +58,8 @@ class State:
     training_accuracy: Float[np.ndarray, " n"]
     validation_loss: Float[np.ndarray, " n"]
     validation_accuracy: Float[np.ndarray, " n"]
-    changes: tuple[tuple[float, float], ...]  # the epoch, and the learning rate from there on
+    batch_loss: float | None  # nats, of the last step's batch before that step
+    changes: tuple[tuple[int, float], ...]  # the step, and the learning rate η from there on
     confusion: Int[np.ndarray, "10 10"]  # row: the true digit, column: the one that was read
     confusion_images: int  # validation images that the confusion matrix and the last point count
     kernels: Float[np.ndarray, "6 5 5"]  # of C1

@@ -55,9 +55,8 @@ class Lesson:
             learning_rate=training.rate * training.recipe.share(training.step, training.steps),
             epoch_of=np.array([point.step / training.steps_an_epoch for point in points]),
             **{name: np.array(row, float) for name, row in zip(CURVES, curves, strict=True)},
-            changes=tuple(
-                (step / training.steps_an_epoch, rate) for step, rate in training.changes
-            ),
+            batch_loss=None if training.batch_loss is None else float(training.batch_loss),
+            changes=tuple(training.changes),
             confusion=training.confusion.numpy(),
             confusion_images=points[-1].validation_images,
             kernels=_array(training.network.get_parameter("C1.0.weight")[:, 0]),

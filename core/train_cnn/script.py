@@ -1,5 +1,7 @@
 """The panel's run as plain PyTorch: a script that gives the same losses, to read and to keep."""
 
+from collections.abc import Sequence
+
 from core.shared.recipes import Recipe
 
 __all__ = ["script"]
@@ -69,14 +71,14 @@ parameters = [w1, b1, k2, b2, w3, b3, k4, b4, w5, b5, w6, b6, w7, b7]
 optimiser = {optimiser}
 steps_an_epoch = math.ceil(len(images) / batch_size)
 steps = epochs * steps_an_epoch
-for step in range(steps):
+{before}for step in range(steps):
     epoch, place = divmod(step, steps_an_epoch)
     if place == 0:
         order = torch.randperm(
             len(images), generator=torch.Generator().manual_seed((seed << 16) + epoch + 1)
         )
     batch = order[place * batch_size : (place + 1) * batch_size].to(device)
-    optimiser.param_groups[0]["lr"] = learning_rate * {share}
+{moved}    optimiser.param_groups[0]["lr"] = learning_rate * {share}
     loss = F.cross_entropy(lenet5(images[batch]), labels[batch])
     loss.backward()
     optimiser.step()
@@ -93,17 +95,28 @@ OPTIMISERS = {
 }
 SHARES = {
     "constant": "1.0",
-    "linear": "min((step + 1) / {rise}, (steps - step) / max(1, steps - {rise}))",
+    "linear": "min((step + 1) / rise, (steps - step) / max(1, steps - rise))",
 }
+RISE = "rise = max(1, round(0.05 * steps))  # steps until η is at its highest\n"
 
 
-def script(recipe: Recipe) -> str:
-    """Write the run as a script of plain PyTorch, to be started in the repository's folder."""
+def script(recipe: Recipe, changes: Sequence[tuple[int, float]] = ()) -> str:
+    """Write a run as a script of plain PyTorch, to be started in the repository's folder.
+
+    Args:
+        recipe: of the run.
+        changes: steps at which the learning rate was moved, and to what.
+    """
+    before = RISE if recipe.schedule == "linear" else ""
+    if changes:
+        before += f"moved = {dict(changes)}  # the steps at which η was moved\n"
     return HEAD.format(
         learning_rate=recipe.learning_rate,
         batch_size=recipe.batch_size,
         epochs=recipe.epochs,
         seed=recipe.seed,
         optimiser=OPTIMISERS[recipe.optimiser].format(decay=recipe.weight_decay),
-        share=SHARES[recipe.schedule].format(rise="max(1, round(0.05 * steps))"),
+        before=before,
+        moved="    learning_rate = moved.get(step, learning_rate)\n" if changes else "",
+        share=SHARES[recipe.schedule],
     )

@@ -8,7 +8,7 @@ from core import train_cnn
 from core.shared.engine import View
 from core.shared.recipes import BATCHES, DECAYS, OPTIMISERS, RATES, SCHEDULES, Recipe
 from core.train_cnn.script import script
-from ui import live, screen, server, visitors, words
+from ui import address, live, screen, server, visitors, words
 from ui.blocks import Block
 from ui.panels.train_cnn import draw
 
@@ -28,10 +28,13 @@ LESSONS = """
    2 and 7. Draw such a digit and add one stroke until the answer tips.
 """
 FORMULAE = {
-    "nesterov": r"v \leftarrow 0.9\,v + g \qquad w \leftarrow w - \eta_t\,(g + 0.9\,v)",
-    "momentum": r"v \leftarrow 0.9\,v + g \qquad w \leftarrow w - \eta_t\,v",
-    "adam": r"m \leftarrow 0.9\,m + 0.1\,g \quad v \leftarrow 0.999\,v + 0.001\,g^2"
-    r"\quad w \leftarrow w - \eta_t\,\frac{m/(1-0.9^t)}{\sqrt{v/(1-0.999^t)}+10^{-8}}",
+    "nesterov": (r"v \leftarrow 0.9\,v + g", r"w \leftarrow w - \eta_t\,(g + 0.9\,v)"),
+    "momentum": (r"v \leftarrow 0.9\,v + g", r"w \leftarrow w - \eta_t\,v"),
+    "adam": (
+        r"m \leftarrow 0.9\,m + 0.1\,g",
+        r"v \leftarrow 0.999\,v + 0.001\,g^2",
+        r"w \leftarrow w - \eta_t\,\frac{m/(1-0.9^{t+1})}{\sqrt{v/(1-0.999^{t+1})}+10^{-8}}",
+    ),
 }
 
 engine, visitor = server.engine(), visitors.visitor()
@@ -40,18 +43,20 @@ bound: dict[str, Any] = {
     "bind": "query-params",
     "persist_state": "session",
 }  # each setting stands in the address
-asked = st.query_params.get("train_digit", "")
-known = asked.isdecimal() and int(asked) < train_cnn.VALIDATION_IMAGES
+asked = address.asked("train")
+if asked.get("train_run") in views:
+    st.session_state.train_run = asked["train_run"]
+digit = asked.get("train_digit", "")
+known = digit.isdecimal() and int(digit) < train_cnn.VALIDATION_IMAGES
 looks: dict[str, Any] = st.session_state.setdefault(  # at which digit, and what is drawn
-    "train_looks", {"digit": int(asked) if known else 0, "ink": None}
+    "train_looks", {"digit": int(digit) if known else 0, "ink": None}
 )
 
 
 def told(run: str) -> str:
-    """Name a run by what sets it apart."""
+    """Name a run by its number and by what is not as usual in it."""
     place, config = len(views) - list(views).index(run), views[run].config
-    words = "{learning_rate:g}, batch {batch_size}, {optimiser}, {epochs} epochs, seed {seed}"
-    return f"{place}: η " + words.format(**config)
+    return f"{place}: {Recipe(**config).differs(NAMES)}"
 
 
 def start() -> None:
@@ -87,7 +92,9 @@ with settings:
         "η over the run", SCHEDULES, format_func=NAMES.__getitem__, key="train_schedule", **bound
     )
     decay = st.select_slider("Weight decay λ", DECAYS, 0.001, key="train_decay", **bound)
-    seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="train_seed", **bound)
+    seed = st.number_input(
+        "Seed", 0, 2**31 - 1, 0, key="train_seed", help="From 0 to 2,147,483,647.", **bound
+    )
     recipe = Recipe(
         learning_rate=rate,
         batch_size=batch,
@@ -99,6 +106,20 @@ with settings:
     )
     with st.container(key="train_plan"):
         st.caption(f"A new run: {recipe.plan(train_cnn.TRAINING_IMAGES)}.")
+    address.refuse(
+        "train",
+        asked,
+        {
+            "train_rate": (rate, f"one of {words.choices(RATES)}"),
+            "train_batch": (batch, f"one of {words.choices(BATCHES)}"),
+            "train_epochs": (epochs, "a whole number from 1 to 20"),
+            "train_optimiser": (optimiser, f"one of {words.choices(OPTIMISERS)}"),
+            "train_schedule": (schedule, f"one of {words.choices(SCHEDULES)}"),
+            "train_decay": (decay, f"one of {words.choices(DECAYS)}"),
+            "train_seed": (seed, "a whole number from 0 to 2,147,483,647"),
+            "train_digit": (looks["digit"], "a whole number from 0 to 9,999"),
+        },
+    )
 
 with buttons:
     chosen = views.get(st.session_state.get("train_run") or "", next(iter(views.values()), None))
@@ -163,8 +184,8 @@ with picture:
         "The test digits are read only when you ask. Whoever picks rates, epochs or seeds by them "
         "has begun to learn them; choose by validation, and test once, at the end."
     )
-if looks["digit"]:
-    st.query_params["train_digit"] = str(looks["digit"])
+address.note("train_digit", str(looks["digit"] or ""))
+address.note("train_run", shown if len(views) > 1 else "")
 
 lesson, formula, network, code = st.tabs(
     ["What to try", "Formula", "Network", "The code"], on_change="rerun"
@@ -172,19 +193,27 @@ lesson, formula, network, code = st.tabs(
 if lesson.open:
     lesson.markdown(LESSONS)
 if formula.open:
-    formula.latex(
-        r"L = -\frac{1}{B}\sum_{n=1}^{B}\log p_{n,y_n} \qquad p_n = \mathrm{softmax}(z_n)"
+    formula.latex(r"L = -\frac{1}{B}\sum_{n=1}^{B}\log p_{n,y_n}")
+    formula.latex(r"p_n = \mathrm{softmax}(z_n) \qquad g = \nabla_{\!w} L + \lambda w")
+    for line in (*FORMULAE[optimiser], *recipe.formula(train_cnn.TRAINING_IMAGES)):
+        formula.latex(line)
+    formula.caption(
+        "With the settings of a new run: B images a step, weights w, labels y, logits z; t counts "
+        "the steps from 0. The loss on the screen is L."
     )
-    formula.latex(rf"g = \nabla_{{\!w}} L + {recipe.weight_decay:g}\,w")
-    formula.latex(FORMULAE[optimiser])
-    formula.latex(recipe.formula(train_cnn.TRAINING_IMAGES))
 if network.open:
     network.markdown(words.table(live.trying(engine.call, train_cnn.TABLE) or ()))
     network.caption(
         "LeNet-5 of LeCun, Bottou, Bengio and Haffner 1998, section II.B, with their Table I in C3 "
-        "and f(a) = 1.7159 tanh(2a/3) after each layer; the output is a softmax of ten logits "
-        "where the paper has radial basis functions."
+        "(16 maps that see 60 of the 96 pairs; the weights of the others stay 0) and "
+        "f(a) = 1.7159 tanh(2a/3) after each layer; the output is a softmax of ten logits where "
+        "the paper has radial basis functions."
     )
 if code.open:
-    code.markdown("This run as plain PyTorch; started in the repository, it gives the same losses.")
-    code.code(script(recipe), language="python", height=420)
+    moved = tested.changes if tested else ()
+    made = script(Recipe(**chosen.config), moved) if chosen else script(recipe)
+    name = f"Run {told(shown)}" if chosen else "A new run"
+    code.markdown(
+        f"{name}, as plain PyTorch: started in the repository's folder, it gives the same losses."
+    )
+    code.code(made, language="python", height=420)

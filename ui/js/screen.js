@@ -29,11 +29,16 @@ const kinds = {
   },
   figures: {
     build(node, block) {
-      for (const [name] of block.rows) {
-        const cell = make('div'); cell.append(make('span', '', name), make('b')); node.append(cell)
+      for (const [, , width] of block.rows) {
+        const cell = make('div'); cell.append(make('span'), make('b')); node.append(cell)
+        cell.style.setProperty('--share', width)
       }
     },
-    paint(node, block) { block.rows.forEach(([, value], k) => set(node.children[k].lastChild, value)) },
+    paint(node, block) {
+      block.rows.forEach(([name, value], k) => {
+        set(node.children[k].firstChild, name); set(node.children[k].lastChild, value)
+      })
+    },
   },
   curves: {
     build(node, block) {
@@ -44,8 +49,9 @@ const kinds = {
     paint(node, block, values, screen) {
       const canvas = node.querySelector('canvas'), ratio = devicePixelRatio || 1
       const width = canvas.clientWidth, height = canvas.clientHeight
-      const drawn = JSON.stringify([block.n, block.last, block.low, block.high, width, ratio, screen.dark, screen.run])
-      if (!width || canvas.__drawn === drawn) return  // nothing new: curves only grow
+      const numbers = values.subarray(block.offset, block.offset + 3 * block.n).join()
+      const drawn = [numbers, block.last, block.low, block.high, width, ratio, screen.dark].join(';')
+      if (!width || canvas.__drawn === drawn) return
       canvas.__drawn = drawn
       if (canvas.width !== Math.round(width * ratio)) { canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio) }
       const c = canvas.getContext('2d'), style = getComputedStyle(canvas)
@@ -66,7 +72,9 @@ const kinds = {
       c.textAlign = 'center'; c.textBaseline = 'bottom'
       const every = Math.max(1, Math.ceil(block.last / 8))
       for (let epoch = 0; epoch <= block.last; epoch += every) {
-        c.fillText(epoch === 0 ? 'epoch 0' : epoch, x(epoch) + (epoch === 0 ? 20 : epoch === block.last ? -4 : 0), height - 2)
+        const end = epoch + every > block.last
+        c.textAlign = end ? 'right' : 'center'
+        c.fillText(end ? `epoch ${epoch}` : epoch, end ? x(epoch) + 4 : x(epoch), height - 2)
         c.beginPath(); c.moveTo(x(epoch), top); c.lineTo(x(epoch), height - bottom); c.stroke()
       }
       const xs = values.subarray(block.offset, block.offset + block.n)
@@ -113,10 +121,10 @@ const kinds = {
         const name = row < 0 || column < 0
         node.lastChild.append(make('div', name ? 'name' : 'cell', !name || row === column ? '' : String(Math.max(row, column))))
       }
-      node.lastChild.setAttribute('aria-label', block.alt)
     },
     paint(node, block, values) {
       set(node.firstChild, block.title)
+      node.lastChild.setAttribute('aria-label', block.alt)
       const cells = node.querySelectorAll('.cell, .right, .wrong, .none')
       for (let i = 0; i < 10; i++) {
         const row = values.subarray(block.offset + 10 * i, block.offset + 10 * i + 10)
@@ -132,7 +140,10 @@ const kinds = {
     },
   },
   drag: {
-    build(node) { node.innerHTML = '<label><span></span><output></output><input type="range"></label>' },
+    build(node, block) {
+      node.innerHTML = '<label><span></span><output></output><input type="range"></label>'
+      node.querySelector('input').setAttribute('aria-label', block.label)
+    },
     paint(node, block, _, screen) {
       const input = node.querySelector('input'), output = node.querySelector('output')
       set(node.querySelector('span'), block.label)
@@ -281,7 +292,9 @@ const shape = block => [block.kind, block.span, block.name, block.rows?.length, 
 
 function show(root, bytes) {
   const [header, values] = unpack(bytes)
+  if (header.url !== root.__url) return  // of a screen that is no more
   if (header.version < root.__version && header.run === root.__run) return  // an older packet came late
+  root.classList.remove('lost')
   root.__version = header.version; root.__run = header.run
   const form = JSON.stringify(header.blocks.map(shape))
   if (root.__form !== form) { build(root, header.blocks); root.__form = form }
@@ -301,6 +314,9 @@ function compare(root) {
   root.__again = setTimeout(() => compare(root), 1500)
 }
 
+// The server knows this screen no more, as after its restart: the page's script draws a new one.
+const renew = root => { root.__moved(`new ${performance.now()}`) }
+
 // What a control says goes out one at a time, the newest value of each control, and the answer is painted.
 // When a value is the last of a gesture, the page's script hears of it too: it stands in the address.
 async function tell(root, name, value, last) {
@@ -314,6 +330,7 @@ async function tell(root, name, value, last) {
       root.__told.delete(key)
       const body = JSON.stringify({ name: key, value: typeof made === 'function' ? made() : made })
       const answer = await fetch(root.__url, { method: 'POST', body })
+      if (answer.status === 404) return renew(root)
       if (answer.ok) show(root, new Uint8Array(await answer.arrayBuffer()))
       compare(root)
     }
@@ -327,12 +344,26 @@ async function follow(root) {
     const began = performance.now()
     try {
       if (document.hidden) { await wait(1000); continue }
-      const answer = await fetch(`${root.__url}?after=${root.__version}`)
+      const answer = await fetch(`${root.__url}?run=${root.__run}&after=${root.__version}`)
       if (root.__follower !== mine) return
       if (answer.status === 200) { show(root, new Uint8Array(await answer.arrayBuffer())); compare(root) }
+      else if (answer.status === 404) { renew(root); await wait(3000) }
       else if (answer.status !== 204) await wait(2000)
-    } catch { await wait(2000) }  // the server is away for a moment
+    } catch { root.classList.add('lost'); await wait(2000) }  // the server is away for a moment
     await wait(Math.max(0, root.__period - (performance.now() - began)))
+  }
+}
+
+// Streamlit leaves a page by way of its bare address, and "back" would lead there: without the
+// settings. So the bare entry gets its address back just before the next page is pushed.
+if (!window.glassboxHistory) {
+  const push = window.glassboxHistory = history.pushState.bind(history)
+  let full = null
+  history.pushState = (state, title, url) => {
+    const [here, next] = [new URL(location.href), new URL(url ?? '', location.href)]
+    if (next.pathname === here.pathname) full = here.search && !next.search ? here.href : null
+    else if (full && !here.search) { history.replaceState(history.state, '', full); full = null }
+    return push(state, title, url)
   }
 }
 
@@ -340,6 +371,7 @@ export default function (component) {
   const root = component.parentElement.querySelector('.screen')
   const [header] = unpack(component.data)
   root.__told ??= new Map()
+  if (root.__url !== header.url) root.__version = -1  // another server counts anew
   root.__url = header.url; root.__status = header.status; root.__period = header.period
   root.__moved = status => component.setTriggerValue('moved', status)
   show(root, component.data)

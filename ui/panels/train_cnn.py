@@ -1,5 +1,7 @@
 """The screen of the first panel: how a network in training stands, from its curves to its maps."""
 
+import numpy as np
+
 from core import train_cnn
 from core.shared.engine import View
 from ui import blocks, live, words
@@ -30,16 +32,22 @@ def draw(state: train_cnn.State, view: View | None) -> list[Block]:
     ]
 
 
-def _figures(state: train_cnn.State, view: View | None) -> list[tuple[str, str]]:
-    """List the numbers of the present step."""
+def _figures(state: train_cnn.State, view: View | None) -> list[tuple[str, str, float]]:
+    """List the numbers of the present step; each has its share of the width."""
     pace = view.pace if view and view.status == "running" else None
+    last = [
+        ("images/s", f"{train_cnn.images_a_second(state, pace):,.0f}" if pace else "–", 0.9),
+        ("time left", words.duration(view.seconds_left if view and pace else None), 1.1),
+    ]
+    if view and view.status in ("paused", "stopped") and state.batch_loss is not None:
+        last[0] = ("last batch", f"{state.batch_loss:.4g}", 0.9)
+    seen = f"{state.confusion_images:,}"
     return [
-        ("step", f"{state.step:,} of {state.steps:,}"),
-        ("η now", f"{state.learning_rate:.4f}"),
-        ("training", words.pair(state.training_loss, state.training_accuracy)),
-        ("validation", words.pair(state.validation_loss, state.validation_accuracy)),
-        ("images/s", f"{train_cnn.images_a_second(state, pace):,.0f}" if pace else "–"),
-        ("time left", words.duration(view.seconds_left if view and pace else None)),
+        ("step", f"{state.step:,} of {state.steps:,}", 1.45),
+        ("η now", f"{state.learning_rate:.3g}", 0.9),
+        ("training", words.pair(state.training_loss, state.training_accuracy), 1.35),
+        (f"validation, {seen}", words.pair(state.validation_loss, state.validation_accuracy), 1.35),
+        *last,
     ]
 
 
@@ -56,7 +64,7 @@ def _board(state: train_cnn.State) -> list[Maps]:
         range=f"read: {best}, {100 * state.watched.probabilities[best]:.0f} %",
         alt=f"A handwritten {state.label}",
     )
-    largest = float(abs(state.kernels).max())
+    largest = float(np.nan_to_num(abs(state.kernels), posinf=0).max()) or 1.0
     kernels = Maps(
         name="C1 kernels",
         values=state.kernels,

@@ -1,0 +1,46 @@
+"""What stands in the address besides the widgets' own values, and a word on what cannot be had."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+__all__ = ["asked", "note", "refuse"]
+
+
+def asked(prefix: str) -> dict[str, str]:
+    """Read what the address asks of a page when this session opens it first; later nothing."""
+    if st.session_state.get(f"{prefix}_opened"):
+        return {}
+    return {key: value for key, value in st.query_params.items() if key.startswith(f"{prefix}_")}
+
+
+def refuse(prefix: str, wanted: Mapping[str, str], given: Mapping[str, tuple[Any, str]]) -> None:
+    """Say of each value that was asked for and could not be had what it has to be.
+
+    Args:
+        prefix: of the page's keys.
+        wanted: what `asked` read before the widgets were drawn.
+        given: for each key its present value, and the rule for it in words.
+    """
+    st.session_state[f"{prefix}_opened"] = True
+    for key, (value, rule) in given.items():
+        text = wanted.get(key)
+        if text is not None and not _same(text, value) and st.query_params.get(key) != text:
+            sentence = f"{key} must be {rule}, got {text[:40]!r} in the address; it is {value} now."
+            st.toast(sentence, icon=":material/link_off:", duration="long")
+
+
+def note(key: str, value: str) -> None:
+    """Put a value into the address; an empty one is taken out."""
+    if value and st.query_params.get(key) != value:
+        st.query_params[key] = value
+    elif not value and key in st.query_params:
+        del st.query_params[key]
+
+
+def _same(text: str, value: object) -> bool:
+    try:
+        return float(text) == float(str(value))
+    except ValueError:
+        return text == str(value)
