@@ -1,6 +1,7 @@
 """What the panel shows of LeNet-5 in training is what the network holds and does."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from core.shared.data import Digits
 from core.shared.digits import centre_by_mass
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
-from core.train_cnn import images_a_second, learning
+from core.train_cnn import images_a_second, learning, planned
+from core.train_cnn.script import script
+from tests.shared import mischief
 from tests.shared.mischief import few_digits
 
 RECIPE = Recipe(learning_rate=0.02, batch_size=32, epochs=2, seed=1)
@@ -146,7 +149,7 @@ def test_a_changed_rate_is_told_and_used() -> None:
     lesson = lesson_after(5)
     learning.change_rate(lesson, 0.004)
     state = lesson.freeze()
-    assert state.changes == ((0.5, 0.004),)
+    assert state.changes == ((5, 0.004),)
     assert state.learning_rate == pytest.approx(0.004 * RECIPE.share(5, 20))
     lesson.training.advance()
     used = lesson.training.optimiser.param_groups[0]["lr"]
@@ -159,6 +162,76 @@ def test_the_untrained_network_is_the_one_that_a_run_starts_from() -> None:
     assert np.array_equal(state.watched.probabilities, begun.watched.probabilities)
     other = learning.untrained(RECIPE.seed + 1)
     assert not np.array_equal(state.kernels, other.kernels)
+    plan = planned(state, RECIPE)
+    assert (plan.steps, plan.epochs) == (3126, begun.epochs)  # of 50,000 images, not of 320
+    assert plan.learning_rate == pytest.approx(0.02 / round(0.05 * 3126))
+
+
+def test_the_untrained_network_reads_a_drawn_digit_and_shows_another(digits: Digits) -> None:
+    ink = np.zeros((84, 84), np.float32)
+    ink[10:70, 40:46] = 1
+    lesson = lesson_after(0)
+    learning.show(lesson, 7)
+    expected = learning.read(lesson, ink)
+    state = learning.untrained(RECIPE.seed, 7, ink)
+    assert expected is not None
+    assert state.drawn is not None
+    assert np.array_equal(state.drawn.probabilities, expected.probabilities)
+    assert (state.index, state.label) == (7, int(digits.validation.labels[7]))
+    with pytest.raises(ValueError, match="index must be from 0 to 99"):
+        learning.untrained(RECIPE.seed, 100)
+
+
+def test_the_loss_of_the_last_batch_is_told(digits: Digits) -> None:
+    lesson = lesson_after(0)
+    assert lesson.freeze().batch_loss is None
+    with torch.no_grad():
+        batch = lesson.training._batch()
+        logits = lesson.training.network(digits.training.images[batch])
+    expected = torch.nn.functional.cross_entropy(logits, digits.training.labels[batch])
+    lesson.training.advance()
+    assert lesson.freeze().batch_loss == pytest.approx(float(expected), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "schedule", "changes"),
+    [
+        ("nesterov", "linear", {}),
+        ("momentum", "constant", {3: 0.05}),
+        ("adam", "constant", {0: 0.002, 4: 0.0001}),
+    ],
+)
+def test_the_script_that_is_shown_gives_the_losses_of_the_run(
+    optimiser: str,
+    schedule: str,
+    changes: dict[int, float],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recipe = Recipe(
+        learning_rate=0.001 if optimiser == "adam" else 0.1,
+        batch_size=40,
+        optimiser=optimiser,
+        schedule=schedule,
+        epochs=1,
+        seed=3,
+    )
+    training = mischief.begin(recipe)
+    expected = []
+    for step in range(training.steps):
+        if step in changes:
+            training.change_rate(changes[step])
+        expected.append(float(training.advance()))
+    text = script(recipe, training.changes)
+    # The same lines, on the few images of this test, telling each loss.
+    text = text.replace("[:50_000]", "[:320]").replace("step % 100 == 0", "True")
+    text = text.replace(".4f}", ".9f}")
+    monkeypatch.chdir(Path(__file__).parents[1])
+    exec(compile(text, "script", "exec"), {})  # the product itself
+    told = [float(line.split()[-1]) for line in capsys.readouterr().out.splitlines()]
+    assert told == pytest.approx(expected, rel=1e-4)
+    assert len(told) == 8
+    assert max(map(len, text.splitlines())) <= 100
 
 
 def test_images_a_second_are_all_images_of_all_epochs_times_the_pace() -> None:

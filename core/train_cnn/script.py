@@ -78,7 +78,7 @@ steps = epochs * steps_an_epoch
             len(images), generator=torch.Generator().manual_seed((seed << 16) + epoch + 1)
         )
     batch = order[place * batch_size : (place + 1) * batch_size].to(device)
-{moved}    optimiser.param_groups[0]["lr"] = learning_rate * {share}
+{moved}{share}    optimiser.param_groups[0]["lr"] = learning_rate{times}
     loss = F.cross_entropy(lenet5(images[batch]), labels[batch])
     loss.backward()
     optimiser.step()
@@ -93,11 +93,8 @@ OPTIMISERS = {
     "momentum": "torch.optim.SGD(parameters, learning_rate, momentum=0.9, weight_decay={decay})",
     "adam": "torch.optim.Adam(parameters, learning_rate, weight_decay={decay})",
 }
-SHARES = {
-    "constant": "1.0",
-    "linear": "min((step + 1) / rise, (steps - step) / max(1, steps - rise))",
-}
 RISE = "rise = max(1, round(0.05 * steps))  # steps until η is at its highest\n"
+SHARE = "    share = min((step + 1) / rise, (steps - step) / max(1, steps - rise))\n"
 
 
 def script(recipe: Recipe, changes: Sequence[tuple[int, float]] = ()) -> str:
@@ -107,7 +104,8 @@ def script(recipe: Recipe, changes: Sequence[tuple[int, float]] = ()) -> str:
         recipe: of the run.
         changes: steps at which the learning rate was moved, and to what.
     """
-    before = RISE if recipe.schedule == "linear" else ""
+    linear = recipe.schedule == "linear"
+    before = RISE if linear else ""
     if changes:
         before += f"moved = {dict(changes)}  # the steps at which η was moved\n"
     return HEAD.format(
@@ -118,5 +116,6 @@ def script(recipe: Recipe, changes: Sequence[tuple[int, float]] = ()) -> str:
         optimiser=OPTIMISERS[recipe.optimiser].format(decay=recipe.weight_decay),
         before=before,
         moved="    learning_rate = moved.get(step, learning_rate)\n" if changes else "",
-        share=SHARES[recipe.schedule],
+        share=SHARE if linear else "",
+        times=" * share" if linear else "",
     )

@@ -1,6 +1,7 @@
 """Training is what plain torch would do, can be continued anywhere, and never sees a test digit."""
 
 import copy
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from core.shared.data import Digits, Split
 from core.shared.networks import lenet5
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
-from core.shared.training import Training, evaluate
+from core.shared.training import Evaluation, Training, evaluate
 from core.train_cnn.learning import Lesson
 from tests.shared.mischief import begin, few_digits
 
@@ -190,15 +191,41 @@ def test_a_snapshot_of_another_network_is_refused() -> None:
 
 def test_training_that_diverges_keeps_its_points_and_ends_with_advice() -> None:
     training = begin(replace(RECIPE, learning_rate=10.0, schedule="constant"))
+    for _ in range(5):
+        training.advance()
+    before = list(training.points)
     with torch.no_grad():
         training.network.get_parameter("output.weight").mul_(1e38)
     with pytest.raises(FloatingPointError, match=r"at a learning rate of 10: try a tenth of it\."):
         for _ in training.run():
             pass
-    assert len(training.points) >= 2
+    assert len(before) > 2
+    assert training.points[: len(before)] == before
     training.network.get_parameter("C1.0.bias").data[0] = torch.nan
     with pytest.raises(FloatingPointError, match="no longer a finite number"):
         training.snapshot()
+
+
+@pytest.mark.parametrize(("batch", "epochs"), [(24, 2), (1, 2), (320, 3), (7, 100)])
+def test_the_points_of_the_curves_are_evenly_far_apart(
+    batch: int, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = begin(replace(RECIPE, batch_size=batch, epochs=epochs))
+    monkeypatch.setattr(training, "network", lambda images: torch.zeros(len(images), 10))
+    monkeypatch.setattr(training.optimiser, "step", lambda: None)
+    monkeypatch.setattr(torch.Tensor, "backward", lambda _: None)
+    monkeypatch.setattr(
+        "core.shared.training.evaluate",
+        lambda *_: Evaluation(2.3, 0.1, torch.zeros(10, 10, dtype=torch.long)),
+    )
+    while training.step < training.steps:
+        training.advance()
+    at = [point.step for point in training.points]
+    apart = {later - earlier for earlier, later in itertools.pairwise(at)}
+    assert (at[0], at[-1]) == (0, training.steps)
+    assert max(apart) - min(apart) <= 1  # also the last: its mean is over as many batches
+    assert len(at) <= 301
+    assert len(at) - 1 == min(training.steps, 300, round(12 * training.steps / -(-320 // batch)))
 
 
 def test_evaluation_agrees_with_scikit_learn() -> None:
