@@ -45,8 +45,13 @@ class Server:
         self._folder = tempfile.TemporaryDirectory(prefix="glassbox-")
         self.runs = Path(self._folder.name)
         options = ["--server.address=127.0.0.1", f"--server.port={port}", "--server.headless=true"]
+        self._command = [sys.executable, "-m", "streamlit", "run", script, *options]
+        self.start()
+
+    def start(self) -> None:
+        """Start it, also again after its end: the same address, the same runs."""
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", script, *options],
+            self._command,
             cwd=ROOT,
             env={**os.environ, "GLASSBOX_RUNS": str(self.runs)},
             stdout=subprocess.DEVNULL,

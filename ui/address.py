@@ -26,7 +26,7 @@ def refuse(prefix: str, wanted: Mapping[str, str], given: Mapping[str, tuple[Any
     st.session_state[f"{prefix}_opened"] = True
     for key, (value, rule) in given.items():
         text = wanted.get(key)
-        if text is not None and not _same(text, value) and st.query_params.get(key) != text:
+        if text is not None and not _same(text, value):
             sentence = f"{key} must be {rule}, got {text[:40]!r} in the address; it is {value} now."
             st.toast(sentence, icon=":material/link_off:", duration="long")
 

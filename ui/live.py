@@ -1,6 +1,7 @@
 """A visitor's runs on a page: the buttons, how one stands, and which of them are kept."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
@@ -9,7 +10,7 @@ from core.shared.engine import Engine, EngineError, View
 from ui import blocks, words
 from ui.blocks import Block
 
-__all__ = ["choose", "standing", "transport", "trying"]
+__all__ = ["choose", "seen", "standing", "transport", "trying"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,6 +28,13 @@ def trying(do: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R | Non
         st.toast("This run is gone: it was deleted in another window.", icon=":material/info:")
     except (EngineError, ValueError) as error:
         st.toast(str(error), icon=":material/error:", duration="long")
+    return None
+
+
+def seen(engine: Engine, run: str) -> View | None:
+    """See a run, or None when there is none: it may have been deleted in another window."""
+    with suppress(KeyError):
+        return engine.view(run)
     return None
 
 

@@ -5,11 +5,11 @@ from typing import Any
 import streamlit as st
 
 from core import train_cnn
-from core.shared.engine import View
+from core.shared.engine import EngineError, View
 from core.shared.recipes import BATCHES, DECAYS, OPTIMISERS, RATES, SCHEDULES, Recipe
 from core.train_cnn.script import script
 from ui import address, live, screen, server, visitors, words
-from ui.blocks import Block
+from ui.blocks import Block, progress
 from ui.panels.train_cnn import draw
 
 NAMES = {
@@ -51,6 +51,11 @@ known = digit.isdecimal() and int(digit) < train_cnn.VALIDATION_IMAGES
 looks: dict[str, Any] = st.session_state.setdefault(  # at which digit, and what is drawn
     "train_looks", {"digit": int(digit) if known else 0, "ink": None}
 )
+
+
+def named(values: tuple[str, ...]) -> list[str]:
+    """Say what can be chosen as the select boxes and the address do."""
+    return [NAMES[value] for value in values]
 
 
 def told(run: str) -> str:
@@ -113,8 +118,8 @@ with settings:
             "train_rate": (rate, f"one of {words.choices(RATES)}"),
             "train_batch": (batch, f"one of {words.choices(BATCHES)}"),
             "train_epochs": (epochs, "a whole number from 1 to 20"),
-            "train_optimiser": (optimiser, f"one of {words.choices(OPTIMISERS)}"),
-            "train_schedule": (schedule, f"one of {words.choices(SCHEDULES)}"),
+            "train_optimiser": (NAMES[optimiser], f"one of {words.choices(named(OPTIMISERS))}"),
+            "train_schedule": (NAMES[schedule], f"one of {words.choices(named(SCHEDULES))}"),
             "train_decay": (decay, f"one of {words.choices(DECAYS)}"),
             "train_seed": (seed, "a whole number from 0 to 2,147,483,647"),
             "train_digit": (looks["digit"], "a whole number from 0 to 9,999"),
@@ -129,17 +134,25 @@ shown = chosen.run if chosen else ""
 
 
 def board(view: View | None) -> list[Block]:
-    """Draw a run's newest state, or the network before its first step."""
+    """Draw a run's newest state, or the network before its first step, or say what is wrong."""
+    try:
+        return draw(*state_of(view))
+    except EngineError as error:
+        return [progress(0, str(error), warn=True)]
+
+
+def state_of(view: View | None) -> tuple[train_cnn.State, View | None]:
+    """Give what is to be drawn."""
     if view is None:
         state = engine.call(train_cnn.UNTRAINED, seed, looks["digit"], looks["ink"])
-        return draw(train_cnn.planned(state, recipe), None)
+        return train_cnn.planned(state, recipe), None
     if view.state is None and not view.live:
         engine.ask(view.run, train_cnn.SHOW, looks["digit"])  # wakes it from its snapshot
         view = engine.view(view.run)
     if view.state is None:  # in the line, or just begun
         state = engine.call(train_cnn.UNTRAINED, view.config["seed"], looks["digit"])
-        return draw(train_cnn.planned(state, Recipe(**view.config)), view)
-    return draw(view.state, view)
+        return train_cnn.planned(state, Recipe(**view.config)), view
+    return view.state, view
 
 
 def show(index: Any) -> None:
@@ -167,7 +180,7 @@ def test() -> None:
 with picture:
     screen.screen(
         "train_screen",
-        lambda: engine.view(shown) if shown else None,
+        lambda: live.seen(engine, shown),
         board,
         {"digit": show, "ink": read},
     )
@@ -178,14 +191,15 @@ with picture:
             disabled=not shown,
             on_click=test,
         )
-        tested = engine.view(shown).state if shown else None
+        seen = live.seen(engine, shown)
+        tested = seen.state if seen else None
         st.markdown(words.tested(tested.tested if tested else None))
     st.caption(
         "The test digits are read only when you ask. Whoever picks rates, epochs or seeds by them "
         "has begun to learn them; choose by validation, and test once, at the end."
     )
 address.note("train_digit", str(looks["digit"] or ""))
-address.note("train_run", shown if len(views) > 1 else "")
+address.note("train_run", shown if shown != next(iter(views), "") else "")
 
 lesson, formula, network, code = st.tabs(
     ["What to try", "Formula", "Network", "The code"], on_change="rerun"

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from bench.browser import settle
+from bench.browser import Server, settle
 
 pytestmark = pytest.mark.browser
 Visit = Callable[..., Page]
@@ -102,9 +102,7 @@ def test_f5_and_a_second_window_find_the_run_still_going(visit: Visit) -> None:
     expect(second.get_by_text("Stopped")).to_be_visible()
 
 
-def test_a_drawn_digit_is_read_while_the_network_learns(visit: Visit) -> None:
-    page = visit("/train_cnn?train_epochs=20&train_batch=128")
-    begin(page)
+def draw_a_one(page: Page) -> None:
     pad = page.locator(".st-key-train_screen .pad canvas")
     pad.scroll_into_view_if_needed()
     box = pad.bounding_box()
@@ -115,6 +113,12 @@ def test_a_drawn_digit_is_read_while_the_network_learns(visit: Visit) -> None:
     for place in range(15, 86, 5):
         page.mouse.move(x, y + place / 100 * box["height"])
     page.mouse.up()
+
+
+def test_a_drawn_digit_is_read_while_the_network_learns(visit: Visit) -> None:
+    page = visit("/train_cnn?train_epochs=20&train_batch=128")
+    begin(page)
+    draw_a_one(page)
     reading = page.locator(".st-key-train_screen .reading")
     expect(reading.locator("canvas")).to_be_visible()
     later(page, 150)
@@ -123,6 +127,25 @@ def test_a_drawn_digit_is_read_while_the_network_learns(visit: Visit) -> None:
     expect(best.locator("span").first).to_have_text("1", timeout=30_000)
     press(page, "Clear")
     expect(reading.locator("canvas")).to_be_hidden()
+    press(page, "Stop")
+
+
+def test_a_drawing_stays_over_a_change_of_page_and_is_read_by_the_next_run(visit: Visit) -> None:
+    page = visit("/train_cnn?train_epochs=20&train_batch=512")
+    draw_a_one(page)
+    reading = page.locator(".st-key-train_screen .reading")
+    expect(reading.locator("canvas")).to_be_visible()  # by the untrained network
+    page.get_by_role("link", name="Home").first.click()
+    expect(page.get_by_role("heading", name="Glassbox")).to_be_visible()
+    page.get_by_role("link", name="Train a CNN").first.click()
+    expect(reading.locator("canvas")).to_be_visible()
+    begin(page)
+    expect(reading.locator("canvas")).to_be_visible()
+    page.reload()
+    settle(page)
+    expect(reading.locator("canvas")).to_be_visible()
+    ink = "canvas => canvas.getContext('2d').getImageData(140, 140, 1, 1).data[3]"
+    assert page.locator(".st-key-train_screen .pad canvas").evaluate(ink) > 200
     press(page, "Stop")
 
 
@@ -142,6 +165,76 @@ def test_dragging_shows_another_digit_s_maps_also_when_the_run_stands(visit: Vis
     press(page, "Stop")
 
 
+def test_another_digit_can_be_looked_at_before_any_run_and_stands_in_the_address(
+    visit: Visit,
+) -> None:
+    page = visit("/train_cnn")
+    maps = page.locator(".st-key-train_screen .maps canvas").first
+    before = maps.evaluate("canvas => canvas.toDataURL()")
+    page.locator(".st-key-train_screen .drag input").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_url("**train_digit=3")
+    assert maps.evaluate("canvas => canvas.toDataURL()") != before
+    begin(page)
+    expect(page.locator(".st-key-train_screen .drag output")).to_have_text("3")
+    press(page, "Stop")
+    linked = visit("/train_cnn?train_digit=3")
+    expect(linked.locator(".st-key-train_screen .drag output")).to_have_text("3")
+    here = linked.locator(".st-key-train_screen .maps canvas").first
+    assert here.evaluate("canvas => canvas.toDataURL()") != before
+
+
+def test_a_second_run_is_seen_as_soon_as_the_first(visit: Visit) -> None:
+    page = visit("/train_cnn?train_epochs=20")
+    for run in range(2):
+        began = time.monotonic()
+        press(page, "Start")
+        words = page.get_by_text("of 15,640")
+        expect(words).to_be_visible()
+        later(page, 0)
+        assert time.monotonic() - began < 5  # a request that waits for news may wait 10 s
+        press(page, "Stop")
+        expect(page.get_by_text("Stopped")).to_be_visible()
+        if run == 0:
+            later(page, 0)
+
+
+def test_runs_can_be_chosen_kept_and_deleted(visit: Visit) -> None:
+    page = visit("/train_cnn?train_batch=512")
+    for _ in range(2):
+        begin(page)
+        press(page, "Stop")
+        expect(page.get_by_text("Stopped")).to_be_visible()
+    box = page.locator(".st-key-train_run input")
+    expect(box).to_have_value("2: η 0.1, batch 512")
+    box.click()
+    page.get_by_role("option", name="1: ").click()
+    page.wait_for_url("**train_run=**")
+    page.reload()
+    settle(page)
+    expect(box).to_have_value("1: η 0.1, batch 512")
+    press(page, "Keep")
+    page.get_by_text("Keep the chosen run").click()
+    expect(page.get_by_text("goes first: 2: η 0.1")).to_be_visible()
+    press(page, "Delete the chosen run for good")
+    expect(page).not_to_have_url(re.compile("train_run"))
+    expect(box).to_have_value("1: η 0.1, batch 512")  # the other one, now the only one
+
+
+def test_back_leads_to_the_settings_that_were_left(visit: Visit) -> None:
+    page = visit("/train_cnn?train_batch=512&train_epochs=1")
+    page.get_by_role("link", name="Home").first.click()
+    expect(page.get_by_role("heading", name="Glassbox")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("98 steps of 512 images")).to_be_visible()
+    assert "train_batch=512" in page.url
+    page.get_by_role("link", name="Home").first.click()
+    expect(page.get_by_role("heading", name="Glassbox")).to_be_visible()
+    page.get_by_role("link", name="Train a CNN").first.click()
+    expect(page.get_by_text("98 steps of 512 images")).to_be_visible()
+
+
 def test_a_stranger_cannot_look_at_a_screen_or_tell_it_anything(visit: Visit) -> None:
     page = visit("/train_cnn")
     with page.expect_request("**/screen/**") as asked:
@@ -157,17 +250,53 @@ def test_a_stranger_cannot_look_at_a_screen_or_tell_it_anything(visit: Visit) ->
     press(page, "Stop")
 
 
-def test_the_rate_can_be_moved_while_it_learns(visit: Visit) -> None:
+def rate_now(page: Page) -> Locator:
+    return page.locator(".st-key-train_screen .figures div").nth(1).locator("b")
+
+
+def test_the_rate_can_be_moved_while_it_learns_also_after_f5(visit: Visit) -> None:
     page = visit("/train_cnn?train_epochs=20&train_schedule=constant")
     begin(page)
-    expect(page.get_by_text("0.1000", exact=True)).to_be_visible()
-    page.locator(".st-key-train_rate [role=slider], .st-key-train_rate input").first.focus()
-    page.keyboard.press("ArrowLeft")
-    expect(page.get_by_text("0.0500", exact=True)).to_be_visible()
-    assert "train_rate=0.05" in page.url
+    expect(rate_now(page)).to_have_text("0.1")
+    for rate in ("0.05", "0.02"):
+        page.locator(".st-key-train_rate [role=slider], .st-key-train_rate input").first.focus()
+        page.keyboard.press("ArrowLeft")
+        expect(rate_now(page)).to_have_text(rate)
+        assert f"train_rate={rate}" in page.url
+        page.reload()
+        settle(page)
     press(page, "Stop")
+    expect(page.get_by_text("Stopped")).to_be_visible()
+    page.get_by_role("tab", name="The code").click()
+    code = page.get_by_test_id("stCode")
+    expect(code).to_contain_text("learning_rate, batch_size, epochs, seed = 0.1, 64, 20, 0")
+    expect(code).to_contain_text(re.compile(r"moved = \{\d+: 0.05, \d+: 0.02\}"))
 
 
-def test_nonsense_in_the_address_falls_back_to_the_defaults(visit: Visit) -> None:
-    page = visit("/train_cnn?train_rate=banana&train_batch=-3&train_epochs=1e9&train_seed=%00")
+def test_nonsense_in_the_address_falls_back_to_the_defaults_and_is_named(visit: Visit) -> None:
+    page = visit("/train_cnn?train_rate=banana&train_batch=100&train_epochs=1e9&train_seed=%00")
     expect(page.get_by_text("0 of 2,346")).to_be_visible()
+    expect(page.get_by_text("train_rate must be one of 0.001")).to_be_visible()
+    expect(page.get_by_text("got '100' in the address; it is 64 now.")).to_be_visible()
+    digit = visit("/train_cnn?train_digit=10000&train_batch=128")
+    expect(digit.get_by_text("train_digit must be a whole number from 0 to 9,999")).to_be_visible()
+    expect(digit.get_by_text("train_batch must")).to_have_count(0)
+
+
+def test_a_page_lives_on_when_the_server_starts_again(browser: Browser) -> None:
+    server = Server()
+    try:
+        page = browser.new_page()
+        page.goto(f"{server.url}/train_cnn?train_epochs=20")
+        settle(page)
+        begin(page)
+        server.process.terminate()
+        server.process.wait(20)
+        expect(page.locator(".st-key-train_screen .lost")).to_have_count(1)
+        server.start()
+        expect(page.get_by_text("The server stopped during this run")).to_be_visible(timeout=60_000)
+        press(page, "Continue")
+        later(page, step(page))
+        page.close()
+    finally:
+        server.close()
