@@ -25,22 +25,33 @@ LONG = Recipe(epochs=100)  # the panel's defaults, but it does not end while we 
 
 
 def plain_loop(seconds: float, loader: bool) -> float:
-    """Train the same network in the barest loop over tensors, or over a DataLoader of pictures."""
+    """Train the same network in the barest loop over tensors, or over a DataLoader of pictures.
+
+    Both have the run's device, batch and optimiser; the environment is as PyTorch finds it.
+    """
     import torch
     import torch.nn.functional as F
     from PIL import Image
 
+    from core.shared import devices
     from core.shared.data import mnist
     from core.shared.networks import lenet5
     from core.shared.vision_library import torchvision
 
     recipe = Recipe()
-    digits = mnist(torch.device("cpu")).training
-    network = lenet5(torch.Generator().manual_seed(0))
+    device = devices.choose()
+    devices.prepare(device)
+    digits = mnist(torch.device("cpu") if loader else device).training
+    network = lenet5(torch.Generator().manual_seed(0)).to(device)
     if not loader:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.SGD(
-        network.parameters(), recipe.learning_rate, momentum=0.9, nesterov=True
+        network.parameters(),
+        recipe.learning_rate,
+        momentum=0.9,
+        nesterov=True,
+        weight_decay=recipe.weight_decay,
+        fused=not loader,
     )
     if loader:
         network.normalise = torch.nn.ZeroPad2d(2)  # the transforms normalise instead
@@ -62,16 +73,18 @@ def plain_loop(seconds: float, loader: bool) -> float:
         order = torch.randperm(len(digits)).split(recipe.batch_size)
         batches = source if loader else ((digits.images[i], digits.labels[i]) for i in order)
         for images, labels in batches:
-            loss = F.cross_entropy(network(images), labels)
+            loss = F.cross_entropy(network(images.to(device)), labels.to(device))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
             done += len(labels)
             now = time.perf_counter()
-            if not warm and now - began > seconds / 4:
+            if now - began > (seconds if warm else seconds / 4):
+                devices.synchronise(device)
+                now = time.perf_counter()
+                if warm:
+                    return done / (now - began)
                 warm, done, began = True, 0, now
-            elif warm and now - began > seconds:
-                return done / (now - began)
 
 
 def side(name: str, seconds: float) -> float:
@@ -129,7 +142,11 @@ def engine_watched(seconds: float) -> tuple[float, float, float]:
 
 NEXT_STEP = f"""() => new Promise(done => {{
   const first = {STEP}
-  const look = () => {STEP} > first ? done([{STEP}, performance.now()]) : setTimeout(look, 5)
+  const end = performance.now() + 10000
+  const look = () => {{
+    const now = performance.now()
+    if ({STEP} > first || now > end) done([{STEP}, now]); else setTimeout(look, 5)
+  }}
   look()
 }})"""  # just when the page shows a new step, so that both ends are cut alike
 

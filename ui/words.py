@@ -46,12 +46,12 @@ def size(count: int) -> str:
 def table(layers: Sequence[Layer]) -> str:
     """Write a network's layers as a Markdown table, the parameters as sums."""
     rows = [
-        f"| **{layer.name}** | {layer.kind} | {'×'.join(map(str, layer.shape))} "
+        f"| **{layer.name}** | {layer.kind} → {'×'.join(map(str, layer.shape))} "
         f"| {layer.formula} = {layer.parameters:,} |"
         for layer in layers
     ]
-    total = f"| | | | **{sum(layer.parameters for layer in layers):,}** |"
-    return "\n".join(["| layer | what it does | output | parameters |", "|-|-|-|-|", *rows, total])
+    total = f"| | | **{sum(layer.parameters for layer in layers):,}** |"
+    return "\n".join(["| layer | what it does → output | parameters |", "|-|-|-|", *rows, total])
 
 
 def tested(result: tuple[int, float] | None) -> str:

@@ -72,9 +72,9 @@ const kinds = {
       c.textAlign = 'center'; c.textBaseline = 'bottom'
       const every = Math.max(1, Math.ceil(block.last / 8))
       for (let epoch = 0; epoch <= block.last; epoch += every) {
-        const end = epoch + every > block.last
+        const end = epoch + every > block.last, room = x(block.last - block.last % every) - x(epoch)
         c.textAlign = end ? 'right' : 'center'
-        c.fillText(end ? `epoch ${epoch}` : epoch, end ? x(epoch) + 4 : x(epoch), height - 2)
+        if (end || room > 60) c.fillText(end ? `epoch ${epoch}` : epoch, end ? x(epoch) + 4 : x(epoch), height - 2)
         c.beginPath(); c.moveTo(x(epoch), top); c.lineTo(x(epoch), height - bottom); c.stroke()
       }
       const xs = values.subarray(block.offset, block.offset + block.n)
