@@ -1,6 +1,5 @@
 """A screen gives news as soon as there is some, to its visitor alone, and refuses nonsense."""
 
-import asyncio
 import base64
 import json
 import struct
@@ -17,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from core.shared.engine import EngineError, View
+from tests.ui import awaited
 from ui import blocks, screen, server, visitors
 
 COOKIE = "0123456789abcdef0123456789abcdef"
@@ -86,7 +86,7 @@ def ask(
     async def receive() -> Message:
         return {"type": "http.request", "body": body or b"", "more_body": False}
 
-    return asyncio.run(screen.route(Request(given, receive)))
+    return awaited(screen.route(Request(given, receive)))
 
 
 def header(answer: Response) -> Any:
@@ -186,6 +186,6 @@ def test_ready_says_503_until_every_process_lives(monkeypatch: pytest.MonkeyPatc
     request = Request({"type": "http", "method": "GET", "headers": []})
     for engine, status in ((None, 503), (Standing(False), 503), (Standing(True), 200)):
         monkeypatch.setattr(server, "_engine", engine)
-        answer = asyncio.run(server.ready(request))
+        answer = awaited(server.ready(request))
         assert answer.status_code == status
     assert json.loads(bytes(answer.body))["owners"] == [{"device": "cpu"}]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from tests.ui import awaited
 from ui import visitors
 
 COOKIE = "0123456789abcdef0123456789abcdef"
@@ -62,7 +63,7 @@ def test_a_visitor_has_gone_when_no_socket_of_theirs_was_open_for_the_grace() ->
         assert [name for name, _ in gone] == [visitors.name_of(COOKIE)]
         assert gone[0][1] - left >= 0.9 * grace
 
-    asyncio.run(play())
+    awaited(play())
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_a_browser_without_our_cookie_is_given_one_that_scripts_cannot_read(line
     async def keep(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(visitors.Visitors(app)(scope(line, "http"), no_message, keep))
+    awaited(visitors.Visitors(app)(scope(line, "http"), no_message, keep))
     ((name, value),) = sent[0]["headers"]
     assert name == b"set-cookie"
     assert value.startswith(b"glassbox=")
@@ -101,5 +102,5 @@ def test_a_known_browser_is_given_no_other_cookie() -> None:
     async def keep(message: Message) -> None:
         sent.append(message)
 
-    asyncio.run(visitors.Visitors(app)(scope(f"glassbox={COOKIE}", "http"), no_message, keep))
+    awaited(visitors.Visitors(app)(scope(f"glassbox={COOKIE}", "http"), no_message, keep))
     assert sent[0]["headers"] == []
