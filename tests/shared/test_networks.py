@@ -72,6 +72,20 @@ def test_the_network_is_the_one_written_out() -> None:
         torch.testing.assert_close(made(pictures()), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_computing_all_layers_at_once_gives_the_same_logits_and_gradients() -> None:
+    made, images = networks.lenet5(torch.Generator().manual_seed(0)), pictures().requires_grad_()
+    with torch.no_grad():
+        for value in made.parameters():
+            value.add_(0.1 * torch.randn(value.shape, generator=torch.Generator().manual_seed(2)))
+    given = []
+    for way in (made, made.at_once):
+        logits = way(images)
+        loss = F.cross_entropy(logits, torch.tensor([3, 1, 4]))
+        given.append([logits, *torch.autograd.grad(loss, [images, *made.parameters()])])
+    for expected, ours in zip(*given, strict=True):  # rounding differs, nothing else
+        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-6)
+
+
 def test_that_oracle_rejects_a_network_with_one_connection_more() -> None:
     made = network()
     table = made.get_buffer("C3.0.table")

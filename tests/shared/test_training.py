@@ -211,7 +211,7 @@ def test_the_points_of_the_curves_are_evenly_far_apart(
     batch: int, epochs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training = begin(replace(RECIPE, batch_size=batch, epochs=epochs))
-    monkeypatch.setattr(training, "network", lambda images: torch.zeros(len(images), 10))
+    monkeypatch.setattr(training, "logits", lambda images: torch.zeros(len(images), 10))
     monkeypatch.setattr(training.optimiser, "step", lambda: None)
     monkeypatch.setattr(torch.Tensor, "backward", lambda _: None)
     monkeypatch.setattr(
