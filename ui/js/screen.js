@@ -5,6 +5,7 @@ const LINES = { false: ['#0072b2', '#d55e00'], true: ['#56b4e9', '#e69f00'] }  /
 const wait = ms => new Promise(done => setTimeout(done, ms))
 const make = (tag, name, text) => Object.assign(document.createElement(tag), { className: name ?? '', textContent: text ?? '' })
 const set = (node, text) => { if (node.textContent !== text) node.textContent = text }
+const label = (node, text) => { if (node.ariaLabel !== text) { node.ariaLabel = text; node.role = 'img' } }
 
 function unpack(bytes) {
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true)
@@ -96,7 +97,7 @@ const kinds = {
         set(output, `epoch ${xs[best].toFixed(2)}: ${rows.map(row => show(row[best])).join(', ')}`)
       }
       canvas.onpointerleave = () => set(output, '')
-      canvas.setAttribute('role', 'img'); canvas.setAttribute('aria-label', block.alt)
+      label(canvas, block.alt)
     },
   },
   maps: {
@@ -123,8 +124,11 @@ const kinds = {
       }
     },
     paint(node, block, values) {
+      const drawn = values.subarray(block.offset, block.offset + 100).join()
+      if (node.__drawn === drawn + block.title) return
+      node.__drawn = drawn + block.title
       set(node.firstChild, block.title)
-      node.lastChild.setAttribute('aria-label', block.alt)
+      label(node.lastChild, block.alt)
       const cells = node.querySelectorAll('.cell, .right, .wrong, .none')
       for (let i = 0; i < 10; i++) {
         const row = values.subarray(block.offset + 10 * i, block.offset + 10 * i + 10)
@@ -177,11 +181,11 @@ const kinds = {
       if (block.offset === null) return
       const seen = { c: 1, h: 28, w: 28, columns: 1, offset: block.offset, high: 1, ink: true }
       paintPixels(node.querySelector('canvas'), seen, values, screen.dark)
-      node.querySelector('canvas').setAttribute('aria-label', block.title)
+      label(node.querySelector('canvas'), block.title)
       const shares = values.subarray(block.offset + 784, block.offset + 794), best = shares.indexOf(Math.max(...shares))
       node.querySelectorAll('.bar').forEach((row, k) => {
         row.classList.toggle('best', k === best)
-        row.querySelector('i').style.width = `${100 * shares[k]}%`
+        row.querySelector('i').style.width = `${(100 * shares[k]).toFixed(1)}%`
         set(row.lastChild, `${(100 * shares[k]).toFixed(1)} %`)
       })
     },
@@ -210,7 +214,7 @@ function paintMaps(figure, panel, values, dark) {
   paintPixels(canvas, panel, values, dark)
   set(figure.querySelector('b'), panel.name)
   if (!canvas.__read) set(range, panel.range)
-  canvas.setAttribute('role', 'img'); canvas.setAttribute('aria-label', panel.alt)
+  label(canvas, panel.alt)
   const read = event => {
     const px = Math.floor(event.offsetX / canvas.clientWidth * canvas.width)
     const py = Math.floor(event.offsetY / canvas.clientHeight * canvas.height)
