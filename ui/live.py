@@ -93,8 +93,8 @@ def choose(
     run = runs.get(chosen or "")
     usage = engine.usage(visitor)
     full = usage.taken > NEARLY * usage.quota
-    icon = ":material/warning:" if full else ":material/inventory_2:"
-    with st.popover("Keep", icon=icon, disabled=run is None):
+    word, icon = ("Nearly full", "warning") if full else ("Keep", "inventory_2")
+    with st.popover(word, icon=f":material/{icon}:", disabled=run is None):
         taken, quota = words.size(usage.taken), words.size(usage.quota)
         st.markdown(f"Your runs take **{taken}** of {quota} on the server.")
         going = usage.next_to_go

@@ -41,10 +41,8 @@ FORMULAE = {
 
 engine, visitor = server.engine(), visitors.visitor()
 views = {v.run: v for v in engine.runs_of(visitor) if v.function == train_cnn.TRAIN}
-bound: dict[str, Any] = {
-    "bind": "query-params",
-    "persist_state": "session",
-}  # each setting stands in the address
+# Each setting stands in the address, and stays when one goes to another page and comes back.
+bound: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 asked = address.asked("train")
 if asked.get("train_run") in views:
     st.session_state.train_run = asked["train_run"]
@@ -70,7 +68,7 @@ def start() -> None:
     """Start a run by the settings, and look at it."""
     run = live.trying(engine.submit, train_cnn.TRAIN, recipe, visitor=visitor)
     if run and looks["digit"]:
-        engine.post(run, train_cnn.SHOW, looks["digit"])
+        live.trying(engine.post, run, train_cnn.SHOW, looks["digit"])
     st.session_state.train_run = run
 
 
@@ -221,9 +219,9 @@ if network.open:
     network.markdown(words.table(live.trying(engine.call, train_cnn.TABLE) or ()))
     network.caption(
         "LeNet-5 of LeCun, Bottou, Bengio and Haffner 1998, section II.B, with their Table I in C3 "
-        "(16 maps that see 60 of the 96 pairs; the weights of the others stay 0) and "
-        "f(a) = 1.7159 tanh(2a/3) after each layer; the output is a softmax of ten logits where "
-        "the paper has radial basis functions."
+        "(16 maps that see 60 of the 96 pairs of maps: the other weights of the kernel take no "
+        "part) and f(a) = 1.7159 tanh(2a/3) after each layer; the output is a softmax of ten "
+        "logits where the paper has radial basis functions."
     )
 if code.open:
     moved = tested.changes if tested else ()
