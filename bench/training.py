@@ -8,6 +8,7 @@ whose speed drifts does so for all of them.
 """
 
 import argparse
+import gzip
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import time
 from pathlib import Path
 
 from bench import report
-from bench.browser import STEP, Server, chromium, cpu_seconds, settle
+from bench.browser import ROOT, STEP, Server, chromium, cpu_seconds, settle
 from core import train_cnn
 from core.shared.engine import Engine, View
 from core.shared.recipes import Recipe
@@ -32,7 +33,6 @@ def plain_loop(seconds: float, loader: bool) -> float:
     """
     import torch
     import torch.nn.functional as F
-    from PIL import Image
 
     from core.shared import devices
     from core.shared.data import mnist
@@ -60,16 +60,14 @@ def plain_loop(seconds: float, loader: bool) -> float:
     if loader:
         transforms = torchvision.transforms
         prepare = transforms.Compose([transforms.ToTensor(), transforms.Normalize(0.1, 0.28)])
-        pixels = (digits.images[:, 0] * 255).round().byte().numpy()
-
-        class Pictures(torch.utils.data.Dataset):  # type: ignore[type-arg]
-            def __len__(self) -> int:
-                return len(pixels)
-
-            def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-                return prepare(Image.fromarray(pixels[index])), int(digits.labels[index])
-
-        source = torch.utils.data.DataLoader(Pictures(), recipe.batch_size, shuffle=True)
+        with tempfile.TemporaryDirectory() as folder:
+            raw = Path(folder) / "MNIST" / "raw"
+            raw.mkdir(parents=True)
+            for packed in (ROOT / "assets" / "mnist").glob("*.gz"):
+                (raw / packed.stem).write_bytes(gzip.decompress(packed.read_bytes()))
+            pictures = torchvision.datasets.MNIST(folder, transform=prepare)
+        part = torch.utils.data.Subset(pictures, range(len(digits)))
+        source = torch.utils.data.DataLoader(part, recipe.batch_size, shuffle=True)
     done, began = 0, time.perf_counter()
     warm = False
     while True:
