@@ -10,7 +10,7 @@ from core.shared.engine import Engine, EngineError, View
 from ui import blocks, words
 from ui.blocks import Block
 
-__all__ = ["choose", "seen", "standing", "transport", "trying"]
+__all__ = ["choose", "seen", "standing", "tell", "transport", "trying"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,6 +36,12 @@ def seen(engine: Engine, run: str) -> View | None:
     with suppress(KeyError):
         return engine.view(run)
     return None
+
+
+def tell(engine: Engine, run: str, target: str, *values: Any) -> None:
+    """Ask something of a run, but do not wait for one that itself waits to begin."""
+    waiting = engine.view(run).status == "waiting"
+    (engine.post if waiting else engine.ask)(run, target, *values)
 
 
 def transport(section: str, engine: Engine, run: View | None, start: Callable[[], None]) -> None:

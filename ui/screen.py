@@ -12,9 +12,10 @@ import binascii
 import json
 import secrets
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,10 @@ JS = Path(__file__).parent / "js"
 SIDE = 84  # pixels of a pad's drawing
 ALONE = 400  # milliseconds between two packets of a visitor who is alone
 CROWD = 100  # packets a second, for all visitors together, that the server has time for
-HELD = 10.0  # seconds that a request may wait for news
+HELD = 4.0  # seconds that a request may wait for news, and the server's end for it
 LOOK = 0.05  # seconds between two looks for news
-MOST = 8  # screens of one visitor; one that was let go is drawn again when it asks
+MOST = 8  # screens of one visitor
+UNASKED = 60.0  # seconds, after which one more than those goes; it is drawn again when it asks
 LONGEST = 65_536  # bytes that a control may tell
 
 _component = st.components.v2.component(
@@ -48,7 +50,7 @@ _component = st.components.v2.component(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Screen:
     """How to draw a screen again, and for whom."""
 
@@ -56,6 +58,7 @@ class Screen:
     view: Callable[[], View | None]
     draw: Callable[[View | None], Sequence[Block]]
     told: Mapping[str, Callable[[Any], object]]
+    asked: float = field(default_factory=time.monotonic)  # when it was last
 
 
 _screens: OrderedDict[str, Screen] = OrderedDict()
@@ -83,7 +86,8 @@ def screen(
         _screens.move_to_end(token)
         mine = [each for each, other in _screens.items() if other.visitor == shown.visitor]
         for oldest in mine[:-MOST]:
-            del _screens[oldest]
+            if time.monotonic() - _screens[oldest].asked > UNASKED:
+                del _screens[oldest]
     _component(key=key, data=packet(token, shown), on_moved_change=lambda: None)
 
 
@@ -116,6 +120,7 @@ async def route(request: Request) -> Response:
     cookie = request.cookies.get(visitors.COOKIE, "")
     if shown is None or shown.visitor != visitors.name_of(cookie):
         return PlainTextResponse("no such screen", status_code=404)
+    shown.asked = time.monotonic()
     try:
         if request.method == "POST":
             body = b""
@@ -129,7 +134,8 @@ async def route(request: Request) -> Response:
             seen = request.query_params
             if not await _news(token, seen.get("run", ""), int(seen.get("after", -1))):
                 return Response(status_code=204)
-        return Response(await run_in_threadpool(packet, token, _screens[token]))
+        shown = _screens.get(token, shown)  # the page's script may have run meanwhile
+        return Response(await run_in_threadpool(packet, token, shown))
     except (EngineError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         return PlainTextResponse(str(error), status_code=400)
 
@@ -137,7 +143,8 @@ async def route(request: Request) -> Response:
 async def _news(token: str, run: str, after: int) -> bool:
     """Wait until a screen shows another run, or a run past a version; False when it does not."""
     for _ in range(round(HELD / LOOK)):
-        view = _screens[token].view()
+        shown = _screens.get(token)
+        view = shown.view() if shown else None
         if view is None or view.run != run or view.version > after:
             return True
         await asyncio.sleep(LOOK)

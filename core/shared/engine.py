@@ -14,6 +14,7 @@ again.
 """
 
 import itertools
+import logging
 import os
 import pickle
 import threading
@@ -37,6 +38,9 @@ QUOTA = 512 << 20  # bytes of snapshots a visitor
 TOTAL = 16 << 30  # bytes of snapshots, all visitors together
 TIDY = 3600.0  # seconds between two looks at what is old or too much
 CLOSED = "The engine was closed."
+
+log = logging.getLogger(__name__)
+
 WISHES = {"pause": "paused", "resume": "running", "stop": "stopped"}
 
 
@@ -287,10 +291,11 @@ class Engine:
     def _ask(self, call: Call) -> Call:
         if call.worker.closing:
             raise EngineError(CLOSED)
-        if call.worker.trouble:
-            raise EngineError(f"No answer now: {call.worker.trouble}.")
         under_way = self._answers.add(call)
         if under_way is call and not call.future.done():
+            if call.worker.trouble:
+                sentence = f"No answer now: {call.worker.trouble}."
+                self._answers.end(call.number, False, sentence.encode())
             self._send(call)
         return under_way
 
@@ -308,7 +313,7 @@ class Engine:
 
     def _hand_over(self, record: Record, status: str) -> None:
         """Give a run to a process, to start or to go on from its newest snapshot."""
-        record.number = next(self._numbers)
+        record.number, record.size = next(self._numbers), None
         record.worker = record.worker or self._idlest()
         record.wish = status
         manifest = record.manifest
@@ -353,7 +358,10 @@ class Engine:
         if time.monotonic() - self._tidied < TIDY:
             return
         self._tidied = time.monotonic()
-        runs.forget(self.folder)
+        try:
+            runs.forget(self.folder)
+        except OSError:
+            log.exception("old runs could not be deleted")
         here = {each.run for each in runs.found(self.folder)}
         for record in [each for each in self._records.values() if each.manifest.run not in here]:
             if record.manifest.status not in runs.LIVE:
@@ -421,6 +429,8 @@ class Engine:
             record.progress = record.progress if progress is None else progress
             if payload is not None:
                 record.payload, record.state = payload, None
+            if status not in runs.LIVE:
+                record.note = ""
             if status != record.manifest.status and status != "ended":
                 record.save(self.folder, status=status, failure=failure)
             self._moved.notify_all()
@@ -445,8 +455,8 @@ class Engine:
                     continue
                 if record.number != culprit or (killed and not record.forgiven):
                     record.forgiven |= record.number == culprit
-                    sentence = f"The engine {reason}; this run goes on from its newest snapshot."
-                    record.note = record.note or sentence
+                    if record.wish == "running" and not record.note:
+                        record.note = f"The engine {reason}: it went on from its newest snapshot."
                     record.version += 1
                     self._grant(record)
                 else:

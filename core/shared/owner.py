@@ -66,6 +66,7 @@ class Run:
     rest: float = PUSH  # seconds until the next look
     kept: float = field(default_factory=time.monotonic)  # when the last rolling snapshot was
     owed: int = 0  # steps that a pausing run was told to do
+    held: list[Any] = field(default_factory=list)  # calls that wait with it for memory
     pace: deque[tuple[float, float]] = field(  # when, and the progress then
         default_factory=lambda: deque(maxlen=20)
     )
@@ -140,6 +141,7 @@ class Owner:
             self.end(run, "stopped")
         elif command == "pause" and run.status != "paused":
             run.status, run.place, run.owed = "paused", 0, 0
+            self.release(run)
             with suppress(ValueError):
                 self.queue.remove(run)
             with self.failing(run):
@@ -176,6 +178,10 @@ class Owner:
 
     def answer(self, ticket: int, target: str, name: str | None, arguments: bytes) -> None:
         """Make one call and send back what it gives, or the sentence that says why not."""
+        asked = self.runs.get(name) if name else None
+        if asked and asked.status == "waiting":
+            asked.held.append((ticket, target, name, arguments))
+            return
         with self.in_hand(ticket):
             try:
                 given = pickle.loads(arguments)
@@ -192,6 +198,11 @@ class Owner:
                 self.recover(error)
             else:
                 self.send("answer", ticket, True, result)
+
+    def release(self, run: Run) -> None:
+        """Let the calls that waited with a run be answered."""
+        self.calls.extend(run.held)
+        run.held.clear()
 
     def revive(self, name: str, function: str, config: Config, folder: str) -> Run:
         """Find a run's living thing in memory, or make it anew from its newest snapshot."""
@@ -233,6 +244,7 @@ class Owner:
         if waiting and not (self.queue and devices.free_memory(self.device) < self.reserve):
             run = waiting.pop(0)
             run.status, run.place = "running", 0
+            self.release(run)
             self.queue.appendleft(run)  # it takes its memory now, before the next one is let in
             self.tell(run)
             return
@@ -303,6 +315,7 @@ class Owner:
     def end(self, run: Run, status: str, *, shown: bool = True) -> None:
         """Close a run's generator, keep its last state and weights, and free what it held."""
         run.status, run.place = status, 0
+        self.release(run)
         self.runs.pop(run.name, None)
         with suppress(ValueError):
             self.queue.remove(run)

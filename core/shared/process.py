@@ -55,12 +55,16 @@ def start(
         file.flush()
         shared = mmap.mmap(file.fileno(), 16)
     arguments = repr((handle, file.name, device, memory))
-    process = subprocess.Popen(
-        [sys.executable, "-c", f"from core.shared.process import main; main{arguments}"],
-        env={**KERNELS, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        stdin=subprocess.DEVNULL,
-        **inheriting,
-    )
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", f"from core.shared.process import main; main{arguments}"],
+            env={**KERNELS, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            stdin=subprocess.DEVNULL,
+            **inheriting,
+        )
+    except OSError:
+        Path(file.name).unlink()
+        raise
     return process, (ctypes.c_double * 2).from_buffer(shared)
 
 

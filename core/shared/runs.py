@@ -43,6 +43,7 @@ NAME = re.compile(r"[0-9a-z]{1,32}")
 HALF_DELETED = re.compile(r"\.[0-9a-f]{12}")
 HALF_WRITTEN = re.compile(r"\.(run\.json|(newest|snapshot-\d+)\.safetensors)\.\d+")
 DAY = 86_400  # seconds
+BEING_WRITTEN = 600.0  # seconds in which a half-written file may still become a whole one
 LIVE = ("waiting", "running", "paused")
 
 
@@ -194,12 +195,10 @@ def forget(root: Path, older_than: float = 30 * DAY) -> None:
         if HALF_DELETED.fullmatch(half_deleted.name):
             shutil.rmtree(half_deleted, ignore_errors=True)
     for half_written in root.glob("*/*/.*"):
-        if HALF_WRITTEN.fullmatch(half_written.name):
+        if HALF_WRITTEN.fullmatch(half_written.name) and _age(half_written) > BEING_WRITTEN:
             half_written.unlink(missing_ok=True)
-    limit = time.time() - older_than
     for manifest in list(found(root)):
-        folder = folder_of(root, manifest)
-        if not manifest.pinned and folder.stat().st_mtime < limit:
+        if not manifest.pinned and _age(folder_of(root, manifest)) > older_than:
             delete(root, manifest)
 
 
@@ -212,6 +211,14 @@ def interrupted(root: Path) -> list[Manifest]:
             save(root, manifest)
         manifests.append(manifest)
     return manifests
+
+
+def _age(path: Path) -> float:
+    """Count the seconds since somebody changed it; 0 when it has just gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _idle(manifests: list[Manifest]) -> list[Manifest]:

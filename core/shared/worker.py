@@ -103,7 +103,10 @@ class Worker:
             if self.closing:
                 return
             log.warning("the engine process for %s %s", self.device or "a device", reason)
-            self._died(self, culprit, reason, killed)
+            try:
+                self._died(self, culprit, reason, killed)
+            except Exception:  # whatever it is, the next process is started
+                log.exception("the runs could not be told")
             deaths = deaths + 1 if time.monotonic() - began < FAST else 0
             if deaths >= FAST_DEATHS:
                 self.trouble = f"the engine process {reason} {deaths} times in a row"

@@ -21,8 +21,8 @@ NAMES = {
 }
 LESSONS = """
 1. **Too fast, too slow.** Start, and after the first epoch move η to 1: within a few steps the loss
-   leaps above 100, and back at 0.1 the run stays at chance, 10 % and ln 10 = 2.30 nats: its units
-   are saturated. Another run at η = 0.001 has 94 % after three epochs, where 0.1 has 98.8 %.
+   leaps above 100, and back at 0.1 the run stays at chance, one digit in ten: its units are
+   saturated. Another run at η = 0.001 has 94 % after three epochs, where 0.1 has 98.8 %.
 2. **Out of the noise.** *Start*, *Pause* at once, then *One step* twenty times: the kernels of C1
    are still their random start. *Resume*: after half an epoch some are twice as large (read ±) and
    have stripes that they did not begin with.
@@ -47,7 +47,7 @@ asked = address.asked("train")
 if asked.get("train_run") in views:
     st.session_state.train_run = asked["train_run"]
 digit = asked.get("train_digit", "")
-known = digit.isdecimal() and int(digit) < train_cnn.VALIDATION_IMAGES
+known = digit.isdecimal() and len(digit) <= len("9999")
 looks: dict[str, Any] = st.session_state.setdefault(  # at which digit, and what is drawn
     "train_looks", {"digit": int(digit) if known else 0, "ink": None}
 )
@@ -67,16 +67,17 @@ def told(run: str) -> str:
 def start() -> None:
     """Start a run by the settings, and look at it."""
     run = live.trying(engine.submit, train_cnn.TRAIN, recipe, visitor=visitor)
-    if run and looks["digit"]:
-        live.trying(engine.post, run, train_cnn.SHOW, looks["digit"])
-    st.session_state.train_run = run
+    if run:
+        st.session_state.train_run = run
+        if looks["digit"]:
+            live.trying(engine.post, run, train_cnn.SHOW, looks["digit"])
 
 
 def steer() -> None:
     """Let the run that is under way go on with the rate that was just chosen."""
     view = views.get(st.session_state.get("train_run") or "")
     if view and view.live:
-        live.trying(engine.post, view.run, train_cnn.CHANGE_RATE, st.session_state.train_rate)
+        live.trying(live.tell, engine, view.run, train_cnn.CHANGE_RATE, st.session_state.train_rate)
 
 
 st.title("Train a CNN", anchor=False)
@@ -159,7 +160,7 @@ def show(index: Any) -> None:
     """Look at another validation digit."""
     digit = int(index)
     if shown:
-        engine.ask(shown, train_cnn.SHOW, digit)
+        live.tell(engine, shown, train_cnn.SHOW, digit)
     else:
         engine.call(train_cnn.UNTRAINED, seed, digit, looks["ink"])
     looks["digit"] = digit
@@ -169,7 +170,7 @@ def read(text: Any) -> None:
     """Read the drawn digit."""
     looks["ink"] = screen.ink(text)
     if shown:
-        engine.ask(shown, train_cnn.READ, looks["ink"])
+        live.tell(engine, shown, train_cnn.READ, looks["ink"])
 
 
 def test() -> None:

@@ -139,6 +139,11 @@ def test_a_process_that_is_killed_while_it_writes_leaves_the_old_file(tmp_path: 
     assert place.read_text(encoding="utf-8") == old
     assert len(list(place.parent.iterdir())) == 2  # the half one, beside
     assert list(runs.found(tmp_path)) == [manifest]
+    half = next(path for path in place.parent.iterdir() if path != place)
+    runs.forget(tmp_path)
+    assert half.exists()  # as far as a file can tell, somebody is still at it
+    an_hour_ago = time.time() - 3600
+    os.utime(half, (an_hour_ago, an_hour_ago))
     runs.forget(tmp_path)
     assert [path.name for path in place.parent.iterdir()] == ["run.json"]
 
