@@ -182,6 +182,13 @@ def test_the_untrained_network_reads_a_drawn_digit_and_shows_another(digits: Dig
         learning.untrained(RECIPE.seed, 100)
 
 
+def test_the_watched_digit_is_kept_in_a_snapshot() -> None:
+    lesson = lesson_after(3)
+    learning.show(lesson, 17)
+    again = lesson_after(3, lesson.snapshot())
+    assert again.freeze().index == 17
+
+
 def test_the_loss_of_the_last_batch_is_told(digits: Digits) -> None:
     lesson = lesson_after(0)
     assert lesson.freeze().batch_loss is None

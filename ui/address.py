@@ -24,11 +24,13 @@ def refuse(prefix: str, wanted: Mapping[str, str], given: Mapping[str, tuple[Any
         given: for each key its present value, and the rule for it in words.
     """
     st.session_state[f"{prefix}_opened"] = True
-    for key, (value, rule) in given.items():
-        text = wanted.get(key)
-        if text is not None and not _same(text, value):
-            sentence = f"{key} must be {rule}, got {text[:40]!r} in the address; it is {value} now."
-            st.toast(sentence, icon=":material/link_off:", duration="long")
+    sentences = [
+        f"{key} must be {rule}, got {wanted[key][:40]!r} in the address; it is {value} now."
+        for key, (value, rule) in given.items()
+        if key in wanted and not _same(wanted[key], value)
+    ]
+    if sentences:
+        st.toast("\n\n".join(sentences), icon=":material/link_off:", duration="long")
 
 
 def note(key: str, value: str) -> None:

@@ -94,7 +94,7 @@ def curves(
     known = known[np.isfinite(known) & (known > 0)]
     low, high = min([axis.low, *known]), max([axis.high, *known])
     ends = ", ".join(
-        f"{name} {axis.read.format(_last(row))}"
+        f"{name} {axis.read.format(_last(row)).replace('nan', '–')}"
         for name, row in zip(SERIES, (training, validation), strict=True)
     )
     words = {

@@ -457,6 +457,7 @@ class Engine:
                     record.forgiven |= record.number == culprit
                     if record.wish == "running" and not record.note:
                         record.note = f"The engine {reason}: it went on from its newest snapshot."
+                        record.noted = time.monotonic()
                     record.version += 1
                     self._grant(record)
                 else:

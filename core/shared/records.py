@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from core.shared import runs
 from core.shared.worker import Worker
 
 __all__ = ["Record", "View"]
+
+TOLD = 60.0  # seconds that a note is shown
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +59,7 @@ class Record:
         self.number = self.version = self.place = 0
         self.progress = 0.0
         self.pace: float | None = None
-        self.note = ""
+        self.note, self.noted = "", 0.0  # what happened to it, and when
         self.payload: bytes | None = None
         self.state: Any = None  # the payload, once somebody looked
         self.size: int | None = None  # bytes on disk, of one that has ended and was asked
@@ -84,7 +87,7 @@ class Record:
             progress=self.progress,
             pace=self.pace,
             failure=manifest.failure,
-            note=self.note,
+            note=self.note if time.monotonic() - self.noted < TOLD else "",
             started=manifest.started,
             pinned=manifest.pinned,
             state=self.state,

@@ -1,6 +1,7 @@
 """LeNet-5 learns MNIST, and can be looked at, spoken to and tested between two steps."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -35,8 +36,9 @@ class Lesson:
         return self.training.progress
 
     def snapshot(self) -> Snapshot:
-        """Keep all that it takes to go on from here."""
-        return self.training.snapshot()
+        """Keep all that it takes to go on from here, and at which digit."""
+        snapshot = self.training.snapshot()
+        return replace(snapshot, record={**snapshot.record, "watched": self.watched})
 
     def freeze(self) -> State:
         """Look at the training; nothing in it moves by that."""
@@ -148,7 +150,8 @@ def table() -> tuple[Layer, ...]:
 def _begin(recipe: Recipe, snapshot: Snapshot | None) -> Lesson:
     device = devices.choose()
     network = networks.lenet5(torch.Generator().manual_seed(recipe.seed)).to(device)
-    return Lesson(Training(network, mnist(device), recipe, snapshot))
+    watched = snapshot.record.get("watched", 0) if snapshot else 0
+    return Lesson(Training(network, mnist(device), recipe, snapshot), watched)
 
 
 def _array(values: torch.Tensor) -> np.ndarray:

@@ -132,6 +132,8 @@ with buttons:
     live.transport("train", engine, chosen, start)
     live.choose("train", engine, visitor, views, told)
 shown = chosen.run if chosen else ""
+if shown and known and "train_digit" in asked:
+    live.trying(live.tell, engine, shown, train_cnn.SHOW, looks["digit"])
 
 
 def board(view: View | None) -> list[Block]:

@@ -183,6 +183,8 @@ def test_another_digit_can_be_looked_at_before_any_run_and_stands_in_the_address
     expect(linked.locator(".st-key-train_screen .drag output")).to_have_text("3")
     here = linked.locator(".st-key-train_screen .maps canvas").first
     assert here.evaluate("canvas => canvas.toDataURL()") != before
+    again = visit("/train_cnn?train_digit=8", context=page.context)  # whose run looks at 3
+    expect(again.locator(".st-key-train_screen .drag output")).to_have_text("8")
 
 
 def test_a_second_run_is_seen_as_soon_as_the_first(visit: Visit) -> None:

@@ -70,8 +70,9 @@ const kinds = {
       for (const [value, label] of block.ticks) {
         c.fillText(label, left - 6, y(value)); c.beginPath(); c.moveTo(left, y(value)); c.lineTo(width - right, y(value)); c.stroke()
       }
+      c.strokeRect(left, top, width - left - right, height - top - bottom)
       c.textAlign = 'center'; c.textBaseline = 'bottom'
-      const every = Math.max(1, Math.ceil(block.last / 8))
+      const every = [1, 2, 5, 10, 20, 50].find(step => block.last / step <= 8) ?? block.last
       for (let epoch = 0; epoch <= block.last; epoch += every) {
         const end = epoch + every > block.last, room = x(block.last - block.last % every) - x(epoch)
         c.textAlign = end ? 'right' : 'center'
