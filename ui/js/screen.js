@@ -300,6 +300,7 @@ function show(root, bytes) {
   if (header.url !== root.__url) return  // of a screen that is no more
   if (header.version < root.__version && header.run === root.__run) return  // an older packet came late
   root.classList.remove('lost')
+  root.__data = bytes
   root.__version = header.version; root.__run = header.run
   const form = JSON.stringify(header.blocks.map(shape))
   if (root.__form !== form) { build(root, header.blocks); root.__form = form }
@@ -379,13 +380,14 @@ export default function (component) {
   if (root.__url !== header.url) root.__version = -1  // another server counts anew
   root.__url = header.url; root.__status = header.status; root.__period = header.period
   root.__moved = status => component.setTriggerValue('moved', status)
-  show(root, component.data)
+  // Drawn again for another reason than new data, the newest packet stands, not the script's.
+  show(root, root.__given === component.data ? root.__data : component.data)
+  root.__given = component.data
   if (header.run === root.__run) compare(root)
   if (!root.__sized) {
     root.__sized = new ResizeObserver(() => root.__data && show(root, root.__data))
     root.__sized.observe(root)
   }
-  root.__data = component.data
   if (header.follow) { if (!root.__follower) follow(root) } else root.__follower = null
   return () => { root.__follower = null; root.__sized?.disconnect() }
 }
