@@ -35,6 +35,11 @@ def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
+def pause(page: Page) -> None:
+    press(page, "Pause")
+    expect(page.get_by_text("Paused")).to_be_visible()
+
+
 def begin(page: Page) -> int:
     press(page, "Start")
     return later(page, 0)
@@ -70,8 +75,7 @@ def test_nothing_is_remounted_and_nothing_jumps_while_it_learns(visit: Visit) ->
 def test_pause_stands_one_step_is_one_and_resume_goes_on(visit: Visit) -> None:
     page = visit("/train_cnn?train_epochs=20")
     begin(page)
-    press(page, "Pause")
-    expect(page.get_by_text("Paused")).to_be_visible()
+    pause(page)
     page.wait_for_timeout(500)
     stood = step(page)
     page.wait_for_timeout(700)
@@ -152,8 +156,7 @@ def test_a_drawing_stays_over_a_change_of_page_and_is_read_by_the_next_run(visit
 def test_dragging_shows_another_digit_s_maps_also_when_the_run_stands(visit: Visit) -> None:
     page = visit("/train_cnn?train_epochs=20")
     begin(page)
-    press(page, "Pause")
-    expect(page.get_by_text("Paused")).to_be_visible()
+    pause(page)
     first = page.locator(".st-key-train_screen .maps canvas").first
     before = first.evaluate("canvas => canvas.toDataURL()")
     page.locator(".st-key-train_screen .drag input").focus()

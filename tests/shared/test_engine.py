@@ -805,6 +805,7 @@ def test_trouble_with_the_disk_does_not_end_the_engine(
     settle(inline)
     inline.stop(run)
     until(stands(inline, run, "stopped"))
+    assert [each.status for each in runs.found(inline.folder)] == ["stopped"]  # and on disk
 
 
 def test_a_process_that_dies_while_the_disk_is_full_comes_back(

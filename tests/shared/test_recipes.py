@@ -39,7 +39,8 @@ def test_the_ends_of_each_range_are_taken() -> None:
     Recipe(learning_rate=1e-9, batch_size=1, epochs=1, seed=0)
     for optimiser in OPTIMISERS:
         for schedule in SCHEDULES:
-            Recipe(optimiser=optimiser, schedule=schedule)
+            recipe = Recipe(optimiser=optimiser, schedule=schedule)
+            assert (recipe.optimiser, recipe.schedule) == (optimiser, schedule)
 
 
 def test_a_recipe_can_be_a_key_and_does_not_change() -> None:
