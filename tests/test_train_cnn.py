@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.shared.data import Digits
+from core.shared.data import Dataset
 from core.shared.digits import centre_by_mass
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
@@ -20,7 +20,7 @@ RECIPE = Recipe(learning_rate=0.02, batch_size=32, epochs=2, seed=1)
 
 
 @pytest.fixture(autouse=True)
-def digits(monkeypatch: pytest.MonkeyPatch) -> Digits:
+def digits(monkeypatch: pytest.MonkeyPatch) -> Dataset:
     few = few_digits()
     monkeypatch.setattr(learning, "mnist", lambda device: few)
     monkeypatch.setenv("GLASSBOX_DEVICE", "cpu")
@@ -47,7 +47,7 @@ def test_a_run_yields_where_it_stands_first_and_then_after_each_step() -> None:
     assert kept[-1] == 20
 
 
-def test_the_state_is_what_plain_torch_finds_in_the_network(digits: Digits) -> None:
+def test_the_state_is_what_plain_torch_finds_in_the_network(digits: Dataset) -> None:
     lesson = lesson_after(7)
     learning.show(lesson, 42)
     state = lesson.freeze()
@@ -104,7 +104,7 @@ def test_looking_changes_nothing_in_the_network() -> None:
     assert network.training
 
 
-def test_a_drawn_digit_is_read_as_the_network_sees_it_now_and_later(digits: Digits) -> None:
+def test_a_drawn_digit_is_read_as_the_network_sees_it_now_and_later(digits: Dataset) -> None:
     lesson = lesson_after(3)
     ink = np.kron(digits.validation.images[0, 0].numpy(), np.ones((3, 3), np.float32))
     reading = learning.read(lesson, ink)
@@ -124,7 +124,7 @@ def test_a_drawn_digit_is_read_as_the_network_sees_it_now_and_later(digits: Digi
     assert lesson.freeze().drawn is None
 
 
-def test_the_test_digits_are_counted_one_by_one_and_only_on_request(digits: Digits) -> None:
+def test_the_test_digits_are_counted_one_by_one_and_only_on_request(digits: Dataset) -> None:
     lesson = lesson_after(15)
     assert lesson.freeze().tested is None
     step, accuracy = learning.test(lesson)
@@ -167,7 +167,7 @@ def test_the_untrained_network_is_the_one_that_a_run_starts_from() -> None:
     assert plan.learning_rate == pytest.approx(0.02 / round(0.05 * 3126))
 
 
-def test_the_untrained_network_reads_a_drawn_digit_and_shows_another(digits: Digits) -> None:
+def test_the_untrained_network_reads_a_drawn_digit_and_shows_another(digits: Dataset) -> None:
     ink = np.zeros((84, 84), np.float32)
     ink[10:70, 40:46] = 1
     lesson = lesson_after(0)
@@ -189,7 +189,7 @@ def test_the_watched_digit_is_kept_in_a_snapshot() -> None:
     assert again.freeze().index == 17
 
 
-def test_the_loss_of_the_last_batch_is_told(digits: Digits) -> None:
+def test_the_loss_of_the_last_batch_is_told(digits: Dataset) -> None:
     lesson = lesson_after(0)
     assert lesson.freeze().batch_loss is None
     with torch.no_grad():

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["Digits", "Split", "mnist", "read_idx"]
+__all__ = ["Dataset", "Split", "mnist", "read_idx"]
 
 FOLDER = Path(__file__).parents[2] / "assets" / "mnist"
 TRAINING = 50_000  # of the file's 60,000; the last 10,000 are for validation
@@ -34,24 +34,33 @@ IDX_BYTES = b"\0\0\x08"  # the type code 8 is that of unsigned bytes, the only o
 class Split:
     """Images and their labels, on one device."""
 
-    images: Float[Tensor, "n 1 28 28"]  # pixels: 0 is paper, 1 is ink
-    labels: Int[Tensor, " n"]  # the digit, 0 to 9
+    images: Float[Tensor, "n c h w"]  # pixels: 0 is paper, 1 is ink
+    labels: Int[Tensor, " n"]  # the class, counted from 0
 
     def __len__(self) -> int:
         return len(self.labels)
 
 
 @dataclass(frozen=True, slots=True)
-class Digits:
-    """MNIST in three parts that share no image."""
+class Dataset:
+    """Images in three parts that share none, and what is known about them."""
 
     training: Split
     validation: Split
     test: Split
+    classes: tuple[str, ...] = tuple("0123456789")  # the names of the labels 0, 1, 2 …
+    mean: float = 0.1  # of the training pixels, about; the first layer shifts by it
+    deviation: float = 0.28  # likewise, and divides by it
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of one image: channels, height, width."""
+        channels, height, width = self.training.images.shape[1:]
+        return channels, height, width
 
 
 @lru_cache(maxsize=4)
-def mnist(device: torch.device) -> Digits:
+def mnist(device: torch.device) -> Dataset:
     """Put all 70,000 digits on the device: 50,000 to learn, 10,000 to choose by, 10,000 to test.
 
     Validation is the last 10,000 of the training file. The tensors are shared by everybody in the
@@ -68,7 +77,7 @@ def mnist(device: torch.device) -> Digits:
         labels = parts[f"{prefix}-labels-idx1-ubyte"][chosen].to(device)
         return Split(images.unsqueeze(1).float().div_(255), labels.long())
 
-    return Digits(
+    return Dataset(
         training=split("train", slice(0, TRAINING)),
         validation=split("train", slice(TRAINING, None)),
         test=split("t10k", slice(None)),

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from core.shared import snapshots
-from core.shared.data import Digits, Split
+from core.shared.data import Dataset, Split
 from core.shared.recipes import Recipe, require_rate
 from core.shared.snapshots import Snapshot
 
@@ -50,24 +50,24 @@ class Training:
     def __init__(
         self,
         network: nn.Sequential,
-        digits: Digits,
+        dataset: Dataset,
         recipe: Recipe,
         snapshot: Snapshot | None = None,
     ) -> None:
         """Stand before the first step, or where the snapshot was taken.
 
         Args:
-            network: pixels to logits, on the digits' device; it is trained in place.
-            digits: the data; the test part is never read here.
+            network: pixels to logits, on the device of the data; it is trained in place.
+            dataset: the data; the test part is never read here.
             recipe: how to learn.
             snapshot: of an earlier training of the same network by the same recipe.
         """
-        self.network, self.digits, self.recipe = network, digits, recipe
+        self.network, self.dataset, self.recipe = network, dataset, recipe
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.logits = _quickest(network)
         self.rate = recipe.learning_rate
         self.optimiser = _optimiser(network, recipe)
-        self.images = len(digits.training)
+        self.images = len(dataset.training)
         self.steps_an_epoch = recipe.steps_an_epoch(self.images)
         self.steps = recipe.epochs * self.steps_an_epoch
         apart = max(1, self.steps_an_epoch / POINTS, self.steps / MOST_POINTS)
@@ -109,10 +109,10 @@ class Training:
         Raises: FloatingPointError when a point of the curves is due and no longer finite.
         """
         batch = self._batch()
-        labels = self.digits.training.labels[batch]
+        labels = self.dataset.training.labels[batch]
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate * self.recipe.share(self.step, self.steps)
-        logits = self.logits(self.digits.training.images[batch])
+        logits = self.logits(self.dataset.training.images[batch])
         loss = F.cross_entropy(logits, labels)
         loss.backward()
         self.optimiser.step()
@@ -162,7 +162,7 @@ class Training:
 
         Raises: ValueError when it is of another network.
         """
-        device = self.digits.training.labels.device
+        device = self.dataset.training.labels.device
         weights = _under("network.", snapshot)
         try:
             self.network.load_state_dict(weights)
@@ -190,7 +190,7 @@ class Training:
         if self._order is None or self._order[0] != epoch:
             source = torch.Generator().manual_seed((self.recipe.seed << 16) + epoch + 1)
             order = torch.randperm(self.images, generator=source)
-            self._order = epoch, order.to(self.digits.training.labels.device)
+            self._order = epoch, order.to(self.dataset.training.labels.device)
         size = self.recipe.batch_size
         return self._order[1][place * size : (place + 1) * size]
 
@@ -209,7 +209,7 @@ class Training:
 
     def _add_point(self) -> None:
         last = self.step == self.steps
-        validation = self.digits.validation
+        validation = self.dataset.validation
         count = None if last else WATCHED
         seen = Split(validation.images[:count], validation.labels[:count])
         result = evaluate(self.network, seen)

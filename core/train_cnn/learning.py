@@ -43,7 +43,7 @@ class Lesson:
     def freeze(self) -> State:
         """Look at the training; nothing in it moves by that."""
         training = self.training
-        network, validation = training.network, training.digits.validation
+        network, validation = training.network, training.dataset.validation
         image = validation.images[self.watched : self.watched + 1]
         with torch.no_grad():
             given = networks.outputs(network, image)
@@ -75,7 +75,7 @@ class Lesson:
         seen = None if self.ink is None else centre_by_mass(self.ink)
         if seen is None:
             return None
-        image = torch.from_numpy(seen).to(self.training.digits.validation.images)[None, None]
+        image = torch.from_numpy(seen).to(self.training.dataset.validation.images)[None, None]
         with torch.no_grad():
             return Reading(seen, _array(self.training.network(image)[0].softmax(0)))
 
@@ -113,7 +113,7 @@ def show(lesson: Lesson, index: int) -> None:
 
     Raises: ValueError when there is no such digit.
     """
-    count = len(lesson.training.digits.validation)
+    count = len(lesson.training.dataset.validation)
     if not 0 <= index < count:
         raise ValueError(f"index must be from 0 to {count - 1:,}, got {index!r}")
     lesson.watched = index
@@ -121,7 +121,7 @@ def show(lesson: Lesson, index: int) -> None:
 
 def test(lesson: Lesson) -> tuple[int, float]:
     """Read the 10,000 test digits: the step and the share that was right."""
-    result = evaluate(lesson.training.network, lesson.training.digits.test)
+    result = evaluate(lesson.training.network, lesson.training.dataset.test)
     lesson.tested = lesson.training.step, result.accuracy
     return lesson.tested
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from core.shared import devices
-from core.shared.data import Digits, Split, mnist
+from core.shared.data import Dataset, Split, mnist
 from core.shared.networks import lenet5
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
@@ -135,14 +135,14 @@ def begin(recipe: Recipe, snapshot: Snapshot | None = None) -> Training:
     return Training(network, few_digits(), recipe, snapshot)
 
 
-def few_digits(training: int = 320, others: int = 100) -> Digits:
+def few_digits(training: int = 320, others: int = 100) -> Dataset:
     """The first digits of each part of MNIST."""
     whole = mnist(torch.device("cpu"))
 
     def first(split: Split, count: int) -> Split:
         return Split(split.images[:count], split.labels[:count])
 
-    return Digits(
+    return Dataset(
         first(whole.training, training), first(whole.validation, others), first(whole.test, others)
     )
 

@@ -12,7 +12,7 @@ from sklearn import metrics
 from torch import Tensor, nn
 
 from core.shared import snapshots
-from core.shared.data import Digits, Split
+from core.shared.data import Dataset, Split
 from core.shared.networks import lenet5
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
@@ -23,7 +23,9 @@ from tests.shared.mischief import begin, few_digits
 RECIPE = Recipe(learning_rate=0.02, batch_size=24, epochs=2, seed=5)  # 320 = 13 · 24 + 8
 
 
-def plain_losses(recipe: Recipe, digits: Digits, order: list[Tensor]) -> tuple[list[float], Tensor]:
+def plain_losses(
+    recipe: Recipe, digits: Dataset, order: list[Tensor]
+) -> tuple[list[float], Tensor]:
     """The losses of the textbook loop on the given batches, and the first kernels at its end."""
     network = lenet5(torch.Generator().manual_seed(recipe.seed))
     if recipe.optimiser == "adam":
@@ -63,7 +65,7 @@ def plain_losses(recipe: Recipe, digits: Digits, order: list[Tensor]) -> tuple[l
 def batches(recipe: Recipe) -> list[Tensor]:
     """The indices of every batch, read off the images that the network is shown."""
     training = begin(recipe)
-    digits = training.digits
+    digits = training.dataset
     shown: list[Tensor] = []
     marked = torch.arange(len(digits.training)).float().view(-1, 1, 1, 1).expand(-1, 1, 28, 28)
 
@@ -279,7 +281,7 @@ def test_points_tell_what_was_measured() -> None:
         assert point.training_loss == pytest.approx(weighted, rel=1e-6)
         before = point.step
     assert before == training.steps
-    last = evaluate(training.network, training.digits.validation)
+    last = evaluate(training.network, training.dataset.validation)
     assert training.points[-1].validation_accuracy == last.accuracy
     assert training.points[-1].validation_images == 100
     assert training.points[0].training_loss is None
@@ -302,7 +304,7 @@ def test_steps_on_the_gpu_are_those_of_the_cpu() -> None:
         return Split(split.images.to(device), split.labels.to(device))
 
     digits = there.digits
-    moved = Digits(move(digits.training), move(digits.validation), move(digits.test))
+    moved = Dataset(move(digits.training), move(digits.validation), move(digits.test))
     gpu = Training(there.network.to(device), moved, RECIPE)
     for _ in range(5):  # float32 on both; a step apart by no more than rounding
         assert gpu.advance().item() == pytest.approx(here.advance().item(), rel=1e-3)
