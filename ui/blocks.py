@@ -12,12 +12,19 @@ from jaxtyping import Float, Int
 __all__ = [
     "ACCURACY",
     "LOSS",
+    "SQUARED",
     "Axis",
     "Block",
+    "Histogram",
+    "Line",
     "Maps",
+    "Picture",
     "curves",
+    "dots",
     "drag",
     "figures",
+    "gallery",
+    "histograms",
     "maps",
     "matrix",
     "pack",
@@ -45,6 +52,7 @@ class Axis:
         return f"{100 * (1 - value):g} %" if self.mirrored else f"{value:g}"
 
 
+SQUARED = Axis(title="Squared error", low=0.002, high=0.6, read="{:.3f}")
 LOSS = Axis(title="Loss in nats", low=0.01, high=4, read="{:.3f}")
 ACCURACY = Axis(title="Accuracy", low=0.002, high=1, read="{:.1%}", mirrored=True)
 
@@ -68,7 +76,40 @@ class Maps:
     share: float  # of the board's width, against its neighbours
     range: str  # size and scale in words, under the name
     alt: str
-    ink: bool = False  # black on white, from 0 to high
+    low: float = 0.0  # of "colour": the value that is black
+    look: str = "signed"  # blue below 0, orange above; "ink": black on white; "colour": three maps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Two curves of one run."""
+
+    name: str
+    x: Float[np.ndarray, " n"]
+    training: Float[np.ndarray, " n"]  # NaN is left out
+    validation: Float[np.ndarray, " n"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """How often each value comes, in equal bins."""
+
+    name: str
+    counts: Int[np.ndarray, " b"]
+    low: float
+    high: float
+    words: str  # under the name
+    warn: bool  # whether something is wrong with it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A picture with two words under it."""
+
+    pixels: Float[np.ndarray, "c h w"]  # from 0 to 1
+    name: str
+    words: str
+    tells: int  # what a click on it tells
 
 
 def progress(value: float, text: str, *, warn: bool = False) -> Block:
@@ -82,20 +123,27 @@ def figures(rows: Sequence[tuple[str, str, float]]) -> Block:
 
 
 def curves(
-    axis: Axis,
-    x: Float[np.ndarray, " n"],
-    training: Float[np.ndarray, " n"],
-    validation: Float[np.ndarray, " n"],
-    last: float,
+    axis: Axis, lines: Sequence[Line], last: float, marks: Sequence[tuple[float, str]], now: float
 ) -> Block:
-    """Draw two curves over epochs up to the last one; NaN is left out."""
-    rows = [1 - row if axis.mirrored else row for row in (training, validation)]
-    known = np.concatenate(rows)
+    """Draw runs over epochs.
+
+    Args:
+        axis: of the values.
+        lines: the runs, the one that is looked at first.
+        last: the epoch at which the axis ends.
+        marks: epochs at which something was changed, and what.
+        now: the epoch that is looked at, when it is not the newest; else NaN.
+    """
+    rows = [
+        (line.x, *(1 - row if axis.mirrored else row for row in (line.training, line.validation)))
+        for line in lines
+    ]
+    known = np.concatenate([row for _, *pair in rows for row in pair])
     known = known[np.isfinite(known) & (known > 0)]
     low, high = min([axis.low, *known]), max([axis.high, *known])
     ends = ", ".join(
         f"{name} {axis.read.format(_last(row)).replace('nan', '–')}"
-        for name, row in zip(SERIES, (training, validation), strict=True)
+        for name, row in zip(SERIES, (lines[0].training, lines[0].validation), strict=True)
     )
     words = {
         "kind": "curves",
@@ -108,9 +156,56 @@ def curves(
         "mirrored": axis.mirrored,
         "ticks": [(value, axis.tick(value)) for value in _steps(low, high)],
         "last": last,
-        "n": len(x),
+        "names": [line.name for line in lines],
+        "sizes": [len(line.x) for line in lines],
+        "marks": list(marks),
+        "now": None if math.isnan(now) else now,
     }
-    return Block(words, np.concatenate([x, *rows]))
+    return Block(words, np.concatenate([np.concatenate(each) for each in rows]))
+
+
+def dots(
+    title: str, names: Sequence[str], values: Float[np.ndarray, " n"], low: float, high: float
+) -> Block:
+    """Draw a value for each name on a log axis; it reaches further when a value does."""
+    known = values[np.isfinite(values) & (values > 0)]
+    low, high = min([low, *known]), max([high, *known])
+    words = {
+        "kind": "dots",
+        "span": 6,
+        "title": title,
+        "alt": title + ": " + ", ".join(f"{n} {v:.2g}" for n, v in zip(names, values, strict=True)),
+        "names": list(names),
+        "low": low,
+        "high": high,
+        "ticks": [(value, f"{value:g}") for value in _decades(low, high)],
+    }
+    return Block(words, values)
+
+
+def histograms(title: str, rows: Sequence[Histogram]) -> Block:
+    """Draw a small histogram for each of some layers, each as high as its highest bin."""
+    described = [
+        {name: getattr(row, name) for name in Histogram.__slots__ if name != "counts"}
+        for row in rows
+    ]
+    words = {"kind": "histograms", "span": 12, "title": title, "rows": described}
+    return Block({**words, "bins": len(rows[0].counts)}, np.concatenate([r.counts for r in rows]))
+
+
+def gallery(name: str, title: str, hint: str, pictures: Sequence[Picture], *, span: int) -> Block:
+    """Show pictures in a grid of twelve places; a click on one tells its number."""
+    shapes = [picture.pixels.shape for picture in pictures]
+    words = {
+        "kind": "gallery",
+        "span": span,
+        "name": name,
+        "title": title,
+        "hint": hint,
+        "shape": shapes[0] if shapes else (1, 1, 1),
+        "rows": [(picture.name, picture.words, picture.tells) for picture in pictures],
+    }
+    return Block(words, np.concatenate([p.pixels.ravel() for p in pictures] or [np.empty(0)]))
 
 
 def maps(panels: Sequence[Maps]) -> Block:
@@ -125,16 +220,44 @@ def maps(panels: Sequence[Maps]) -> Block:
     return Block({"kind": "maps", "span": 12, "panels": described}, numbers)
 
 
-def matrix(counts: Int[np.ndarray, "10 10"], title: str, *, span: int) -> Block:
-    """Draw a confusion matrix of ten classes: rows are true, columns are read."""
+def matrix(
+    name: str,
+    counts: Int[np.ndarray, "k k"],
+    classes: Sequence[str],
+    title: str,
+    chosen: tuple[int, int] | None,
+    *,
+    span: int,
+) -> Block:
+    """Draw a confusion matrix: rows are true, columns are read; a click on a cell tells it.
+
+    A click on the chosen cell tells None.
+    """
     right = counts.trace() / max(1, counts.sum())
-    alt = f"{title}; {right:.1%} are on the diagonal"
-    return Block({"kind": "matrix", "span": span, "title": title, "alt": alt}, counts.ravel())
+    words = {
+        "kind": "matrix",
+        "span": span,
+        "name": name,
+        "title": title,
+        "classes": list(classes),
+        "chosen": chosen,
+        "alt": f"{title}; {right:.1%} are on the diagonal",
+    }
+    return Block(words, counts.ravel())
 
 
-def drag(name: str, label: str, lowest: int, highest: int, value: int) -> Block:
-    """Draw a slider that tells its value while it is dragged."""
-    words = {"kind": "drag", "span": 12, "name": name, "label": label}
+def drag(
+    name: str,
+    label: str,
+    lowest: int,
+    highest: int,
+    value: int,
+    names: Sequence[str] | None = None,
+    *,
+    span: int = 12,
+) -> Block:
+    """Draw a slider that tells its value while it is dragged; names say each value in words."""
+    words = {"kind": "drag", "span": span, "name": name, "label": label, "names": names}
     return Block({**words, "lowest": lowest, "highest": highest, "value": value})
 
 
@@ -147,14 +270,22 @@ def pad(name: str, title: str, *, blank: bool, span: int) -> Block:
 
 
 def reading(
-    read: tuple[Float[np.ndarray, "28 28"], Float[np.ndarray, " 10"]] | None,
+    read: tuple[Float[np.ndarray, "c h w"], Float[np.ndarray, " k"]] | None,
+    classes: Sequence[str],
     title: str,
     hint: str,
     *,
     span: int,
 ) -> Block:
-    """Show what a network sees of a digit and its ten probabilities; the hint, where none is."""
-    words = {"kind": "reading", "span": span, "title": title, "hint": hint}
+    """Show what a network sees of an image and its probabilities; the hint, where none is."""
+    words = {
+        "kind": "reading",
+        "span": span,
+        "classes": list(classes),
+        "title": title,
+        "hint": hint,
+        "shape": None if read is None else read[0].shape,
+    }
     if read is None:
         return Block({**words, "offset": None})
     return Block(words, np.concatenate([each.ravel() for each in read]))
@@ -184,6 +315,12 @@ def _steps(low: float, high: float) -> list[float]:
     every = 1 + len(decades) // (2 * MOST_DECADES)
     steps = [digit * 10.0**power for power in decades[::every] for digit in digits]
     return [step for step in steps if low <= step <= high]
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """List the powers of ten between two ends of a log axis, at most about eight."""
+    powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
+    return [10.0**power for power in powers[:: 1 + len(powers) // (2 * MOST_DECADES - 1)]]
 
 
 def _last(values: np.ndarray) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
 import streamlit as st
@@ -10,7 +11,17 @@ from core.shared.engine import Engine, EngineError, View
 from ui import blocks, words
 from ui.blocks import Block
 
-__all__ = ["choose", "seen", "standing", "tell", "transport", "trying"]
+__all__ = [
+    "choose",
+    "curves",
+    "made",
+    "seen",
+    "standing",
+    "take_away",
+    "tell",
+    "transport",
+    "trying",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,7 +55,13 @@ def tell(engine: Engine, run: str, target: str, *values: Any) -> None:
     (engine.post if waiting else engine.ask)(run, target, *values)
 
 
-def transport(section: str, engine: Engine, run: View | None, start: Callable[[], None]) -> None:
+def transport(
+    section: str,
+    engine: Engine,
+    run: View | None,
+    start: Callable[[], None],
+    off: bool = False,
+) -> None:
     """Draw start, stop, pause, resume and step, each in its place, grey where it does nothing."""
     status = run.status if run else ""
     goes_on = status in ("paused", "stopped", "failed", "interrupted")
@@ -62,7 +79,15 @@ def transport(section: str, engine: Engine, run: View | None, start: Callable[[]
         st.button("Stop", icon=":material/stop:", **does(engine.stop))
     else:
         icon, key = ":material/play_arrow:", f"{section}_start"
-        st.button("Start", type="primary", icon=icon, on_click=start, key=key, width=WIDTH)
+        st.button(
+            "Start",
+            type="primary",
+            icon=icon,
+            on_click=start,
+            key=key,
+            width=WIDTH,
+            disabled=off,
+        )
     if goes_on:
         word = "Resume" if status == "paused" else "Continue"
         st.button(word, icon=":material/resume:", **does(engine.resume))
@@ -74,54 +99,119 @@ def transport(section: str, engine: Engine, run: View | None, start: Callable[[]
 
 
 def choose(
-    section: str, engine: Engine, visitor: str, runs: Mapping[str, View], told: Callable[[str], str]
+    section: str,
+    engine: Engine,
+    visitor: str,
+    runs: Mapping[str, View],
+    told: Callable[[str], str],
+    chosen: View | None,
 ) -> None:
     """Let the visitor choose one of their runs, keep it or delete it; the newest comes first.
 
     Args:
-        section: the prefix of the keys.
+        section: the prefix of the keys; {section}_run of the session is the chosen run's name.
         engine: whose runs they are.
         visitor: whose runs they are.
         runs: by name.
         told: says in words what sets a run apart.
+        chosen: the run that is looked at now.
     """
-    chosen = st.selectbox(
-        "Run",
-        list(runs),
-        format_func=told,
-        key=f"{section}_run",
-        placeholder="no run yet",
-        disabled=not runs,
-        label_visibility="collapsed",
-        width=370,
-        persist_state="session",
-    )
-    run = runs.get(chosen or "")
+    # With a new run comes a new box: what an older one still tells must not choose against it.
+    key = f"{section}_box_{next(iter(runs), '')}"
+    if chosen:
+        st.session_state[key] = chosen.run
+    with st.container(key=f"{section}_run", width=330):
+        st.selectbox(
+            "Run",
+            list(runs),
+            format_func=told,
+            key=key,
+            on_change=_choose,
+            args=(f"{section}_run", key),
+            placeholder="no run yet",
+            disabled=not runs,
+            label_visibility="collapsed",
+        )
     usage = engine.usage(visitor)
     full = usage.taken > NEARLY * usage.quota
     word, icon = ("Nearly full", "warning") if full else ("Keep", "inventory_2")
-    with st.popover(word, icon=f":material/{icon}:", disabled=run is None):
+    with st.popover(word, icon=f":material/{icon}:", disabled=chosen is None):
         taken, quota = words.size(usage.taken), words.size(usage.quota)
         st.markdown(f"Your runs take **{taken}** of {quota} on the server.")
         going = usage.next_to_go
         if going:
             name = told(going.run) if going.run in runs else "one of another panel"
             st.markdown(f"When they are full, the oldest that is not kept goes first: {name}.")
-        if run:
+        if chosen:
             st.toggle(
                 "Keep the chosen run",
-                run.pinned,
-                key=f"{section}_pinned_{run.run}_{run.pinned}",
+                chosen.pinned,
+                key=f"{section}_pinned_{chosen.run}_{chosen.pinned}",
                 on_change=trying,
-                args=(engine.pin, run.run, not run.pinned),
+                args=(engine.pin, chosen.run, not chosen.pinned),
             )
             st.button(
                 "Delete the chosen run for good",
                 icon=":material/delete:",
                 key=f"{section}_delete",
                 on_click=trying,
-                args=(engine.delete, run.run),
+                args=(engine.delete, chosen.run),
             )
+
+
+def _choose(name: str, key: str) -> None:
+    st.session_state[name] = st.session_state[key]
+
+
+def made(old: Any, name: str, value: Any) -> tuple[Any, str]:
+    """Make a config with one thing changed; None and a sentence when there is no such one."""
+    if getattr(old, name) == value:
+        return None, f"It has this {name.replace('_', ' ')} already."
+    try:
+        return replace(old, **{name: value}), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+def curves(engine: Engine, run: str, target: str) -> Any:
+    """Give the curves of a run: of its newest state, or of its newest snapshot by the target.
+
+    Raises: EngineError when it has none yet.
+    """
+    view = engine.view(run)
+    return view.state.curves if view.state else engine.recall(run, target, view.version)
+
+
+def take_away(
+    section: str, engine: Engine, view: View, export: str, film: str, *arguments: Any
+) -> None:
+    """Draw two buttons that download a run and its film, made only when they are pressed."""
+
+    def make(target: str, *given: Any) -> bytes:
+        try:
+            content: bytes = engine.recall(view.run, target, *given)
+        except EngineError as error:
+            raise RuntimeError(str(error)) from error
+        return content
+
+    st.download_button(
+        "The run as a zip",
+        lambda: make(export, view.version),
+        f"run-{view.run}.zip",
+        "application/zip",
+        key=f"{section}_export",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+    st.download_button(
+        "Film of its maps",
+        lambda: make(film, *arguments, view.version),
+        f"run-{view.run}.gif",
+        "image/gif",
+        key=f"{section}_film",
+        icon=":material/movie:",
+        on_click="ignore",
+    )
 
 
 def _seen(engine: Engine, command: Callable[[str], None], run: View) -> None:
@@ -142,13 +232,15 @@ STANDS = {
 }
 
 
-def standing(view: View | None) -> Block:
-    """Say how a run stands: progress, place in the line, or why it failed."""
+def standing(view: View | None, ending: str = "") -> Block:
+    """Say how a run stands: progress, place in the line, how it ended, or why it failed."""
     status = view.status if view else ""
     if view and status == "waiting" and view.place:
         text = f"Waiting for memory on the device: place {view.place} in the line."
     else:
         text = view.failure if view and status == "failed" else STANDS[status]
+    if status == "finished" and ending:
+        text = f"{text} {ending}"
     if view and view.note:
         text = f"{text} {view.note}"
     return blocks.progress(view.progress if view else 0, text, warn=status == "failed")

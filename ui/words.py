@@ -8,9 +8,14 @@ from jaxtyping import Float
 
 from core.shared.layers import Layer
 
-__all__ = ["choices", "duration", "pair", "size", "table", "tested"]
+__all__ = ["a", "choices", "duration", "pair", "size", "spaced", "table", "tested"]
 
 LARGE = 10.0  # nats; such a loss needs no third decimal
+
+
+def a(noun: str) -> str:
+    """Put the article before a noun or a digit: "a 3", "an 8", "an image"."""
+    return f"an {noun}" if noun[:1].lower() in "aeiou8" else f"a {noun}"
 
 
 def choices(values: Sequence[object]) -> str:
@@ -43,15 +48,33 @@ def size(count: int) -> str:
     return f"{count / 2**20:,.1f}".removesuffix(".0") + " MB"
 
 
+def spaced(name: str) -> str:
+    """Say a field's name as words: "learning rate"."""
+    return name.replace("_", " ")
+
+
 def table(layers: Sequence[Layer]) -> str:
-    """Write a network's layers as a Markdown table, the parameters as sums."""
+    """Write a network's layers as a Markdown table, all with their arithmetic."""
     rows = [
-        f"| **{layer.name}** | {layer.kind} → {'×'.join(map(str, layer.shape))} "
-        f"| {layer.formula} = {layer.parameters:,} |"
+        f"| **{layer.name}** | {layer.kind} | {'×'.join(map(str, layer.shape))} | {layer.size} "
+        f"| {_sum(layer.formula, layer.parameters)} "
+        f"| {_sum(layer.multiply_adds_formula, layer.multiply_adds)} | {layer.field} |"
         for layer in layers
     ]
-    total = f"| | | **{sum(layer.parameters for layer in layers):,}** |"
-    return "\n".join(["| layer | what it does → output | parameters |", "|-|-|-|", *rows, total])
+    parameters = sum(layer.parameters for layer in layers)
+    products = sum(layer.multiply_adds for layer in layers)
+    return "\n".join(
+        [
+            "| layer | what it does | output | its side | parameters | multiply-adds | sees |",
+            "|-|-|-|-|-|-|-|",
+            *rows,
+            f"| | | | | **{parameters:,}** | **{products:,}** | |",
+        ]
+    )
+
+
+def _sum(formula: str, value: int) -> str:
+    return f"{formula} = {value:,}" if formula else "–"
 
 
 def tested(result: tuple[int, float] | None) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image
 
-__all__ = ["centre_by_mass"]
+__all__ = ["centre_by_mass", "fit"]
 
 SIDE, BOX = 28, 20
 FAINT = 0.05  # ink below this share of black is none
@@ -24,8 +24,7 @@ def centre_by_mass(
     Source: LeCun, Bottou, Bengio, Haffner 1998, section III.A, "the images were centered in a
     28 by 28 image by computing the center of mass of the pixels".
     """
-    if not (np.isfinite(ink).all() and ink.min(initial=0) >= 0 and ink.max(initial=0) <= 1):
-        raise ValueError("ink must be numbers from 0 to 1")
+    _check(ink)
     rows, columns = np.nonzero(ink > FAINT)
     if not len(rows):
         return None
@@ -42,3 +41,25 @@ def centre_by_mass(
     field = np.zeros((SIDE, SIDE), dtype=np.float32)
     field[top : top + height, left : left + width] = digit
     return field
+
+
+def fit(ink: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "28 28"] | None:
+    """Scale a whole drawing to 28×28 and leave it where it is.
+
+    Args:
+        ink: from 0 to 1, of any size.
+
+    Returns: the mean of what each pixel covers; None where nothing is drawn.
+    Raises: ValueError when a value is outside [0, 1] or not a number.
+    """
+    _check(ink)
+    if not (ink > FAINT).any():
+        return None
+    small = Image.fromarray(ink.astype(np.float32)).resize((SIDE, SIDE), Image.Resampling.BOX)
+    fitted: Float[np.ndarray, "28 28"] = np.clip(np.asarray(small), 0, 1)
+    return fitted
+
+
+def _check(ink: Float[np.ndarray, "h w"]) -> None:
+    if not (np.isfinite(ink).all() and ink.min(initial=0) >= 0 and ink.max(initial=0) <= 1):
+        raise ValueError("ink must be numbers from 0 to 1")

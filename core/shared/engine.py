@@ -122,21 +122,33 @@ class Engine:
 
     # Long work
 
-    def submit(self, function: str, config: Any, *, visitor: str) -> str:
+    def submit(
+        self, function: str, config: Any, *, visitor: str, origin: tuple[str, int] | None = None
+    ) -> str:
         """Start long work.
 
         Args:
             function: "module:function", a generator function of one config.
             config: its frozen config, a dataclass of JSON values.
             visitor: who asks; the run belongs to them.
+            origin: another run and one of its kept steps, to go on from there; None starts anew.
 
         Returns: the run's name.
-        Raises: ValueError when the config is none; EngineError when the server's disk is full.
+        Raises: ValueError when the config is none, or the step was not kept; KeyError when there is
+            no such other run; EngineError when the server's disk is full.
         """
         if not is_dataclass(config) or isinstance(config, type):
             raise ValueError(f"config must be a dataclass of JSON values, got {config!r}")
+        with self._lock:
+            source = self._records[origin[0]].manifest if origin else None
         try:
             manifest = runs.create(self.folder, visitor, function, asdict(config))
+            if source and origin:
+                try:
+                    runs.branch(self.folder, source, origin[1], manifest)
+                except (OSError, ValueError):
+                    runs.delete(self.folder, manifest)
+                    raise
         except OSError as error:
             raise EngineError(f"The server cannot keep a run: {error.strerror}.") from error
         with self._lock:
@@ -256,6 +268,16 @@ class Engine:
             given, worker = pickle.dumps(arguments), self._idlest()
             call = self._ask(Call(next(self._numbers), target, None, given, worker, shared=True))
         return self._answer(call, seconds)
+
+    def recall(self, run: str, target: str, *arguments: Any, seconds: float = ANSWER) -> Any:
+        """Call a function on what a run has kept: its config, its folder, and the arguments.
+
+        Raises: EngineError as `call`; KeyError when there is no such run.
+        """
+        with self._lock:
+            manifest = self._records[run].manifest
+        where = (manifest.config, self._folder(manifest))
+        return self.call(target, *where, *arguments, seconds=seconds)
 
     def ask(self, run: str, target: str, *arguments: Any, seconds: float = ANSWER) -> Any:
         """Call a function on a run's living thing, between two of its steps or after its end.

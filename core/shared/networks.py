@@ -1,157 +1,138 @@
-"""LeNet-5 as its paper has it, and the arithmetic of any chain of layers."""
+"""Networks built from their tables, with starting weights and dropout from named sources."""
 
+import math
 from collections import OrderedDict
-from collections.abc import Callable
 
+import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from core.shared.layers import Layer
+from core.shared.arithmetic import arithmetic
+from core.shared.blocks import Dropout, parts_of
+from core.shared.layers import INITIALISATIONS, Row, parse
+from core.shared.lenet import LeNet5, Normalise, Squash, TableConv
 
-__all__ = ["LeNet5", "Normalise", "Squash", "Subsample", "TableConv", "lenet5", "outputs", "table"]
+__all__ = [
+    "Dropout",
+    "LeNet5",
+    "Squash",
+    "build",
+    "initialise",
+    "lenet5",
+    "outputs",
+    "reseed",
+]
 
-A, S = 1.7159, 2 / 3  # of the squashing function
-
-# Which maps of S2 each map of C3 sees: LeCun et al. 1998, Table I, a row for each map of C3.
-CONNECTIONS = (
-    (0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5),
-    (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5),
-    (0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5),
-    (0, 1, 2, 3, 4, 5),
-)  # fmt: skip
-
-
-class Normalise(nn.Module):
-    """Pad with paper and shift to zero mean, unit variance: the first layer of a network."""
-
-    def __init__(self, padding: int, mean: float, deviation: float) -> None:
-        super().__init__()
-        self.padding, self.mean, self.deviation = padding, mean, deviation
-
-    def forward(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c H W"]:
-        """Pixels from 0 to 1 in, normalised values out."""
-        padded = F.pad(pixels, (self.padding,) * 4)
-        return padded.sub(self.mean).div_(self.deviation)
+SMALL = 0.01  # the standard deviation of the "small" start
 
 
-class Squash(nn.Module):
-    """The paper's squashing function, f(a) = A tanh(S a).
-
-    Source: LeCun et al. 1998, equation 6 and appendix A: A = 1.7159, S = 2/3, so that f(±1) = ±1.
-    """
-
-    def forward(self, sums: Tensor) -> Tensor:
-        """Apply f to each weighted sum."""
-        return torch.tanh(sums * S).mul(A)
-
-
-class Subsample(nn.Module):
-    """Average each 2×2 window, times a trained coefficient, plus a trained bias, for each map.
-
-    Source: LeCun et al. 1998, section II.B, layer S2. The paper adds the four values; their mean
-    differs by a factor of four, which the coefficient takes up.
-    """
-
-    def __init__(self, maps: int) -> None:
-        super().__init__()
-        self.coefficient = nn.Parameter(torch.ones(maps, 1, 1))
-        self.bias = nn.Parameter(torch.zeros(maps, 1, 1))
-
-    def forward(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c H W"]:
-        """Halve both sides."""
-        return torch.addcmul(self.bias, F.avg_pool2d(maps, 2), self.coefficient)
-
-    def scaled(
-        self, maps: Float[Tensor, "n c h w"], of: float, to: float
-    ) -> Float[Tensor, "n c H W"]:
-        """Do the same with a coefficient and a bias that are so many times larger."""
-        return torch.addcmul(self.bias * to, F.avg_pool2d(maps, 2), self.coefficient * of)
-
-
-class TableConv(nn.Conv2d):
-    """A 5×5 convolution whose output maps each see only the input maps of the paper's Table I."""
-
-    table: Tensor
-
-    def __init__(self) -> None:
-        super().__init__(6, 16, 5)
-        table = torch.zeros(16, 6, 1, 1)
-        for row, seen in enumerate(CONNECTIONS):
-            table[row, list(seen)] = 1
-        self.register_buffer("table", table, persistent=False)
-
-    def forward(self, maps: Float[Tensor, "n 6 h w"]) -> Float[Tensor, "n 16 H W"]:
-        """Convolve by the weights that the table connects; the others are never used or trained."""
-        return F.conv2d(maps, self.weight * self.table, self.bias)
-
-
-class LeNet5(nn.Sequential):
-    """LeNet-5 as a chain of its layers, with a quicker way to the same logits for training."""
-
-    def __init__(self) -> None:
-        shift = Normalise(padding=2, mean=0.1, deviation=0.28)
-        c1, c3 = nn.Conv2d(1, 6, 5), TableConv()
-        s2, s4 = Subsample(6), Subsample(16)
-        c5, f6, output = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
-        super().__init__(
-            OrderedDict(
-                normalise=shift,
-                C1=nn.Sequential(c1, Squash()),
-                S2=nn.Sequential(s2, Squash()),
-                C3=nn.Sequential(c3, Squash()),
-                S4=nn.Sequential(s4, Squash()),
-                C5=nn.Sequential(nn.Flatten(), c5, Squash()),
-                F6=nn.Sequential(f6, Squash()),
-                output=output,
-            )
-        )
-        self._layers = shift, c1, s2, c3, s4, c5, f6, output
-
-    def at_once(self, pixels: Float[Tensor, "n 1 28 28"]) -> Float[Tensor, "n 10"]:
-        """Compute all layers without what is between them: pixels from 0 to 1 in, logits out.
-
-        The chain passes again and again over every map, to normalise it and to scale it before and
-        after tanh. Here these factors go into the small weights: the same function, fewer passes.
-        """
-        shift, c1, s2, c3, s4, c5, f6, output = self._layers
-        weight = c1.weight * (S / shift.deviation)
-        bias = torch.add(c1.get_parameter("bias") * S, weight.sum((1, 2, 3)), alpha=-shift.mean)
-        x = F.conv2d(pixels, weight, bias, padding=shift.padding).tanh_()
-        x = s2.scaled(x, A * S, S).tanh_()
-        x = F.conv2d(x, c3.weight * (c3.table * (A * S)), c3.get_parameter("bias") * S).tanh_()
-        x = s4.scaled(x, A * S, S).tanh_()
-        x = F.linear(x.flatten(1), c5.weight * (A * S), c5.bias * S).tanh_()
-        x = F.linear(x, f6.weight * (A * S), f6.bias * S).tanh_()
-        return F.linear(x, output.weight * A, output.bias)
-
-
-def lenet5(source: torch.Generator) -> LeNet5:
-    """Build LeNet-5 for 28×28 digits: pixels (n, 1, 28, 28) to logits (n, 10), 60,850 parameters.
-
-    Layers C1 to F6 are the paper's, Table I and trained subsampling included; C5, a convolution of
-    5×5 maps by 5×5 kernels, is written as the fully connected layer that it then is. Two things are
-    not the paper's: the output is a linear layer for a softmax instead of radial basis functions,
-    and weights start with variance 1/fan-in.
+def build(
+    network: str,
+    source: torch.Generator,
+    *,
+    shape: tuple[int, int, int] = (1, 28, 28),
+    classes: int = 10,
+    mean: float = 0.1,
+    deviation: float = 0.28,
+    initialisation: str = "lecun",
+    dropout: float = 0.0,
+) -> nn.Sequential:
+    """Build a network: pixels from 0 to 1 in, logits out.
 
     Args:
+        network: "lenet5" is the paper's, anything else a table as `layers.parse` reads it.
         source: draws the starting weights.
+        shape: of one image, channels first.
+        classes: that the output tells apart.
+        mean, deviation: of the pixels, to normalise them by.
+        initialisation: of the weights, as `initialise` knows it.
+        dropout: the share of dropout after each hidden fully connected layer without its own.
 
-    Source: LeCun, Bottou, Bengio, Haffner 1998, section II.B; for the start LeCun, Bottou, Orr,
-    Müller 1998, "Efficient BackProp", section 4.6.
+    Returns: a chain of "normalise", a child for each row, "conv1", "max2", and "output". The
+        weights of a "conv3" are conv3.0.weight, of an "fc4" fc4.1.weight, as it flattens first.
+    Raises: ValueError when the table cannot be read or built, or a value is outside its range.
     """
-    network = LeNet5()
-    for layer in network.modules():
-        if isinstance(layer, (nn.Conv2d, nn.Linear)):
-            fan_in = torch.full((len(layer.weight), 1), float(layer.weight[0].numel()))
-            if isinstance(layer, TableConv):
-                fan_in = 25 * layer.table.sum(1).view(-1, 1)
-            with torch.no_grad():
-                layer.weight.view(len(layer.weight), -1).uniform_(-1, 1, generator=source)
-                layer.weight.view(len(layer.weight), -1).mul_((3 / fan_in).sqrt())
-                layer.get_parameter("bias").zero_()
+    arithmetic(network, shape, classes)  # refuses what cannot be built
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must be from 0 to below 1, got {dropout!r}")
+    if network == "lenet5":
+        built: nn.Sequential = lenet5(
+            source,
+            channels=shape[0],
+            classes=classes,
+            mean=mean,
+            deviation=deviation,
+            initialisation=initialisation,
+        )
+        built = _dropping(built, dropout) if dropout else built
+    else:
+        with torch.random.fork_rng(devices=[]):  # torch's own start draws from the global source
+            built = _chain(Normalise(0, mean, deviation), parse(network), shape, classes, dropout)
+        initialise(built, source, initialisation)
+    reseed(built, 0)
+    return built
+
+
+def lenet5(
+    source: torch.Generator,
+    *,
+    channels: int = 1,
+    classes: int = 10,
+    mean: float = 0.1,
+    deviation: float = 0.28,
+    initialisation: str = "lecun",
+) -> LeNet5:
+    """Build LeNet-5; the arguments are those of `build`, and `channels` of one image."""
+    with torch.random.fork_rng(devices=[]):
+        network = LeNet5(channels, classes, mean, deviation)
+    initialise(network, source, initialisation)
     return network
+
+
+def initialise(network: nn.Module, source: torch.Generator, way: str = "lecun") -> None:
+    """Draw the weights of each convolution and fully connected layer, and set its bias to 0.
+
+    Args:
+        source: draws the weights, in the order of the modules.
+        way: "lecun" draws uniformly with variance 1/fan-in, "glorot" with 2/(fan-in + fan-out),
+            "he" with 2/fan-in; "small" normally with σ = 0.01; "zeros" draws nothing.
+
+    Raises: ValueError when there is no such way.
+
+    Source: LeCun, Bottou, Orr, Müller 1998, "Efficient BackProp", section 4.6; Glorot, Bengio 2010,
+    equation 16; He et al. 2015, arXiv:1502.01852, equation 10, here uniform.
+    """
+    if way not in INITIALISATIONS:
+        known = ", ".join(INITIALISATIONS)
+        raise ValueError(f'initialisation must be one of {known}, got "{way}"')
+    for layer in network.modules():
+        if not isinstance(layer, (nn.Conv2d, nn.Linear)):
+            continue
+        weight = layer.weight.detach()
+        fan_in, fan_out = _fans(layer)
+        if way == "zeros":
+            weight.zero_()
+        elif way == "small":
+            weight.normal_(0, SMALL, generator=source)
+        else:
+            bound = {"lecun": 3 / fan_in, "glorot": 6 / (fan_in + fan_out), "he": 6 / fan_in}[way]
+            weight.uniform_(-1, 1, generator=source).mul_(bound.sqrt())
+        if layer.bias is not None:
+            layer.bias.detach().zero_()
+
+
+def reseed(network: nn.Module, seed: int) -> None:
+    """Begin the masks that belong to this seed, in each dropout another stream.
+
+    Args:
+        seed: not below 0; the next masks depend on it, the shapes and the device alone.
+    """
+    dropouts = [layer for layer in network.modules() if isinstance(layer, Dropout)]
+    for index, layer in enumerate(dropouts):
+        # torch's generator on the CPU reads only the lower half of a seed: mix all into both.
+        mixed = np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)
+        layer.reseed(int(mixed[0]))
 
 
 def outputs(network: nn.Sequential, images: Float[Tensor, "n c h w"]) -> dict[str, Tensor]:
@@ -164,54 +145,39 @@ def outputs(network: nn.Sequential, images: Float[Tensor, "n c h w"]) -> dict[st
     return kept
 
 
-def table(network: nn.Sequential, shape: tuple[int, int, int] = (1, 28, 28)) -> tuple[Layer, ...]:
-    """Describe each layer that has parameters: its output's shape and its parameters as a sum.
-
-    Args:
-        network: a chain of named layers.
-        shape: of one image, channels first.
-    """
-    with torch.no_grad():
-        given = outputs(network, torch.zeros(1, *shape, device=_home(network)))
-    rows = []
-    for name, block in network.named_children():
-        for layer in block.modules():
-            for kind, describe in DESCRIPTIONS.items():
-                if type(layer) is kind:
-                    words, formula, count = describe(layer)
-                    rows.append(Layer(name, words, tuple(given[name].shape[1:]), count, formula))
-    return tuple(rows)
+def _dropping(network: nn.Sequential, dropout: float) -> nn.Sequential:
+    """Put dropout behind C5 and F6 of LeNet-5, which then has no way to compute all at once."""
+    parts = OrderedDict(network.named_children())
+    for name in ("C5", "F6"):
+        parts[name] = nn.Sequential(*parts[name].children(), Dropout(dropout))
+    return nn.Sequential(parts)
 
 
-def _convolution(layer: nn.Conv2d) -> tuple[str, str, int]:
-    side, into, out = layer.kernel_size[0], layer.in_channels, layer.out_channels
-    words = f"convolution {side}×{side}"
-    return words, f"{side}·{side}·{into}·{out} + {out}", side * side * into * out + out
+def _chain(
+    shift: Normalise,
+    rows: tuple[Row, ...],
+    shape: tuple[int, int, int],
+    classes: int,
+    dropout: float,
+) -> nn.Sequential:
+    """Chain the rows; each is made for what the one before gives for an empty image."""
+    parts: OrderedDict[str, nn.Module] = OrderedDict(normalise=shift)
+    value = torch.zeros(1, *shape)
+    for number, row in enumerate(rows, 1):
+        share = row.dropout or (dropout if row.kind == "fc" else 0)
+        part = nn.Sequential(*parts_of(row, value), *([Dropout(share)] if share else []))
+        parts[f"{row.kind}{number}"] = part
+        with torch.no_grad():
+            value = part.eval()(value)
+    parts["output"] = nn.Sequential(nn.Flatten(), nn.Linear(value.numel(), classes))
+    return nn.Sequential(parts).train()
 
 
-def _connected(layer: TableConv) -> tuple[str, str, int]:
-    pairs = int(layer.table.sum())
-    words = f"convolution 5×5, {pairs} of the 96 pairs of maps"
-    return words, f"5·5·{pairs} + 16", 25 * pairs + 16
-
-
-def _subsampling(layer: Subsample) -> tuple[str, str, int]:
-    maps = len(layer.bias)
-    return "mean of 2×2, times a coefficient, plus a bias", f"{maps} + {maps}", 2 * maps
-
-
-def _linear(layer: nn.Linear) -> tuple[str, str, int]:
-    into, out = layer.in_features, layer.out_features
-    return "fully connected", f"{into}·{out} + {out}", into * out + out
-
-
-DESCRIPTIONS: dict[type[nn.Module], Callable[..., tuple[str, str, int]]] = {
-    nn.Conv2d: _convolution,
-    TableConv: _connected,
-    Subsample: _subsampling,
-    nn.Linear: _linear,
-}
-
-
-def _home(network: nn.Module) -> torch.device:
-    return next(network.parameters()).device
+def _fans(layer: nn.Conv2d | nn.Linear) -> tuple[Tensor, Tensor]:
+    """Count how many values each weight's output takes in, and to how many its input goes."""
+    if isinstance(layer, TableConv):
+        area = math.prod(layer.kernel_size)
+        return area * layer.table.sum(1, keepdim=True), area * layer.table.sum(0, keepdim=True)
+    groups = layer.groups if isinstance(layer, nn.Conv2d) else 1
+    fan_in, goes = layer.weight[0].numel(), layer.weight[:, 0].numel() / groups
+    return torch.tensor(float(fan_in)), torch.tensor(goes)

@@ -4,83 +4,172 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["OPTIMISERS", "SCHEDULES", "Recipe"]
+__all__ = [
+    "INITIALISATIONS",
+    "LOSSES",
+    "MOVABLE",
+    "OPTIMISERS",
+    "SCHEDULES",
+    "WITH_MOMENTUM",
+    "Recipe",
+]
 
-OPTIMISERS = ("nesterov", "momentum", "adam")
-SCHEDULES = ("linear", "constant")
-RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # those that a slider offers
-DECAYS = (0.0, 0.0001, 0.0003, 0.001, 0.003, 0.01)
-BATCHES = (8, 16, 32, 64, 128, 256, 512)
-WARM_UP = 0.05  # of the steps, in which the linear schedule rises to the full rate
+OPTIMISERS = ("nesterov", "momentum", "sgd", "adagrad", "rmsprop", "adam", "adamw")
+WITH_MOMENTUM = ("nesterov", "momentum", "adam", "adamw")
+SCHEDULES = ("linear", "constant", "warm-up", "cosine", "one-cycle", "step")
+LOSSES = ("cross-entropy", "squared")
+INITIALISATIONS = ("lecun", "glorot", "he", "small", "zeros")
+MOVABLE = ("learning_rate", "momentum", "weight_decay", "batch_size")  # also while a run is live
+RATES = (0.0001, 0.0003, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0)
+MOMENTA = (0.5, 0.8, 0.9, 0.95, 0.99)  # these are what sliders offer
+DECAYS = (0.0, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03)
+BATCHES = (1, 8, 16, 32, 64, 128, 256, 512, 1000, 5000)
+WARM_UP = 0.05  # of the steps, in which a schedule that warms up rises to the full rate
+RISING, FIRST, LAST = 0.3, 1 / 25, 1e-4 / 25  # of the one-cycle schedule: share of steps, of rate
+DROP, DROPS = 0.1, 3  # the step schedule has so many parts, each with a tenth of the rate before
 LARGEST_RATE, LARGEST_BATCH, MOST_EPOCHS, LAST_SEED = 10.0, 10_000, 100, 2**31 - 1
+MOST_IMAGES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """What to do with a network and its data.
 
+    data: the data set's name, see `core.shared.datasets`.
+    images: training images that are used; 0 for all.
+    network: "lenet5", or a layer table in its text form, see `core.shared.layers`.
+    initialisation: of the weights, see `core.shared.networks.build`.
+    dropout: share of the hidden fully connected units that a step leaves out.
+    loss: "cross-entropy" of the softmax, or "squared", ½ Σ (σ(z) − y)² over the classes.
+    smoothing: share of the label that is spread evenly over all classes.
     learning_rate: η, the rate at its highest.
-    batch_size: images a step.
-    optimiser: "momentum" is SGD with momentum 0.9, "nesterov" the same looking ahead, "adam" is
-        Adam with β = 0.9, 0.999.
-    schedule: "linear" warms up over a twentieth of the steps, then falls to 0; "constant" stays.
-    weight_decay: λ, times the weights is added to their gradient (L2).
+    momentum: μ of "momentum" and "nesterov", β₁ of "adam" and "adamw"; the others have none.
+    batch_size: images a step; all that there are, if it is larger.
+    optimiser: one of OPTIMISERS, with torch's defaults for what is not said here.
+    schedule: "constant"; "warm-up" rises over a twentieth of the steps and stays; "linear" rises
+        likewise, then falls to 0; "cosine" falls to 0 along half a cosine; "one-cycle" rises from
+        1/25 of η over three tenths of the steps and falls to almost 0, both along half a cosine;
+        "step" falls to a tenth after each third.
+    weight_decay: λ, times the weights is added to their gradient (L2); "adamw" shrinks the weights
+        by η λ instead.
+    l1: times the sign of each weight is added to its gradient.
     epochs: passes over the training images.
-    seed: of the weights at the start and of the order of the images.
+    patience: epochs without a lower validation loss, after which the run ends with the best
+        weights; 0 for never.
+    seed: of the weights at the start, of the order of the images and of dropout.
 
     Raises: ValueError when a value is outside its range.
     """
 
+    data: str = "mnist"
+    images: int = 0
+    network: str = "lenet5"
+    initialisation: str = "lecun"
+    dropout: float = 0.0
+    loss: str = "cross-entropy"
+    smoothing: float = 0.0
     learning_rate: float = 0.1
+    momentum: float = 0.9
     batch_size: int = 64
     optimiser: str = "nesterov"
     schedule: str = "linear"
     weight_decay: float = 0.001
+    l1: float = 0.0
     epochs: int = 3
+    patience: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Check each value."""
-        require_rate(self.learning_rate)
-        if not 0 <= self.weight_decay <= 1:
-            raise ValueError(f"weight_decay must be from 0 to 1, got {self.weight_decay!r}")
-        for name, lowest, highest in (
+        if not 0 < self.learning_rate <= LARGEST_RATE:  # also refuses NaN
+            raise ValueError(
+                f"learning_rate must be above 0 and at most {LARGEST_RATE:g}, "
+                f"got {self.learning_rate!r}"
+            )
+        if not 0 < self.momentum < 1:
+            raise ValueError(f"momentum must be above 0 and below 1, got {self.momentum!r}")
+        for name, highest in (
+            ("weight_decay", 1.0),
+            ("l1", 1.0),
+            ("dropout", 0.9),
+            ("smoothing", 0.9),
+        ):
+            if not 0 <= getattr(self, name) <= highest:
+                raise ValueError(
+                    f"{name} must be from 0 to {highest:g}, got {getattr(self, name)!r}"
+                )
+        for name, lowest, most in (
+            ("images", 0, MOST_IMAGES),
             ("batch_size", 1, LARGEST_BATCH),
             ("epochs", 1, MOST_EPOCHS),
+            ("patience", 0, MOST_EPOCHS),
             ("seed", 0, LAST_SEED),
         ):
             value = getattr(self, name)
-            if not isinstance(value, int) or not lowest <= value <= highest:
+            if not isinstance(value, int) or not lowest <= value <= most:
                 raise ValueError(
-                    f"{name} must be a whole number from {lowest} to {highest}, got {value!r}"
+                    f"{name} must be a whole number from {lowest} to {most}, got {value!r}"
                 )
-        for name, known in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES)):
+        for name, known in (
+            ("optimiser", OPTIMISERS),
+            ("schedule", SCHEDULES),
+            ("loss", LOSSES),
+            ("initialisation", INITIALISATIONS),
+        ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {known}, got {getattr(self, name)!r}")
+        if self.loss == "squared" and self.smoothing:
+            raise ValueError(f"smoothing must be 0 with the squared error, got {self.smoothing!r}")
 
     def share(self, step: int, steps: int) -> float:
-        """Tell which share of the learning rate is used in a step, counted from 0, of so many."""
-        if self.schedule == "constant":
-            return 1.0
+        """Tell which share of the learning rate is used in a step, counted from 0, of so many.
+
+        Source: for "one-cycle" Smith and Topin 2019, arXiv:1708.07120, with torch's defaults; for
+        "cosine" Loshchilov and Hutter 2017, arXiv:1608.03983, equation 5, without restarts.
+        """
         rise = max(1, round(WARM_UP * steps))
-        return min((step + 1) / rise, (steps - step) / max(1, steps - rise))
+        match self.schedule:
+            case "warm-up":
+                return min((step + 1) / rise, 1.0)
+            case "linear":
+                return min((step + 1) / rise, (steps - step) / max(1, steps - rise))
+            case "cosine":
+                return _half_cosine(1, 0, step / steps)
+            case "one-cycle":
+                top = RISING * steps - 1
+                if step <= top:
+                    return _half_cosine(FIRST, 1, step / top)
+                return _half_cosine(1, LAST, (step - top) / (steps - 1 - top))
+            case "step":
+                return float(DROP ** (step // math.ceil(steps / DROPS)))
+        return 1.0
 
     def plan(self, images: int) -> str:
         """Say what a run over so many images will do."""
         steps = self.epochs * self.steps_an_epoch(images)
-        way = "constant" if self.schedule == "constant" else "rising, then falling to 0"
-        return f"{steps:,} steps of {self.batch_size} images; η = {self.learning_rate:g}, {way}"
+        size = min(self.batch_size, images)
+        return f"{steps:,} step{'s' * (steps > 1)} of {size:,} image{'s' * (size > 1)}"
 
     def differs(self, names: Mapping[str, str]) -> str:
         """Say in a few words how to learn: the rate, and what else is not as it is by default."""
         told = [f"η {self.learning_rate:g}"]
         usual = Recipe()
         for name, said in (
+            ("network", names.get(self.network, "own table")),
+            ("data", names.get(self.data, "own pictures")),
+            ("images", f"{self.images:,} images"),
             ("batch_size", f"batch {self.batch_size}"),
             ("epochs", f"{self.epochs} epoch{'s' if self.epochs > 1 else ''}"),
-            ("optimiser", names[self.optimiser]),
-            ("schedule", f"η {names[self.schedule]}"),
+            ("optimiser", names.get(self.optimiser, self.optimiser)),
+            ("momentum", f"μ {self.momentum:g}"),
+            ("schedule", f"η {names.get(self.schedule, self.schedule)}"),
             ("weight_decay", f"λ {self.weight_decay:g}"),
+            ("l1", f"L1 {self.l1:g}"),
+            ("dropout", f"dropout {self.dropout:g}"),
+            ("smoothing", f"smoothing {self.smoothing:g}"),
+            ("loss", "squared error"),
+            ("initialisation", f"start {names.get(self.initialisation, self.initialisation)}"),
+            ("patience", f"patience {self.patience}"),
             ("seed", f"seed {self.seed}"),
         ):
             if getattr(self, name) != getattr(usual, name):
@@ -90,13 +179,30 @@ class Recipe:
     def formula(self, images: int) -> tuple[str, ...]:
         """Write λ and the learning rate of step t as LaTeX, with this recipe's numbers in it."""
         decay = rf"\lambda = {self.weight_decay:g}"
-        if self.schedule == "constant":
-            return (rf"{decay} \qquad \eta_t = {self.learning_rate:g}",)
         steps = self.epochs * self.steps_an_epoch(images)
         rise = max(1, round(WARM_UP * steps))
-        fall, last = f"{max(1, steps - rise):,}", f"{steps - 1:,}"
-        up, down = rf"\frac{{t+1}}{{{rise:,}}}", rf"\frac{{{steps:,}-t}}{{{fall}}}"
-        numbers = rf"{self.learning_rate:g}\cdot\min\left({up};\;{down}\right)"
+        rate, last = f"{self.learning_rate:g}", f"{steps - 1:,}"
+        up = rf"\frac{{t+1}}{{{rise:,}}}"
+        top = RISING * steps - 1
+        match self.schedule:
+            case "constant":
+                return (rf"{decay} \qquad \eta_t = {rate}",)
+            case "warm-up":
+                numbers = rf"{rate}\cdot\min\left({up};\;1\right)"
+            case "linear":
+                down = rf"\frac{{{steps:,}-t}}{{{max(1, steps - rise):,}}}"
+                numbers = rf"{rate}\cdot\min\left({up};\;{down}\right)"
+            case "cosine":
+                numbers = rf"\frac{{{rate}}}{{2}}\left(1+\cos\frac{{\pi t}}{{{steps:,}}}\right)"
+            case "one-cycle":
+                numbers = (
+                    rf"\text{{half a cosine from }}\frac{{{rate}}}{{25}}\text{{ up to }}{rate}"
+                    rf"\text{{ at }}t={top:,.0f}\text{{, then down to }}"
+                    rf"\frac{{{rate}}}{{250{{,}}000}}"
+                )
+            case _:
+                part = math.ceil(steps / DROPS)
+                numbers = rf"{rate}\cdot 0.1^{{\lfloor t/{part:,}\rfloor}}"
         return rf"\eta_t = {numbers}", rf"t = 0,\dots,{last} \qquad {decay}"
 
     def steps_an_epoch(self, images: int) -> int:
@@ -104,12 +210,5 @@ class Recipe:
         return math.ceil(images / self.batch_size)
 
 
-def require_rate(rate: float) -> None:
-    """Refuse a learning rate that is none.
-
-    Raises: ValueError when it is not above 0 and at most 10.
-    """
-    if not 0 < rate <= LARGEST_RATE:  # also refuses NaN
-        raise ValueError(
-            f"learning_rate must be above 0 and at most {LARGEST_RATE:g}, got {rate!r}"
-        )
+def _half_cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) / 2 * (1 + math.cos(math.pi * share))

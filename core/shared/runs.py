@@ -24,21 +24,25 @@ from typing import Any
 
 __all__ = [
     "LIVE",
+    "ROLLING",
     "Manifest",
     "Usage",
     "atomically",
+    "branch",
     "create",
     "delete",
     "folder_of",
     "forget",
     "found",
     "interrupted",
+    "place",
     "save",
     "size",
     "trim",
     "usage",
 ]
 
+ROLLING = "newest.safetensors"
 NAME = re.compile(r"[0-9a-z]{1,32}")
 HALF_DELETED = re.compile(r"\.[0-9a-f]{12}")
 HALF_WRITTEN = re.compile(r"\.(run\.json|(newest|snapshot-\d+)\.safetensors)\.\d+")
@@ -93,6 +97,26 @@ def create(root: Path, visitor: str, function: str, config: dict[str, Any]) -> M
     folder_of(root, manifest).mkdir(parents=True)
     save(root, manifest)
     return manifest
+
+
+def branch(root: Path, source: Manifest, step: int, target: Manifest) -> None:
+    """Let a new run begin where another stood at a kept step, with the steps kept before.
+
+    Raises: ValueError when the step was not kept.
+    """
+    here, there = folder_of(root, source), folder_of(root, target)
+    start = place(here, step)
+    if not start.is_file():
+        raise ValueError(f"step must be one that was kept, got {step!r}")
+    for path in here.glob("snapshot-*.safetensors"):
+        if path.name <= start.name:
+            shutil.copyfile(path, there / path.name)
+    shutil.copyfile(start, there / ROLLING)
+
+
+def place(folder: Path, step: int) -> Path:
+    """Tell where a run keeps the weights of a step."""
+    return folder / f"snapshot-{step:09}.safetensors"
 
 
 def folder_of(root: Path, manifest: Manifest) -> Path:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from core.shared.runs import atomically
+from core.shared.runs import ROLLING, atomically, place
 
-__all__ = ["Snapshot", "load", "log_spaced", "newest", "steps", "write"]
+__all__ = ["Snapshot", "load", "log_spaced", "newest", "place", "steps", "write"]
 
-ROLLING = "newest.safetensors"
 KEPT = re.compile(r"snapshot-(\d{9,})\.safetensors", re.ASCII)
 
 
@@ -28,6 +28,7 @@ class Snapshot:
     record: Mapping[str, Any]  # JSON values
 
 
+@lru_cache
 def log_spaced(total: int, count: int = 30) -> frozenset[int]:
     """Choose about `count` steps from 0 to total, dense at the start, where most changes."""
     return frozenset({0, total} | {round(total ** (k / (count - 1))) for k in range(count)})
@@ -40,9 +41,11 @@ def write(folder: Path, snapshot: Snapshot, *, rolling: bool = False) -> None:
         for name, value in snapshot.tensors.items()
     }
     words = {"step": str(snapshot.step), "record": json.dumps(snapshot.record)}
-    name = ROLLING if rolling else f"snapshot-{snapshot.step:09}.safetensors"
     if folder.is_dir():
-        atomically(folder / name, lambda place: save_file(tensors, place, metadata=words))
+        atomically(
+            folder / ROLLING if rolling else place(folder, snapshot.step),
+            lambda beside: save_file(tensors, beside, metadata=words),
+        )
 
 
 def steps(folder: Path) -> tuple[int, ...]:
@@ -71,7 +74,7 @@ def newest(folder: Path) -> Snapshot | None:
     for step in reversed(steps(folder)):
         if rolling is not None and rolling.step >= step:
             break
-        snapshot = _readable(folder / f"snapshot-{step:09}.safetensors")
+        snapshot = _readable(place(folder, step))
         if snapshot is not None:
             return snapshot
     return rolling

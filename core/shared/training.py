@@ -1,7 +1,9 @@
 """Teach a network from tensors on its device, a step at a time; any snapshot can be continued."""
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, replace
 from itertools import starmap
 from typing import Any
 
@@ -10,24 +12,26 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from core.shared import snapshots
+from core.shared import networks, snapshots
 from core.shared.data import Dataset, Split
-from core.shared.recipes import Recipe, require_rate
+from core.shared.recipes import MOVABLE, Recipe
 from core.shared.snapshots import Snapshot
 
-__all__ = ["Evaluation", "Point", "Training", "evaluate"]
+__all__ = ["Change", "Evaluation", "Flow", "Point", "Training", "at_rest", "evaluate"]
 
 POINTS = 12  # of the curves, an epoch
 MOST_POINTS = 300  # of the curves, a run
 WATCHED = 500  # validation images that each point is computed on; the last takes all
 CHUNK = 250  # images a forward pass outside of training
+DROPOUT_SEEDS = 1 << 32  # steps of one seed that have masks of their own
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point of the curves; losses are mean cross-entropies in nats."""
+    """One point of the curves; losses are as the recipe's loss has it."""
 
     step: int  # steps done
+    seen: int  # training images seen, each epoch anew
     training_loss: float | None  # over the batches since the last point, each before its step
     training_accuracy: float | None  # the share of those images that were read right
     validation_loss: float
@@ -39,9 +43,30 @@ class Point:
 class Evaluation:
     """How a network does on a set of images."""
 
-    loss: float  # mean cross-entropy in nats
+    loss: float  # mean over the images
     accuracy: float
     confusion: Int[Tensor, "k k"]  # row: the true class, column: the class that was read
+    logits: Float[Tensor, "n k"]  # on the CPU
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was changed while a run was live, from a step on."""
+
+    step: int
+    seen: int  # training images until then
+    name: str  # of the recipe's field
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What one step did to each layer that has weights."""
+
+    step: int  # counted from 1
+    layers: tuple[str, ...]
+    gradient: tuple[float, ...]  # ‖∂L/∂w‖₂ of the loss, over all parameters of the layer
+    update: tuple[float, ...]  # ‖w after − w before‖₂ / ‖w before‖₂; 0 where w was 0
 
 
 class Training:
@@ -60,23 +85,29 @@ class Training:
             network: pixels to logits, on the device of the data; it is trained in place.
             dataset: the data; the test part is never read here.
             recipe: how to learn.
-            snapshot: of an earlier training of the same network by the same recipe.
+            snapshot: of an earlier training of the same network. Where that one's recipe had
+                another rate, momentum, decay or batch size than this one's, this one's is taken.
         """
         self.network, self.dataset, self.recipe = network, dataset, recipe
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.logits = _quickest(network)
-        self.rate = recipe.learning_rate
+        self.drops = any(isinstance(layer, networks.Dropout) for layer in network.modules())
+        self.now = recipe  # with what was changed since the start
         self.optimiser = _optimiser(network, recipe)
         self.images = len(dataset.training)
-        self.steps_an_epoch = recipe.steps_an_epoch(self.images)
-        self.steps = recipe.epochs * self.steps_an_epoch
-        apart = max(1, self.steps_an_epoch / POINTS, self.steps / MOST_POINTS)
-        self.intervals = max(1, round(self.steps / apart))  # between the points of the curves
-        self.step = 0
+        self.total = recipe.epochs * self.images
+        steps = recipe.epochs * recipe.steps_an_epoch(self.images)
+        apart = max(1, steps / recipe.epochs / POINTS, steps / MOST_POINTS)
+        self.intervals = max(1, round(steps / apart))  # between the points of the curves
+        self.step = self.seen = 0
+        self.ended = False
         self.batch_loss: Float[Tensor, ""] | None = None  # of the last step, as `advance` gives it
         self.points: list[Point] = []
-        self.changes: list[tuple[int, float]] = []  # the learning rate from a step on
-        self.confusion = torch.zeros(10, 10, dtype=torch.long)  # at the last point
+        self.changes: list[Change] = []
+        self.kept: list[int] = []  # steps whose snapshots are kept for good
+        self.flow: Flow | None = None  # of the last step that was measured
+        self.measuring = True  # whether the next step is
+        self.best: tuple[int, float, dict[str, Tensor]] | None = None  # step, loss, weights
         self._order: tuple[int, Tensor] | None = None
         self._window: list[tuple[Tensor, Tensor, Tensor]] = []
         self._carried = (0.0, 0, 0)  # of a window that a snapshot cut: loss, right, images
@@ -86,9 +117,29 @@ class Training:
             self._go_back_to(snapshot)
 
     @property
+    def steps(self) -> int:
+        """Steps in all, if the batch size stays as it is now."""
+        if self.ended:
+            return self.step
+        epoch, place = divmod(self.seen, self.images)
+        size = self.now.batch_size
+        rest = math.ceil((self.images - place) / size)
+        return self.step + rest + (self.recipe.epochs - epoch - 1) * math.ceil(self.images / size)
+
+    @property
     def progress(self) -> float:
-        """The share of the steps that is done."""
-        return self.step / self.steps
+        """The share of the work that is done."""
+        return 1.0 if self.ended else self.seen / self.total
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the training images that are done."""
+        return self.seen / self.images
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step, with the schedule."""
+        return self.now.learning_rate * self.now.share(self.step, max(self.steps, self.step + 1))
 
     def run(self) -> Iterator[Snapshot | None]:
         """Do the steps that are left, one at a time; yield before the first and after each.
@@ -96,43 +147,61 @@ class Training:
         Returns: a snapshot at log-spaced steps, None at the others.
         Raises: FloatingPointError when the loss is no longer finite.
         """
-        kept = snapshots.log_spaced(self.steps)
-        yield self.snapshot() if self.step == 0 else None
-        while self.step < self.steps:
+        yield self._keep() if self.step == 0 else None
+        while not self.ended:
+            spaced = snapshots.log_spaced(self.steps)
+            self.measuring |= self.step + 1 in spaced
             self.advance()
-            yield self.snapshot() if self.step in kept else None
+            yield self._keep() if self.ended or self.step in spaced else None
 
     def advance(self) -> Float[Tensor, ""]:
         """Do one step of the optimiser on the next batch.
 
-        Returns: the batch's mean cross-entropy before the step, in nats, on the device.
+        Returns: the batch's mean loss before the step, on the device.
         Raises: FloatingPointError when a point of the curves is due and no longer finite.
         """
         batch = self._batch()
         labels = self.dataset.training.labels[batch]
+        rate = self.rate
         for group in self.optimiser.param_groups:
-            group["lr"] = self.rate * self.recipe.share(self.step, self.steps)
+            group["lr"] = rate
+        if self.drops:
+            networks.reseed(self.network, self.recipe.seed * DROPOUT_SEEDS + self.step)
         logits = self.logits(self.dataset.training.images[batch])
-        loss = F.cross_entropy(logits, labels)
+        loss = loss_of(self.recipe, logits, labels, self.recipe.smoothing)
         loss.backward()
-        self.optimiser.step()
+        if self.recipe.l1:
+            for parameter in self.network.parameters():
+                if parameter.grad is not None:
+                    parameter.grad.add_(parameter.detach().sign(), alpha=self.recipe.l1)
+        if self.measuring:
+            self.flow, self.measuring = self._measure(), False
+        else:
+            self.optimiser.step()
         self.optimiser.zero_grad()
         self.step += 1
+        self.seen += len(labels)
+        self.ended = self.seen >= self.total
         self.batch_loss = loss = loss.detach()
         self._window.append((loss, logits.detach(), labels))
-        if self.step * self.intervals // self.steps > len(self.points) - 1:
+        before = self.points[-1].seen * self.intervals // self.total
+        if self.seen * self.intervals // self.total > before:
             self._add_point()
         return loss
 
-    def change_rate(self, rate: float) -> None:
-        """Go on with another learning rate; the schedule stays.
+    def change(self, name: str, value: float) -> None:
+        """Go on with another learning rate, momentum, weight decay or batch size.
 
-        Raises: ValueError when it is no learning rate.
+        Raises: ValueError when it has no such value, or is none of these.
         """
-        require_rate(rate)
-        if rate != self.rate:
-            self.rate = rate
-            self.changes.append((self.step, rate))
+        if name not in MOVABLE:
+            raise ValueError(f"name must be one of {MOVABLE}, got {name!r}")
+        changed = replace(self.now, **{name: value})  # type: ignore[arg-type] # it checks them
+        if changed == self.now:
+            return
+        self.now = changed
+        self.changes.append(Change(self.step, self.seen, name, value))
+        _set(self.optimiser, changed)
 
     def snapshot(self) -> Snapshot:
         """Keep all that it takes to go on from here exactly as if nothing had happened.
@@ -148,14 +217,27 @@ class Training:
             for part, value in self.optimiser.state.get(parameter, {}).items():
                 if isinstance(value, Tensor):
                     tensors[f"optimiser.{part}.{name}"] = value
+        if self.points[-1].step == self.step:
+            tensors["evaluation.logits"] = self.evaluation.logits
+        if self.best:
+            tensors |= {f"best.{name}": value for name, value in self.best[2].items()}
         record: dict[str, Any] = {
-            "rate": self.rate,
+            "seen": self.seen,
+            "ended": self.ended,
+            "recipe": {name: getattr(self.recipe, name) for name in ("optimiser", *MOVABLE)},
+            "now": {name: getattr(self.now, name) for name in MOVABLE},
             "points": [astuple(point) for point in self.points],
-            "changes": self.changes,
-            "confusion": self.confusion.tolist(),
+            "changes": [astuple(change) for change in self.changes],
+            "kept": self.kept,
             "window": self._sums(),
+            "flow": astuple(self.flow) if self.flow else None,
+            "best": self.best[:2] if self.best else None,
         }
         return Snapshot(self.step, tensors, record)
+
+    def _keep(self) -> Snapshot:
+        self.kept.append(self.step)
+        return self.snapshot()
 
     def _go_back_to(self, snapshot: Snapshot) -> None:
         """Take up weights, optimiser and curves of a snapshot.
@@ -168,31 +250,72 @@ class Training:
             self.network.load_state_dict(weights)
         except RuntimeError as error:
             raise ValueError(f"snapshot must be of this network, got: {error}") from error
+        record = snapshot.record
+        if record["recipe"]["optimiser"] == self.recipe.optimiser:
+            self._take_up_state(_under("optimiser.", snapshot), device)
+        self.step, self.seen = snapshot.step, record["seen"]
+        self.ended = record["ended"] or self.seen >= self.total
+        self.points = list(starmap(Point, record["points"]))
+        self.changes = list(starmap(Change, record["changes"]))
+        self.kept = list(record["kept"])
+        for name in MOVABLE:
+            if record["recipe"][name] == getattr(self.recipe, name):
+                self.now = replace(self.now, **{name: record["now"][name]})
+            elif record["now"][name] != (value := getattr(self.recipe, name)):
+                self.changes.append(Change(self.step, self.seen, name, value))
+        _set(self.optimiser, self.now)
+        loss, right, images = record["window"]
+        self._carried = (loss, right, images)
+        if record["flow"]:
+            step, *rows = record["flow"]
+            self.flow = Flow(step, *map(tuple, rows))
+        if record["best"] and self.recipe.patience:
+            best = _under("best.", snapshot)
+            step, value = record["best"]
+            self.best = step, value, {name: each.to(device) for name, each in best.items()}
+        logits = snapshot.tensors.get("evaluation.logits")
+        seen = self._watched(self.points[-1].validation_images)
+        self.evaluation = (
+            evaluate(self.network, seen, self.recipe)
+            if logits is None
+            else _judge(logits, seen.labels.cpu(), self.recipe)
+        )
+
+    def _take_up_state(self, state: dict[str, Tensor], device: torch.device) -> None:
         for name, parameter in self.network.named_parameters():
-            for part in {key.split(".")[0] for key in _under("optimiser.", snapshot)}:
-                value = snapshot.tensors[f"optimiser.{part}.{name}"]
-                value = value.to(device, copy=True)
+            for part in {key.split(".")[0] for key in state}:
+                value = state[f"{part}.{name}"].to(device, copy=True)
                 if value.shape == parameter.shape:  # a fused step takes equal layouts for granted
                     value = torch.empty_like(parameter.detach()).copy_(value)
                 self.optimiser.state[parameter][part] = value
-        record = snapshot.record
-        self.step = snapshot.step
-        self.rate = record["rate"]
-        self.points = list(starmap(Point, record["points"]))
-        self.changes = [(step, rate) for step, rate in record["changes"]]
-        self.confusion = torch.tensor(record["confusion"])
-        loss, right, images = record["window"]
-        self._carried = (loss, right, images)
 
     def _batch(self) -> Int[Tensor, " n"]:
         """Choose the next images; the order depends on the seed and the epoch alone."""
-        epoch, place = divmod(self.step, self.steps_an_epoch)
+        epoch, place = divmod(self.seen, self.images)
         if self._order is None or self._order[0] != epoch:
             source = torch.Generator().manual_seed((self.recipe.seed << 16) + epoch + 1)
             order = torch.randperm(self.images, generator=source)
             self._order = epoch, order.to(self.dataset.training.labels.device)
-        size = self.recipe.batch_size
-        return self._order[1][place * size : (place + 1) * size]
+        return self._order[1][place : place + self.now.batch_size]
+
+    def _measure(self) -> Flow:
+        """Do the optimiser's step, and measure what it does to each layer."""
+        layers = {
+            name: [each for each in layer.parameters() if each.grad is not None]
+            for name, layer in self.network.named_children()
+        }
+        layers = {name: parameters for name, parameters in layers.items() if parameters}
+        before = {name: [p.detach().clone() for p in each] for name, each in layers.items()}
+        gradient = [_norm([p.grad for p in each if p.grad is not None]) for each in layers.values()]
+        self.optimiser.step()
+        moved = [
+            _norm([p.detach() - b for p, b in zip(each, before[name], strict=True)])
+            for name, each in layers.items()
+        ]
+        size = [_norm(each) for each in before.values()]
+        numbers = torch.stack([*gradient, *moved, *size]).view(3, -1).tolist()
+        ratio = tuple(m / s if s else 0.0 for m, s in zip(numbers[1], numbers[2], strict=True))
+        return Flow(self.step + 1, tuple(layers), tuple(numbers[0]), ratio)
 
     def _sums(self) -> tuple[float, int, int]:
         """Add up the window: losses of its images, how many were right, how many there are."""
@@ -207,53 +330,90 @@ class Training:
             right += int((logits.argmax(1) == labels).sum())
         return loss, right, images
 
-    def _add_point(self) -> None:
-        last = self.step == self.steps
+    def _watched(self, count: int | None) -> Split:
         validation = self.dataset.validation
-        count = None if last else WATCHED
-        seen = Split(validation.images[:count], validation.labels[:count])
-        result = evaluate(self.network, seen)
+        return Split(validation.images[:count], validation.labels[:count])
+
+    def _add_point(self) -> None:
+        result = evaluate(self.network, self._watched(None if self.ended else WATCHED), self.recipe)
         loss, right, images = self._sums()
         self._window, self._carried = [], (0.0, 0, 0)
-        self.confusion = result.confusion
+        self.evaluation = result
         self.points.append(
             Point(
                 self.step,
+                self.seen,
                 loss / images if images else None,
                 right / images if images else None,
                 result.loss,
                 result.accuracy,
-                len(seen),
+                len(result.logits),
             )
         )
-        if not torch.isfinite(torch.tensor(loss + result.loss)):
+        if not math.isfinite(loss + result.loss):
             raise self._diverged()
+        if self.recipe.patience:
+            self._stop_early(result)
+
+    def _stop_early(self, result: Evaluation) -> None:
+        """Keep the weights of the lowest validation loss, and end with them when it stays away."""
+        if self.best is None or result.loss < self.best[1]:
+            weights = self.network.state_dict()
+            self.best = self.step, result.loss, {n: each.clone() for n, each in weights.items()}
+            return
+        best = next(point.seen for point in self.points if point.step == self.best[0])
+        if self.ended or self.seen - best >= self.recipe.patience * self.images:
+            self.network.load_state_dict(self.best[2])
+            self.ended = True
+            self.evaluation = evaluate(self.network, self._watched(None), self.recipe)
 
     def _diverged(self) -> FloatingPointError:
-        rate = self.rate * self.recipe.share(max(0, self.step - 1), self.steps)
+        rate = self.now.learning_rate * self.now.share(max(0, self.step - 1), self.steps)
         return FloatingPointError(
             f"The loss was no longer a finite number by step {self.step:,}, at a learning "
             f"rate of {rate:.3g}: try a tenth of it."
         )
 
 
-def evaluate(network: nn.Module, split: Split) -> Evaluation:
+def loss_of(
+    recipe: Recipe, logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"], smoothing: float = 0.0
+) -> Float[Tensor, ""]:
+    """Compute the mean loss of some images: cross-entropy in nats, or ½ Σ (σ(z) − y)²."""
+    if recipe.loss == "squared":
+        targets = F.one_hot(labels, logits.shape[1])
+        return (logits.sigmoid() - targets).square().sum(1).mean() / 2
+    return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+
+
+def evaluate(network: nn.Module, split: Split, recipe: Recipe | None = None) -> Evaluation:
     """Read every image of a split; each module's mode and the gradients stay as they are."""
+    with at_rest(network):
+        logits = torch.cat([*map(_quickest(network), split.images.split(CHUNK))])
+    return _judge(logits, split.labels, recipe or Recipe())
+
+
+@contextmanager
+def at_rest(network: nn.Module) -> Iterator[None]:
+    """Look at a network as it reads, not as it learns; then each module's mode is what it was."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
         with torch.no_grad():
-            logits = torch.cat([*map(_quickest(network), split.images.split(CHUNK))])
+            yield
     finally:
         for module, was_training in modes:
             module.training = was_training
+
+
+def _judge(logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"], recipe: Recipe) -> Evaluation:
     classes = logits.shape[1]
-    pairs = torch.bincount(split.labels * classes + logits.argmax(1), minlength=classes**2)
+    pairs = torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2)
     confusion = pairs.view(classes, classes).cpu()
     return Evaluation(
-        loss=float(F.cross_entropy(logits, split.labels)),
-        accuracy=float(confusion.trace()) / len(split),
+        loss=float(loss_of(recipe, logits, labels)),
+        accuracy=float(confusion.trace()) / len(labels),
         confusion=confusion,
+        logits=logits.cpu(),
     )
 
 
@@ -263,19 +423,35 @@ def _quickest(network: nn.Module) -> Callable[[Tensor], Tensor]:
     return way
 
 
+def _norm(values: list[Tensor]) -> Float[Tensor, ""]:
+    return torch.stack(torch._foreach_norm(values)).square().sum().sqrt()
+
+
 def _optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Make the recipe's optimiser; fused, it takes one call a step instead of one a tensor."""
-    rate, decay = recipe.learning_rate, recipe.weight_decay
-    if recipe.optimiser == "adam":
-        return torch.optim.Adam(network.parameters(), rate, weight_decay=decay, fused=True)
-    return torch.optim.SGD(
-        network.parameters(),
-        rate,
-        momentum=0.9,
-        weight_decay=decay,
-        nesterov=recipe.optimiser == "nesterov",
-        fused=True,
-    )
+    weights, rate = list(network.parameters()), recipe.learning_rate
+    makers: dict[str, Callable[[], torch.optim.Optimizer]] = {
+        "nesterov": lambda: torch.optim.SGD(weights, rate, 0.9, nesterov=True, fused=True),
+        "momentum": lambda: torch.optim.SGD(weights, rate, 0.9, fused=True),
+        "sgd": lambda: torch.optim.SGD(weights, rate, fused=True),
+        "adagrad": lambda: torch.optim.Adagrad(weights, rate, fused=True),
+        "rmsprop": lambda: torch.optim.RMSprop(weights, rate),
+        "adam": lambda: torch.optim.Adam(weights, rate, fused=True),
+        "adamw": lambda: torch.optim.AdamW(weights, rate, fused=True),
+    }
+    made = makers[recipe.optimiser]()
+    _set(made, recipe)
+    return made
+
+
+def _set(optimiser: torch.optim.Optimizer, recipe: Recipe) -> None:
+    """Give the optimiser the recipe's momentum and decay."""
+    for group in optimiser.param_groups:
+        group["weight_decay"] = recipe.weight_decay
+        if recipe.optimiser in ("momentum", "nesterov"):
+            group["momentum"] = recipe.momentum
+        elif recipe.optimiser in ("adam", "adamw"):
+            group["betas"] = recipe.momentum, group["betas"][1]
 
 
 def _under(prefix: str, snapshot: Snapshot) -> dict[str, Tensor]:

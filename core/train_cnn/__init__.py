@@ -1,24 +1,32 @@
 """Train a CNN live: what a page may ask for and what it is given.
 
-The work itself is in `core.train_cnn.learning`; this module needs no torch, so that the server
-that draws the page needs none either.
+The work itself is in `core.train_cnn.learning` and `replaying`; this module needs no torch, so that
+the server that draws the page needs none either.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 
+from core.shared import datasets
 from core.shared.recipes import Recipe
 
 __all__ = [
-    "CHANGE_RATE",
+    "CHANGE",
+    "CURVES",
+    "EXPORT",
+    "FILM",
     "READ",
+    "REPLAY",
     "SHOW",
-    "TABLE",
+    "SORT",
     "TEST",
     "TRAIN",
     "UNTRAINED",
+    "Activity",
+    "Curves",
+    "Faults",
     "Reading",
     "State",
     "images_a_second",
@@ -26,22 +34,63 @@ __all__ = [
 ]
 
 TRAIN = "core.train_cnn.learning:train"  # long work: submit it with a Recipe
-CHANGE_RATE = "core.train_cnn.learning:change_rate"  # the next four are asked of a run
+CHANGE = "core.train_cnn.learning:change"  # the next five are asked of a run
 READ = "core.train_cnn.learning:read"
 SHOW = "core.train_cnn.learning:show"
+SORT = "core.train_cnn.learning:sort"
 TEST = "core.train_cnn.learning:test"
-UNTRAINED = "core.train_cnn.learning:untrained"  # these two are calls
-TABLE = "core.train_cnn.learning:table"
-TRAINING_IMAGES, VALIDATION_IMAGES, TEST_IMAGES = 50_000, 10_000, 10_000
-SQUASHED = 1.7159  # the largest value of a unit: maps are drawn on the scale ±this
+UNTRAINED = "core.train_cnn.learning:untrained"  # a call
+CURVES = "core.train_cnn.replaying:curves"  # these are calls on what a run has kept
+EXPORT = "core.train_cnn.replaying:export"
+FILM = "core.train_cnn.replaying:film"
+REPLAY = "core.train_cnn.replaying:replay"
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A digit as the network sees it and reads it."""
+    """An image as the network sees it and reads it."""
 
-    seen: Float[np.ndarray, "28 28"]  # 0 is paper, 1 is ink
-    probabilities: Float[np.ndarray, " 10"]  # of the digits 0 to 9
+    seen: Float[np.ndarray, "c h w"]  # pixels from 0 to 1; in a digit 0 is paper, 1 is ink
+    probabilities: Float[np.ndarray, " k"]  # of the classes
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """How a run went; each row has a value for each point."""
+
+    epoch: Float[np.ndarray, " n"]
+    training_loss: Float[np.ndarray, " n"]  # NaN where there is none; see training.Point
+    training_accuracy: Float[np.ndarray, " n"]
+    validation_loss: Float[np.ndarray, " n"]
+    validation_accuracy: Float[np.ndarray, " n"]
+    changes: tuple[tuple[float, str, float], ...]  # the epoch, what was changed, its value
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """Some validation images that the network read, with what it made of them."""
+
+    cell: tuple[int, int] | None  # all are truly the first class, read as the second
+    count: int  # how many there are in all; of these the ones with the lowest p(true) are here
+    index: Int[np.ndarray, " m"]  # among the validation images
+    images: UInt8[np.ndarray, "m c h w"]
+    true: Int[np.ndarray, " m"]
+    read: Int[np.ndarray, " m"]
+    p_true: Float[np.ndarray, " m"]  # probability of the true class
+    p_read: Float[np.ndarray, " m"]  # and of the one that was read
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """The outputs of one layer for the first validation images."""
+
+    layer: str
+    counts: Int[np.ndarray, " b"]  # values in each of b equal bins
+    low: float  # the lowest value, where the bins begin
+    high: float  # the highest, where they end
+    squashing: str  # "relu" and the like, "sigmoid", "tanh" or ""
+    idle: float | None  # share of maps or units that are 0 for all these images (ReLU),
+    # or of values within a twentieth of an end of the range (sigmoid, tanh); else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +102,49 @@ class State:
     epoch: float  # passes over the training images, done
     epochs: int  # in all
     learning_rate: float  # of the next step, with the schedule
-    epoch_of: Float[np.ndarray, " n"]  # of each point of the curves
-    training_loss: Float[np.ndarray, " n"]  # nats, NaN where there is none; see training.Point
-    training_accuracy: Float[np.ndarray, " n"]
-    validation_loss: Float[np.ndarray, " n"]
-    validation_accuracy: Float[np.ndarray, " n"]
-    batch_loss: float | None  # nats, of the last step's batch before that step
-    changes: tuple[tuple[int, float], ...]  # the step, and the learning rate η from there on
-    confusion: Int[np.ndarray, "10 10"]  # row: the true digit, column: the one that was read
+    curves: Curves
+    batch_loss: float | None  # of the last step's batch before that step
+    changes: tuple[tuple[int, str, float], ...]  # the step, what was changed, and its value
+    classes: tuple[str, ...]
+    confusion: Int[np.ndarray, "k k"]  # row: the true class, column: the one that was read
     confusion_images: int  # validation images that the confusion matrix and the last point count
-    kernels: Float[np.ndarray, "6 5 5"]  # of C1
-    index: int  # of the watched digit among the validation images
-    label: int  # what that digit is
+    faults: Faults
+    kernels: Float[np.ndarray, "m c h w"]  # of the first layer with weights, at most 16
+    kernels_of: str  # that layer
+    kernels_in_all: int
+    index: int  # of the watched image among the validation images
+    label: int  # its class
     watched: Reading
-    maps: dict[str, Float[np.ndarray, "c h w"]]  # of C1, S2, C3, S4 for the watched digit
-    drawn: Reading | None  # the visitor's digit as it is read now; None: nothing is drawn
+    maps: dict[str, Float[np.ndarray, "m h w"]]  # of at most six layers, for the watched image
+    maps_in_all: dict[str, int]  # of these layers; at most sixteen of each are here
+    activity: tuple[Activity, ...]
+    flow_step: int  # the step that the next three are of; 0: none yet
+    flow_layers: tuple[str, ...]
+    gradient: Float[np.ndarray, " l"]  # ‖∂L/∂w‖₂ of each layer
+    update: Float[np.ndarray, " l"]  # ‖Δw‖₂ / ‖w‖₂
+    kept: tuple[int, ...]  # steps whose weights are kept, for the time machine
+    stopped_early: (
+        int | None
+    )  # the step whose weights these are, when the run ended with older ones
+    drawn: Reading | None  # the visitor's drawing as it is read now; None: nothing is drawn
     tested: tuple[int, float] | None  # the step at which the test images were read; accuracy
 
 
 def planned(state: State, recipe: Recipe) -> State:
     """Give the state of an untrained network the plan of the run that may begin with it."""
-    steps = recipe.epochs * recipe.steps_an_epoch(TRAINING_IMAGES)
+    steps = recipe.epochs * recipe.steps_an_epoch(training_images(recipe))
     rate = recipe.learning_rate * recipe.share(0, steps)
     return replace(state, steps=steps, epochs=recipe.epochs, learning_rate=rate)
 
 
-def images_a_second(state: State, pace: float) -> float:
+def training_images(recipe: Recipe) -> int:
+    """Count the images that a run learns from.
+
+    Raises: ValueError when its data are not here.
+    """
+    return recipe.images or datasets.about(recipe.data).training
+
+
+def images_a_second(state: State, recipe: Recipe, pace: float) -> float:
     """Turn a run's progress a second into training images a second."""
-    return pace * state.epochs * TRAINING_IMAGES
+    return pace * state.epochs * training_images(recipe)

@@ -1,25 +1,28 @@
-"""LeNet-5 learns MNIST, and can be looked at, spoken to and tested between two steps."""
+"""A network learns, and can be looked at, spoken to and tested between two steps."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from torch import Tensor, nn
 
-from core.shared import devices, networks
-from core.shared.data import mnist
-from core.shared.digits import centre_by_mass
-from core.shared.layers import Layer
+from core.shared import data, devices, networks
+from core.shared.digits import centre_by_mass, fit
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
-from core.shared.training import Training, evaluate
-from core.train_cnn import Reading, State
+from core.shared.training import Training, at_rest, evaluate
+from core.train_cnn import Activity, Reading, State
+from core.train_cnn.looking import activity, curves_of, faults
 
-__all__ = ["Lesson", "change_rate", "read", "show", "table", "test", "train", "untrained"]
+__all__ = ["Lesson", "begin", "change", "read", "show", "sort", "test", "train", "untrained"]
 
-MAPS = ("C1", "S2", "C3", "S4")
-CURVES = ("training_loss", "training_accuracy", "validation_loss", "validation_accuracy")
+PROBE = 100  # validation images whose activations are counted
+DEAR = 0.02  # share of a run's time that may go into counting them
+LAYERS, MAPS = 6, 16  # that are shown: layers with maps, maps of each
+MAP_RANK = 4
 
 
 class Lesson:
@@ -28,90 +31,122 @@ class Lesson:
     def __init__(self, training: Training, watched: int = 0) -> None:
         self.training, self.watched = training, watched
         self.ink: Float[np.ndarray, "h w"] | None = None
+        self.cell: tuple[int, int] | None = None
         self.tested: tuple[int, float] | None = None
+        self._activity: tuple[Activity, ...] = ()
+        self._probed = (0.0, 0.0)  # when the activations were counted, and how long that took
 
     @property
     def progress(self) -> float:
-        """The share of the steps that is done."""
+        """The share of the work that is done."""
         return self.training.progress
 
     def snapshot(self) -> Snapshot:
-        """Keep all that it takes to go on from here, and at which digit."""
+        """Keep all that it takes to go on from here, and at which image."""
         snapshot = self.training.snapshot()
         return replace(snapshot, record={**snapshot.record, "watched": self.watched})
 
     def freeze(self) -> State:
-        """Look at the training; nothing in it moves by that."""
+        """Look at the training; nothing in it moves by that, and the next step is measured."""
         training = self.training
         network, validation = training.network, training.dataset.validation
         image = validation.images[self.watched : self.watched + 1]
-        with torch.no_grad():
+        with at_rest(network):
             given = networks.outputs(network, image)
-        points = training.points
-        curves = [[getattr(point, name) for point in points] for name in CURVES]
+        maps = {name: each[0] for name, each in given.items() if _is_shown(name, each)}
+        chosen = _spread(list(maps), LAYERS)
+        kernels_of, kernels = first_kernels(network)
+        flow, evaluation = training.flow, training.evaluation
+        training.measuring = True
         return State(
             step=training.step,
             steps=training.steps,
-            epoch=training.step / training.steps_an_epoch,
+            epoch=training.epoch,
             epochs=training.recipe.epochs,
-            learning_rate=training.rate * training.recipe.share(training.step, training.steps),
-            epoch_of=np.array([point.step / training.steps_an_epoch for point in points]),
-            **{name: np.array(row, float) for name, row in zip(CURVES, curves, strict=True)},
+            learning_rate=training.rate,
+            curves=curves_of(training),
             batch_loss=None if training.batch_loss is None else float(training.batch_loss),
-            changes=tuple(training.changes),
-            confusion=training.confusion.numpy(),
-            confusion_images=points[-1].validation_images,
-            kernels=_array(training.network.get_parameter("C1.0.weight")[:, 0]),
+            changes=tuple((each.step, each.name, each.value) for each in training.changes),
+            classes=training.dataset.classes,
+            confusion=evaluation.confusion.numpy(),
+            confusion_images=len(evaluation.logits),
+            faults=faults(evaluation, validation, self.cell),
+            kernels=array(kernels[:MAPS]),
+            kernels_of=kernels_of,
+            kernels_in_all=len(kernels),
             index=self.watched,
             label=int(validation.labels[self.watched]),
-            watched=Reading(_array(image[0, 0]), _array(given["output"][0].softmax(0))),
-            maps={name: _array(given[name][0]) for name in MAPS},
+            watched=Reading(array(image[0]), array(given["output"][0].softmax(0))),
+            maps={name: array(maps[name][:MAPS]) for name in chosen},
+            maps_in_all={name: len(maps[name]) for name in chosen},
+            activity=self._count(),
+            flow_step=flow.step if flow else 0,
+            flow_layers=flow.layers if flow else (),
+            gradient=np.array(flow.gradient if flow else (), float),
+            update=np.array(flow.update if flow else (), float),
+            kept=tuple(training.kept),
+            stopped_early=training.best[0] if training.best and training.ended else None,
             drawn=self.reading(),
             tested=self.tested,
         )
 
     def reading(self) -> Reading | None:
-        """Read the drawn digit with the weights as they are now; None while nothing is drawn."""
-        seen = None if self.ink is None else centre_by_mass(self.ink)
+        """Read what is drawn with the weights as they are now; None while nothing is drawn."""
+        shape = self.training.dataset.shape
+        if self.ink is None or shape[0] != 1:
+            return None
+        bring = centre_by_mass if self.training.recipe.data == "mnist" else fit
+        seen = bring(self.ink)
         if seen is None:
             return None
         image = torch.from_numpy(seen).to(self.training.dataset.validation.images)[None, None]
-        with torch.no_grad():
-            return Reading(seen, _array(self.training.network(image)[0].softmax(0)))
+        with at_rest(self.training.network):
+            return Reading(seen[None], array(self.training.network(image)[0].softmax(0)))
+
+    def _count(self) -> tuple[Activity, ...]:
+        """Count activations, again only when the last time is far enough back to be cheap."""
+        now = time.monotonic()
+        when, took = self._probed
+        if not self._activity or self.training.ended or now - when > took / DEAR:
+            images = self.training.dataset.validation.images[:PROBE]
+            self._activity = activity(self.training.network, images)
+            self._probed = now, time.monotonic() - now
+        return self._activity
 
 
 def train(recipe: Recipe, snapshot: Snapshot | None = None) -> Iterator[Lesson | Snapshot]:
-    """Train LeNet-5 on the 50,000 training digits, yielding before the first step and after each.
+    """Train the recipe's network on its data, yielding before the first step and after each.
 
     Args:
         recipe: how; with its seed it determines every weight, on one kind of device.
         snapshot: where to go on; None starts anew.
 
     Returns: the same lesson again and again, and a snapshot at log-spaced steps.
-    Raises: FloatingPointError when the loss is no longer finite.
+    Raises: FloatingPointError when the loss is no longer finite; ValueError when the network does
+        not fit the data, or the data are not here.
     """
-    lesson = _begin(recipe, snapshot)
+    lesson = begin(recipe, snapshot)
     for kept in lesson.training.run():
         yield lesson  # first, so that from one lesson to the next is always one step
         if kept is not None:
-            yield kept
+            yield replace(kept, record={**kept.record, "watched": lesson.watched})
 
 
-def change_rate(lesson: Lesson, rate: float) -> None:
-    """Go on with another learning rate."""
-    lesson.training.change_rate(rate)
+def change(lesson: Lesson, name: str, value: float) -> None:
+    """Go on with another learning rate, momentum, weight decay or batch size."""
+    lesson.training.change(name, value)
 
 
 def read(lesson: Lesson, ink: Float[np.ndarray, "h w"] | None) -> Reading | None:
-    """Read a drawn digit, and again in each state from now on; None takes it away."""
+    """Read a drawing, and again in each state from now on; None takes it away."""
     lesson.ink = ink
     return lesson.reading()
 
 
 def show(lesson: Lesson, index: int) -> None:
-    """Show the feature maps of another validation digit, by its index.
+    """Show the feature maps of another validation image, by its index.
 
-    Raises: ValueError when there is no such digit.
+    Raises: ValueError when there is no such image.
     """
     count = len(lesson.training.dataset.validation)
     if not 0 <= index < count:
@@ -119,40 +154,82 @@ def show(lesson: Lesson, index: int) -> None:
     lesson.watched = index
 
 
+def sort(lesson: Lesson, cell: tuple[int, int] | None) -> None:
+    """Show the validation images of one cell of the confusion matrix, None the worst mistakes.
+
+    Raises: ValueError when there is no such cell.
+    """
+    count = len(lesson.training.dataset.classes)
+    if cell is not None and not all(0 <= each < count for each in cell):
+        raise ValueError(f"cell must be two classes from 0 to {count - 1}, got {cell!r}")
+    lesson.cell = cell
+
+
 def test(lesson: Lesson) -> tuple[int, float]:
-    """Read the 10,000 test digits: the step and the share that was right."""
-    result = evaluate(lesson.training.network, lesson.training.dataset.test)
-    lesson.tested = lesson.training.step, result.accuracy
+    """Read the test images: the step and the share that was right."""
+    training = lesson.training
+    result = evaluate(training.network, training.dataset.test, training.recipe)
+    lesson.tested = training.step, result.accuracy
     return lesson.tested
 
 
-def untrained(seed: int, index: int = 0, ink: Float[np.ndarray, "h w"] | None = None) -> State:
-    """Look at the network that a run with this seed will start from.
+def untrained(recipe: Recipe, index: int = 0, ink: Float[np.ndarray, "h w"] | None = None) -> State:
+    """Look at the network that a run by this recipe will start from.
 
     Args:
-        seed: of the run.
-        index: of the watched digit among the validation images.
-        ink: a drawn digit to be read, as `read` takes it.
+        recipe: of the run.
+        index: of the watched image among the validation images.
+        ink: a drawing to be read, as `read` takes it.
 
-    Raises: ValueError when there is no such digit.
+    Raises: ValueError when there is no such image.
     """
-    lesson = _begin(Recipe(seed=seed), None)
+    lesson = begin(recipe, None)
     show(lesson, index)
     lesson.ink = ink
     return lesson.freeze()
 
 
-def table() -> tuple[Layer, ...]:
-    """Describe the layers of the network that this panel trains."""
-    return networks.table(networks.lenet5(torch.Generator().manual_seed(0)))
-
-
-def _begin(recipe: Recipe, snapshot: Snapshot | None) -> Lesson:
+def begin(recipe: Recipe, snapshot: Snapshot | None) -> Lesson:
+    """Stand before the first step of a run, or where the snapshot was taken."""
     device = devices.choose()
-    network = networks.lenet5(torch.Generator().manual_seed(recipe.seed)).to(device)
+    dataset = data.dataset(recipe.data, device, recipe.images)
+    network = networks.build(
+        recipe.network,
+        torch.Generator().manual_seed(recipe.seed),
+        shape=dataset.shape,
+        classes=len(dataset.classes),
+        mean=dataset.mean,
+        deviation=dataset.deviation,
+        initialisation=recipe.initialisation,
+        dropout=recipe.dropout,
+    ).to(device)
     watched = snapshot.record.get("watched", 0) if snapshot else 0
-    return Lesson(Training(network, mnist(device), recipe, snapshot), watched)
+    return Lesson(Training(network, dataset, recipe, snapshot), watched)
 
 
-def _array(values: torch.Tensor) -> np.ndarray:
+def first_kernels(network: nn.Module) -> tuple[str, Float[Tensor, "m c h w"]]:
+    """Give the weights of the first layer that has some, as pictures, and that layer's name."""
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.Conv2d):
+            return name.split(".")[0], layer.weight
+        if isinstance(layer, nn.Linear):  # of an MLP: a picture of the input for each unit
+            pixels = layer.weight.shape[1]
+            side = round((pixels / (3 if pixels % 3 == 0 else 1)) ** 0.5)
+            return name.split(".")[0], layer.weight.view(len(layer.weight), -1, side, side)
+    raise ValueError("network must have a layer with weights, got none")
+
+
+def array(values: Tensor) -> np.ndarray:
+    """Copy a tensor into an array."""
     return values.detach().float().cpu().numpy().copy()
+
+
+def _is_shown(name: str, output: Tensor) -> bool:
+    return name not in ("normalise", "output") and output.ndim == MAP_RANK and output.shape[-1] > 1
+
+
+def _spread(names: list[str], most: int) -> list[str]:
+    """Choose names that are evenly far apart, the first and the last among them."""
+    if len(names) <= most:
+        return names
+    return [names[round(k * (len(names) - 1) / (most - 1))] for k in range(most)]

@@ -97,7 +97,7 @@ RISE = "rise = max(1, round(0.05 * steps))  # steps until η is at its highest\n
 SHARE = "    share = min((step + 1) / rise, (steps - step) / max(1, steps - rise))\n"
 
 
-def script(recipe: Recipe, changes: Sequence[tuple[int, float]] = ()) -> str:
+def script(recipe: Recipe, changes: Sequence[tuple[int, str, float]] = ()) -> str:
     """Write a run as a script of plain PyTorch, to be started in the repository's folder.
 
     Args:

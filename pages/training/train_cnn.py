@@ -1,61 +1,29 @@
 """Train a CNN: What happens inside a network while it learns?"""
 
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from core import train_cnn
 from core.shared.engine import EngineError, View
-from core.shared.recipes import BATCHES, DECAYS, OPTIMISERS, RATES, SCHEDULES, Recipe
-from core.train_cnn.script import script
+from core.shared.recipes import Recipe
 from ui import address, live, screen, server, visitors, words
 from ui.blocks import Block, progress
-from ui.panels.train_cnn import draw
-
-NAMES = {
-    "nesterov": "SGD, Nesterov",
-    "momentum": "SGD, momentum",
-    "adam": "Adam",
-    "linear": "rise, then fall",
-    "constant": "constant",
-}
-LESSONS = """
-1. **Too fast, too slow.** Start, and after the first epoch move η to 1: within a few steps the loss
-   leaps above 100, and back at 0.1 the run stays at chance, one digit in ten: its units are
-   saturated. Another run at η = 0.001 has 94 % after three epochs, where 0.1 has 98.8 %.
-2. **Out of the noise.** *Start*, *Pause* at once, then *One step* twenty times: the kernels of C1
-   are still their random start. *Resume*: after half an epoch some are twice as large (read ±) and
-   have stripes that they did not begin with.
-3. **What stays wrong.** At the end read the confusion matrix beside its diagonal: mostly 4 and 9,
-   3 and 5, 5 and 6. Draw a 4 that is open at its top, then close it: a 9. Draw a 1, add a bar: a 7.
-"""
-FORMULAE = {
-    "nesterov": (r"v \leftarrow 0.9\,v + g", r"w \leftarrow w - \eta_t\,(g + 0.9\,v)"),
-    "momentum": (r"v \leftarrow 0.9\,v + g", r"w \leftarrow w - \eta_t\,v"),
-    "adam": (
-        r"m \leftarrow 0.9\,m + 0.1\,g",
-        r"v \leftarrow 0.999\,v + 0.001\,g^2",
-        r"w \leftarrow w - \eta_t\,\frac{m/(1-0.9^{t+1})}{\sqrt{v/(1-0.999^{t+1})}+10^{-8}}",
-    ),
-}
+from ui.panels.train_cnn.screen import Shown, draw
+from ui.panels.train_cnn.settings import CHOICES, NAMES, settings
+from ui.panels.train_cnn.tabs import tabs
 
 engine, visitor = server.engine(), visitors.visitor()
 views = {v.run: v for v in engine.runs_of(visitor) if v.function == train_cnn.TRAIN}
-# Each setting stands in the address, and stays when one goes to another page and comes back.
-bound: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 asked = address.asked("train")
 if asked.get("train_run") in views:
     st.session_state.train_run = asked["train_run"]
 digit = asked.get("train_digit", "")
 known = digit.isdecimal() and len(digit) <= len("9999")
-looks: dict[str, Any] = st.session_state.setdefault(  # at which digit, and what is drawn
-    "train_looks", {"digit": int(digit) if known else 0, "ink": None}
+looks: dict[str, Any] = st.session_state.setdefault(  # at what, and what is drawn
+    "train_looks", {"digit": int(digit) if known else 0, "ink": None, "cell": None, "step": None}
 )
-
-
-def named(values: tuple[str, ...]) -> list[str]:
-    """Say what can be chosen as the select boxes and the address do."""
-    return [NAMES[value] for value in values]
 
 
 def told(run: str) -> str:
@@ -64,73 +32,67 @@ def told(run: str) -> str:
     return f"{place}: {Recipe(**config).differs(NAMES)}"
 
 
-def start() -> None:
-    """Start a run by the settings, and look at it."""
-    run = live.trying(engine.submit, train_cnn.TRAIN, recipe, visitor=visitor)
+def start(made: Recipe | None = None, origin: tuple[str, int] | None = None) -> None:
+    """Start a run by the settings or another recipe, and look at it."""
+    run = live.trying(
+        engine.submit, train_cnn.TRAIN, made or recipe, visitor=visitor, origin=origin
+    )
     if run:
         st.session_state.train_run = run
-        if looks["digit"]:
-            live.trying(engine.post, run, train_cnn.SHOW, looks["digit"])
+        looks["step"] = None
+        live.trying(engine.post, run, train_cnn.SHOW, looks["digit"])
 
 
-def steer() -> None:
-    """Let the run that is under way go on with the rate that was just chosen."""
-    view = views.get(st.session_state.get("train_run") or "")
+def steer(name: str, key: str) -> None:
+    """Let the run that is under way go on with the value that was just chosen."""
+    view = views.get(st.session_state.get("train_run") or next(iter(views), ""))
     if view and view.live:
-        live.trying(live.tell, engine, view.run, train_cnn.CHANGE_RATE, st.session_state.train_rate)
+        live.trying(live.tell, engine, view.run, train_cnn.CHANGE, name, st.session_state[key])
 
 
 st.title("Train a CNN", anchor=False)
-st.write("What happens inside a network while it learns? Watch **LeNet-5** learn to read digits.")
+st.write("What happens inside a network while it learns? Watch one learn, step by step.")
 buttons = st.container(horizontal=True, gap="xsmall")
-picture, settings = st.columns([3.9, 1], gap="medium")
-
-with settings:
-    rate = st.select_slider(
-        "Learning rate η", RATES, 0.1, key="train_rate", on_change=steer, **bound
-    )
-    batch = st.select_slider("Batch size", BATCHES, 64, key="train_batch", **bound)
-    epochs = st.slider("Epochs", 1, 20, 3, key="train_epochs", **bound)
-    optimiser = st.selectbox(
-        "Optimiser", OPTIMISERS, format_func=NAMES.__getitem__, key="train_optimiser", **bound
-    )
-    schedule = st.selectbox(
-        "η over the run", SCHEDULES, format_func=NAMES.__getitem__, key="train_schedule", **bound
-    )
-    decay = st.select_slider("Weight decay λ", DECAYS, 0.001, key="train_decay", **bound)
-    seed = st.number_input(
-        "Seed", 0, 2**31 - 1, 0, key="train_seed", help="From 0 to 2,147,483,647.", **bound
-    )
-    recipe = Recipe(
-        learning_rate=rate,
-        batch_size=batch,
-        optimiser=optimiser,
-        schedule=schedule,
-        weight_decay=decay,
-        epochs=epochs,
-        seed=seed,
-    )
+picture, side = st.columns([3.9, 1], gap="medium")
+with side:
+    recipe, about, trouble = settings(asked, steer)
     with st.container(key="train_plan"):
-        st.caption(f"A new run: {recipe.plan(train_cnn.TRAINING_IMAGES)}.")
-    address.refuse(
-        "train",
-        asked,
-        {
-            "train_rate": (rate, f"one of {words.choices(RATES)}"),
-            "train_batch": (batch, f"one of {words.choices(BATCHES)}"),
-            "train_epochs": (epochs, "a whole number from 1 to 20"),
-            "train_optimiser": (NAMES[optimiser], f"one of {words.choices(named(OPTIMISERS))}"),
-            "train_schedule": (NAMES[schedule], f"one of {words.choices(named(SCHEDULES))}"),
-            "train_decay": (decay, f"one of {words.choices(DECAYS)}"),
-            "train_seed": (seed, "a whole number from 0 to 2,147,483,647"),
-            "train_digit": (looks["digit"], "a whole number from 0 to 9,999"),
-        },
-    )
+        st.caption(f"A new run: {recipe.plan(train_cnn.training_images(recipe))}.")
+    if trouble:
+        st.warning(trouble)
 
 with buttons:
     chosen = views.get(st.session_state.get("train_run") or "", next(iter(views.values()), None))
-    live.transport("train", engine, chosen, start)
-    live.choose("train", engine, visitor, views, told)
+    live.transport("train", engine, chosen, start, bool(trouble))
+    live.choose("train", engine, visitor, views, told, chosen)
+    with st.popover("One change", icon=":material/call_split:", disabled=chosen is None):
+        st.markdown("The chosen run again with one thing changed: same seed, same order of images.")
+        what = st.selectbox("Change", list(CHOICES), format_func=words.spaced, key="train_what")
+        value = st.selectbox(
+            "to", CHOICES[what], format_func=lambda v: NAMES.get(v, str(v)), key="train_value"
+        )
+        step = looks["step"]
+        old = Recipe(**chosen.config) if chosen else recipe
+        twin, refusal = live.made(old, what, value)
+        st.button("Twin from the start", on_click=start, args=(twin,), disabled=not twin)
+        st.button(
+            f"Branch from step {step:,}" if step is not None else "Branch: go back in time first",
+            on_click=start,
+            args=(twin, (chosen.run, step) if chosen and step is not None else None),
+            disabled=not twin or step is None or what in ("seed", "initialisation"),
+        )
+        if refusal:
+            st.caption(refusal)
+    others = st.multiselect(
+        "Compare with",
+        [run for run in views if not chosen or run != chosen.run],
+        format_func=told,
+        max_selections=3,
+        key="train_others",
+        placeholder="Compare with …",
+        label_visibility="collapsed",
+        width=260,
+    )
 shown = chosen.run if chosen else ""
 if shown and known and "train_digit" in asked:
     live.trying(live.tell, engine, shown, train_cnn.SHOW, looks["digit"])
@@ -139,44 +101,63 @@ if shown and known and "train_digit" in asked:
 def board(view: View | None) -> list[Block]:
     """Draw a run's newest state, or the network before its first step, or say what is wrong."""
     try:
-        return draw(*state_of(view))
+        return draw(state_of(view))
     except EngineError as error:
         return [progress(0, str(error), warn=True)]
 
 
-def state_of(view: View | None) -> tuple[train_cnn.State, View | None]:
+def state_of(view: View | None) -> Shown:
     """Give what is to be drawn."""
-    if view is None:
-        state = engine.call(train_cnn.UNTRAINED, seed, looks["digit"], looks["ink"])
-        return train_cnn.planned(state, recipe), None
-    if view.state is None and not view.live:
+    own = Recipe(**view.config) if view else recipe
+    if view and view.state is None and not view.live and view.status != "failed":
         engine.ask(view.run, train_cnn.SHOW, looks["digit"])  # wakes it from its snapshot
         view = engine.view(view.run)
-    if view.state is None:  # in the line, or just begun
-        state = engine.call(train_cnn.UNTRAINED, view.config["seed"], looks["digit"])
-        return train_cnn.planned(state, Recipe(**view.config)), view
-    return view.state, view
+    if view is None or view.state is None:  # none yet, in the line, or just begun
+        state = engine.call(train_cnn.UNTRAINED, own, looks["digit"], looks["ink"])
+        state = train_cnn.planned(state, own)
+    else:
+        state = view.state
+    name = told(view.run) if view and view.run in views else "A new run"
+    compared = {told(run): live.curves(engine, run, train_cnn.CURVES) for run in others}
+    past = state
+    if view and looks["step"] in state.kept and looks["step"] != state.step:
+        where = looks["step"], looks["digit"], looks["ink"], looks["cell"]
+        past = replace(engine.recall(view.run, train_cnn.REPLAY, *where), kept=state.kept)
+    return Shown(state=past, recipe=own, view=view, newest=state, others=compared, name=name)
 
 
 def show(index: Any) -> None:
-    """Look at another validation digit."""
-    digit = int(index)
+    """Look at another validation image."""
+    looks["digit"] = int(index)
     if shown:
-        live.tell(engine, shown, train_cnn.SHOW, digit)
+        live.tell(engine, shown, train_cnn.SHOW, looks["digit"])
     else:
-        engine.call(train_cnn.UNTRAINED, seed, digit, looks["ink"])
-    looks["digit"] = digit
+        engine.call(train_cnn.UNTRAINED, recipe, looks["digit"], looks["ink"])
 
 
 def read(text: Any) -> None:
-    """Read the drawn digit."""
+    """Read what is drawn."""
     looks["ink"] = screen.ink(text)
     if shown:
         live.tell(engine, shown, train_cnn.READ, looks["ink"])
 
 
+def sort(cell: Any) -> None:
+    """Show the images of a cell of the confusion matrix; None for the worst mistakes."""
+    looks["cell"] = None if cell is None else (int(cell[0]), int(cell[1]))
+    if shown:
+        live.tell(engine, shown, train_cnn.SORT, looks["cell"])
+
+
+def at(place: Any) -> None:
+    """Go to a step that was kept; past the last of them is now."""
+    view = live.seen(engine, shown)
+    kept = view.state.kept if view and view.state else ()
+    looks["step"] = kept[int(place)] if 0 <= int(place) < len(kept) else None
+
+
 def test() -> None:
-    """Read the test digits, because the visitor asked for it."""
+    """Read the test images, because the visitor asked for it."""
     live.trying(engine.ask, shown, train_cnn.TEST)
 
 
@@ -185,52 +166,30 @@ with picture:
         "train_screen",
         lambda: live.seen(engine, shown),
         board,
-        {"digit": show, "ink": read},
+        {"digit": show, "ink": read, "cell": sort, "at": at},
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Read the 10,000 test digits",
+            f"Read the {about.test:,} test images",
             icon=":material/lock_open:",
             disabled=not shown,
             on_click=test,
+            key="train_test",
         )
         seen = live.seen(engine, shown)
-        tested = seen.state if seen else None
-        st.markdown(words.tested(tested.tested if tested else None))
+        state = seen.state if seen else None
+        st.markdown(words.tested(state.tested if state else None))
+        if seen:
+            live.take_away("train", engine, seen, train_cnn.EXPORT, train_cnn.FILM, looks["digit"])
     st.caption(
-        "The test digits are read only when you ask. Whoever picks rates, epochs or seeds by them "
+        "The test images are read only when you ask. Whoever picks rates, epochs or seeds by them "
         "has begun to learn them; choose by validation, and test once, at the end."
     )
 address.note("train_digit", str(looks["digit"] or ""))
 address.note("train_run", shown if shown != next(iter(views), "") else "")
-
-lesson, formula, network, code = st.tabs(
-    ["What to try", "Formula", "Network", "The code"], on_change="rerun"
+run = (
+    (f"Run {told(shown)}", Recipe(**chosen.config), state.changes if state else ())
+    if chosen
+    else None
 )
-if lesson.open:
-    lesson.markdown(LESSONS)
-if formula.open:
-    formula.latex(r"L = -\frac{1}{B}\sum_{n=1}^{B}\log p_{n,y_n}")
-    formula.latex(r"p_n = \mathrm{softmax}(z_n) \qquad g = \nabla_{\!w} L + \lambda w")
-    for line in (*FORMULAE[optimiser], *recipe.formula(train_cnn.TRAINING_IMAGES)):
-        formula.latex(line)
-    formula.caption(
-        "With the settings of a new run: B images a step, weights w, labels y, logits z; t counts "
-        "the steps from 0. The loss on the screen is L."
-    )
-if network.open:
-    network.markdown(words.table(live.trying(engine.call, train_cnn.TABLE) or ()))
-    network.caption(
-        "LeNet-5 of LeCun, Bottou, Bengio and Haffner 1998, section II.B, with their Table I in C3 "
-        "(16 maps that see 60 of the 96 pairs of maps: the other weights of the kernel take no "
-        "part) and f(a) = 1.7159 tanh(2a/3) after each layer; the output is a softmax of ten "
-        "logits where the paper has radial basis functions."
-    )
-if code.open:
-    moved = tested.changes if tested else ()
-    made = script(Recipe(**chosen.config), moved) if chosen else script(recipe)
-    name = f"Run {told(shown)}" if chosen else "A new run"
-    code.markdown(
-        f"{name}, as plain PyTorch: started in the repository's folder, it gives the same losses."
-    )
-    code.code(made, language="python", height=420)
+tabs(recipe, about, run)

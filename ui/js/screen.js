@@ -1,6 +1,7 @@
 // A screen of blocks that repaints itself from the server while a run moves, without a script run.
 // A packet: the header's length (uint32), the header as JSON padded to four bytes, float32 values.
 const BLUE = [0, 114, 178], ORANGE = [213, 94, 0], SIDE = 84, PAD = 280
+const RUNS = { false: ['#0072b2', '#d55e00', '#007d5b', '#a0457f'], true: ['#56b4e9', '#e69f00', '#3fc79a', '#e08fc2'] }  // overlaid runs
 const LINES = { false: ['#0072b2', '#d55e00'], true: ['#56b4e9', '#e69f00'] }  // of the light and the dark theme
 const wait = ms => new Promise(done => setTimeout(done, ms))
 const make = (tag, name, text) => Object.assign(document.createElement(tag), { className: name ?? '', textContent: text ?? '' })
@@ -42,28 +43,27 @@ const kinds = {
     },
   },
   curves: {
-    build(node, block) {
-      node.append(make('h4', '', block.title), make('canvas'))
-      const names = block.series.map((name, k) => `<span><i class="k${k}"></i>${name}</span>`)
-      node.firstChild.insertAdjacentHTML('beforeend', `<em>${names.join('')}</em><output></output>`)
-    },
+    build(node) { node.append(head(make('em'), make('output')), make('canvas')) },
     paint(node, block, values, screen) {
-      const canvas = node.querySelector('canvas'), ratio = devicePixelRatio || 1
+      set(node.querySelector('h4 span'), block.title)
+      const canvas = node.querySelector('canvas'), ratio = devicePixelRatio || 1, many = block.names.length > 1
+      const legend = (many ? block.names : block.series).map((name, k) => `<span><i class="${many ? `run k${k}` : `k${k}`}"></i>${escape(name)}</span>`)
+      if (many) legend.push('<span>training thin, validation thick</span>')
+      const em = node.querySelector('em'), html = legend.join('')
+      if (em.__html !== html) em.innerHTML = em.__html = html
       const width = canvas.clientWidth, height = canvas.clientHeight
-      const numbers = values.subarray(block.offset, block.offset + 3 * block.n).join()
-      const drawn = [numbers, block.last, block.low, block.high, width, ratio, screen.dark].join(';')
+      const count = 3 * block.sizes.reduce((a, b) => a + b, 0)
+      const numbers = values.subarray(block.offset, block.offset + count).join()
+      const drawn = [numbers, block.last, block.low, block.high, block.now, block.marks.join(), html, width, ratio, screen.dark].join(';')
       if (!width || canvas.__drawn === drawn) return
       canvas.__drawn = drawn
-      if (canvas.width !== Math.round(width * ratio)) { canvas.width = Math.round(width * ratio); canvas.height = Math.round(height * ratio) }
-      const c = canvas.getContext('2d'), style = getComputedStyle(canvas)
+      const c = prepare(canvas, ratio), style = getComputedStyle(canvas)
       const left = 54, bottom = 26, top = 8, right = 8, low = Math.log(block.low), high = Math.log(block.high)
       const x = v => left + v / block.last * (width - left - right)
       const y = v => {
         const share = (Math.log(Math.min(Math.max(v, block.low), block.high)) - low) / (high - low)
         return top + (block.mirrored ? share : 1 - share) * (height - top - bottom)
       }
-      c.setTransform(ratio, 0, 0, ratio, 0, 0)
-      c.clearRect(0, 0, width, height)
       c.font = `13px ${style.fontFamily}`; c.fillStyle = style.color; c.lineWidth = 1
       c.strokeStyle = style.getPropertyValue('--st-border-color')
       c.textAlign = 'right'; c.textBaseline = 'middle'
@@ -79,26 +79,145 @@ const kinds = {
         if (end || room > 60) c.fillText(end ? `epoch ${epoch}` : epoch, end ? x(epoch) + 4 : x(epoch), height - 2)
         c.beginPath(); c.moveTo(x(epoch), top); c.lineTo(x(epoch), height - bottom); c.stroke()
       }
-      const xs = values.subarray(block.offset, block.offset + block.n)
-      const rows = block.series.map((_, k) => values.subarray(block.offset + (k + 1) * block.n, block.offset + (k + 2) * block.n))
-      rows.forEach((row, k) => {
-        c.strokeStyle = c.fillStyle = LINES[screen.dark][k]
-        c.lineWidth = 2.5; c.setLineDash(k ? [7, 4] : []); c.beginPath()
-        let last = null
-        row.forEach((v, i) => { if (!Number.isNaN(v)) { c.lineTo(x(xs[i]), y(v)); last = [x(xs[i]), y(v)] } })
-        c.stroke(); c.setLineDash([])
-        if (last) { c.beginPath(); c.arc(...last, 3.5, 0, 7); c.fill() }
+      c.strokeStyle = c.fillStyle = style.color; c.textAlign = 'left'; c.textBaseline = 'top'
+      let until = -Infinity, line = 0
+      for (const [epoch, words] of block.marks) {  // what was changed while it learned
+        c.setLineDash([2, 3]); c.beginPath(); c.moveTo(x(epoch), top); c.lineTo(x(epoch), height - bottom); c.stroke(); c.setLineDash([])
+        line = x(epoch) < until ? (line + 1) % 4 : 0
+        const room = c.measureText(words).width
+        c.fillText(words, Math.min(x(epoch) + 3, width - right - room), top + 3 + 15 * line)
+        until = x(epoch) + room + 6
+      }
+      if (block.now !== null) {
+        c.lineWidth = 2; c.beginPath(); c.moveTo(x(block.now), top); c.lineTo(x(block.now), height - bottom); c.stroke()
+      }
+      let at = block.offset
+      const runs = block.sizes.map(n => {
+        const parts = [0, 1, 2].map(k => values.subarray(at + k * n, at + (k + 1) * n))
+        at += 3 * n
+        return parts
       })
+      for (let r = runs.length - 1; r >= 0; r--) {
+        const [xs, ...rows] = runs[r]
+        rows.forEach((row, k) => {
+          c.strokeStyle = c.fillStyle = many ? RUNS[screen.dark][r] : LINES[screen.dark][k]
+          c.lineWidth = many && !k ? 1.2 : 2.5; c.setLineDash(!many && k ? [7, 4] : []); c.beginPath()
+          let last = null
+          row.forEach((v, i) => { if (!Number.isNaN(v)) { c.lineTo(x(xs[i]), y(v)); last = [x(xs[i]), y(v)] } })
+          c.stroke(); c.setLineDash([])
+          if (last) { c.beginPath(); c.arc(...last, 3.5, 0, 7); c.fill() }
+        })
+      }
       const output = node.querySelector('output')
       canvas.onpointermove = event => {
-        const at = (event.offsetX - left) / (width - left - right) * block.last
-        let best = 0
-        xs.forEach((v, i) => { if (Math.abs(v - at) < Math.abs(xs[best] - at)) best = i })
-        const show = v => Number.isNaN(v) ? '–' : block.mirrored ? `${(100 * (1 - v)).toFixed(2)} %` : v.toFixed(3)
-        set(output, `epoch ${xs[best].toFixed(2)}: ${rows.map(row => show(row[best])).join(', ')}`)
+        const place = (event.offsetX - left) / (width - left - right) * block.last
+        const show = v => v === undefined || Number.isNaN(v) ? '–' : block.mirrored ? `${(100 * (1 - v)).toFixed(2)} %` : v.toFixed(3)
+        let here = place
+        const said = runs.map(([xs, ...rows], r) => {
+          let best = 0
+          xs.forEach((v, i) => { if (Math.abs(v - place) < Math.abs(xs[best] - place)) best = i })
+          if (!r) here = xs[best]
+          return rows.map(row => show(row[best])).join(', ')
+        })
+        set(output, `epoch ${here.toFixed(2)}: ${said.join(' | ')}`)
       }
       canvas.onpointerleave = () => set(output, '')
       label(canvas, block.alt)
+    },
+  },
+  dots: {
+    build(node) { node.append(head(make('output')), make('canvas')) },
+    paint(node, block, values, screen) {
+      set(node.querySelector('h4 span'), block.title)
+      const canvas = node.querySelector('canvas'), ratio = devicePixelRatio || 1, n = block.names.length
+      canvas.style.height = `${Math.max(60, 20 * n) + 26}px`
+      const width = canvas.clientWidth, height = canvas.clientHeight, row = (height - 26) / Math.max(1, n)
+      if (!width) return
+      const c = prepare(canvas, ratio), style = getComputedStyle(canvas)
+      c.font = `13px ${style.fontFamily}`; c.fillStyle = style.color; c.lineWidth = 1
+      const left = Math.max(40, ...block.names.map(name => c.measureText(name).width)) + 10, right = 16
+      const low = Math.log(block.low), high = Math.log(block.high)
+      const x = v => left + (Math.log(Math.max(v, block.low)) - low) / (high - low) * (width - left - right)
+      c.strokeStyle = style.getPropertyValue('--st-border-color'); c.textAlign = 'center'; c.textBaseline = 'bottom'
+      for (const [value, words] of block.ticks) {
+        c.fillText(words, x(value), height - 2)
+        c.beginPath(); c.moveTo(x(value), 0); c.lineTo(x(value), height - 26); c.stroke()
+      }
+      const numbers = values.subarray(block.offset, block.offset + n)
+      block.names.forEach((name, k) => {
+        const y = (k + .5) * row, v = numbers[k]
+        c.fillStyle = style.color; c.textAlign = 'right'; c.textBaseline = 'middle'
+        c.fillText(name, left - 8, y)
+        c.fillStyle = c.strokeStyle = LINES[screen.dark][0]
+        if (!(v > 0) || !Number.isFinite(v)) { c.textAlign = 'left'; c.fillText(v === 0 ? '0' : '–', left + 3, y); return }
+        c.lineWidth = 2; c.beginPath(); c.moveTo(left, y); c.lineTo(x(v), y); c.stroke()
+        c.beginPath(); c.arc(x(v), y, 4.5, 0, 7); c.fill()
+      })
+      const output = node.querySelector('output')
+      canvas.onpointermove = event => {
+        const k = Math.floor(event.offsetY / row)
+        set(output, k < n ? `${block.names[k]}: ${numbers[k].toPrecision(3)}` : '')
+      }
+      canvas.onpointerleave = () => set(output, '')
+      label(canvas, block.alt)
+    },
+  },
+  histograms: {
+    build(node, block) {
+      node.append(make('h4', '', block.title), make('div', 'row'))
+      for (const _ of block.rows) {
+        const figure = make('figure')
+        figure.innerHTML = '<figcaption><b></b><span></span></figcaption><canvas></canvas><div class="ends"><span></span><span></span></div>'
+        node.lastChild.append(figure)
+      }
+    },
+    paint(node, block, values, screen) {
+      set(node.firstChild, block.title)
+      block.rows.forEach((row, k) => {
+        const figure = node.lastChild.children[k], canvas = figure.querySelector('canvas')
+        const counts = values.subarray(block.offset + k * block.bins, block.offset + (k + 1) * block.bins)
+        set(figure.querySelector('b'), row.name); set(figure.querySelector('figcaption span'), row.words)
+        figure.classList.toggle('warn', row.warn)
+        const [low, high] = figure.querySelectorAll('.ends span')
+        set(low, short(row.low)); set(high, short(row.high))
+        label(canvas, `Outputs of ${row.name}, from ${short(row.low)} to ${short(row.high)}; ${row.words}`)
+        const ratio = devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight
+        if (!width) return
+        const c = prepare(canvas, ratio), most = Math.max(1, ...counts)
+        c.fillStyle = LINES[screen.dark][row.warn ? 1 : 0]
+        counts.forEach((count, i) => {
+          const tall = count ? Math.max(1, count / most * height) : 0
+          c.fillRect(i * width / counts.length, height - tall, width / counts.length - .5, tall)
+        })
+        if (row.low < 0 && row.high > 0) {
+          c.fillStyle = getComputedStyle(canvas).color
+          c.fillRect(-row.low / (row.high - row.low) * width, 0, 1, height)
+        }
+      })
+    },
+  },
+  gallery: {
+    build(node, block) {
+      node.append(make('h4', '', block.title), make('p', 'hint'), make('div', 'row'))
+      for (let k = 0; k < 12; k++) {
+        const button = make('button')
+        button.append(make('canvas'), make('b'), make('span')); node.lastChild.append(button)
+      }
+    },
+    paint(node, block, values, screen) {
+      set(node.firstChild, block.title); set(node.children[1], block.hint)
+      const [c, h, w] = block.shape
+      for (let k = 0; k < 12; k++) {
+        const button = node.lastChild.children[k], row = block.rows[k]
+        button.classList.toggle('empty', !row)
+        button.disabled = !row
+        if (!row) continue
+        const canvas = button.firstChild, panel = { c, h, w, columns: 1, high: 1, look: c === 3 ? 'colour' : 'ink', offset: block.offset + k * c * h * w }
+        if (canvas.width !== w || canvas.height !== h) { canvas.width = w; canvas.height = h }
+        paintPixels(canvas, panel, values, screen.dark)
+        set(button.children[1], row[0]); set(button.children[2], row[1])
+        button.onclick = () => screen.tell(block.name, row[2], true)
+      }
     },
   },
   maps: {
@@ -107,8 +226,9 @@ const kinds = {
         const figure = make('figure'), canvas = make('canvas')
         figure.innerHTML = '<figcaption><b></b><span></span></figcaption>'
         figure.style.setProperty('--share', panel.share)
+        const tiles = panel.look === 'colour' ? panel.c / 3 : panel.c
         canvas.width = panel.columns * (panel.w + 1) - 1
-        canvas.height = Math.ceil(panel.c / panel.columns) * (panel.h + 1) - 1
+        canvas.height = Math.ceil(tiles / panel.columns) * (panel.h + 1) - 1
         figure.append(canvas); node.append(figure)
       }
     },
@@ -118,28 +238,36 @@ const kinds = {
   },
   matrix: {
     build(node, block) {
-      node.innerHTML = '<h4></h4><div class="matrix" role="img"><div class="read">read as →</div><div class="true">true ↓</div></div>'
-      for (let row = -1; row < 10; row++) for (let column = -1; column < 10; column++) {
-        const name = row < 0 || column < 0
-        node.lastChild.append(make('div', name ? 'name' : 'cell', !name || row === column ? '' : String(Math.max(row, column))))
+      const k = block.classes.length, grid = make('div', 'matrix')
+      node.append(make('h4'), grid)
+      grid.style.setProperty('--k', k)
+      grid.append(make('div', 'read', 'read as →'), make('div', 'true', 'true ↓'))
+      grid.classList.toggle('long', block.classes.some(name => name.length > 2))
+      for (let row = -1; row < k; row++) for (let column = -1; column < k; column++) {
+        if (row >= 0 && column >= 0) { grid.append(make('button')); continue }
+        const name = make('div', 'name', row === column ? '' : block.classes[Math.max(row, column)])
+        name.title = name.textContent; grid.append(name)
       }
     },
-    paint(node, block, values) {
-      const drawn = values.subarray(block.offset, block.offset + 100).join()
-      if (node.__drawn === drawn + block.title) return
-      node.__drawn = drawn + block.title
+    paint(node, block, values, screen) {
+      const k = block.classes.length, counts = values.subarray(block.offset, block.offset + k * k)
+      const drawn = counts.join() + block.title + block.chosen
+      if (node.__drawn === drawn) return
+      node.__drawn = drawn
       set(node.firstChild, block.title)
-      label(node.lastChild, block.alt)
-      const cells = node.querySelectorAll('.cell, .right, .wrong, .none')
-      for (let i = 0; i < 10; i++) {
-        const row = values.subarray(block.offset + 10 * i, block.offset + 10 * i + 10)
-        const total = row.reduce((a, b) => a + b, 0)
+      const cells = node.querySelectorAll('button')
+      for (let i = 0; i < k; i++) {
+        const row = counts.subarray(k * i, k * i + k), total = row.reduce((a, b) => a + b, 0)
         row.forEach((count, j) => {
-          const cell = cells[10 * i + j], share = total ? count / total : 0
+          const cell = cells[k * i + j], share = total ? count / total : 0
+          const chosen = block.chosen && block.chosen[0] === i && block.chosen[1] === j
           set(cell, count ? String(count) : '·')
-          cell.className = i === j ? 'right' : count ? 'wrong' : 'none'
+          cell.className = (i === j ? 'right' : count ? 'wrong' : 'none') + (chosen ? ' chosen' : '')
+          cell.ariaPressed = String(!!chosen)
           cell.style.setProperty('--shade', `${(100 * (i === j ? 0.55 * share ** 3 : 0.75 * Math.min(1, 0.25 + 4 * share))).toFixed(0)}%`)
-          cell.title = `${count} of ${total} true ${i} read as ${j}`
+          cell.title = `${count} of ${total} true ${block.classes[i]} read as ${block.classes[j]}: click to see them`
+          cell.ariaLabel = `${count} true ${block.classes[i]} read as ${block.classes[j]}`
+          cell.onclick = () => screen.tell(block.name, chosen ? null : [i, j], true)
         })
       }
     },
@@ -152,10 +280,11 @@ const kinds = {
     paint(node, block, _, screen) {
       const input = node.querySelector('input'), output = node.querySelector('output')
       set(node.querySelector('span'), block.label)
-      Object.assign(input, { min: block.lowest, max: block.highest, step: 1 })
-      if (!input.__busy) { input.value = block.value; set(output, String(block.value)) }
+      const said = value => block.names?.[value - block.lowest] ?? String(value)
+      Object.assign(input, { min: block.lowest, max: block.highest, step: 1, disabled: block.highest <= block.lowest })
+      if (!input.__busy) { input.value = block.value; set(output, said(block.value)); input.ariaValueText = said(block.value) }
       input.oninput = () => {
-        set(output, input.value); input.__busy = true
+        set(output, said(input.value)); input.__busy = true
         clearTimeout(input.__rest); input.__rest = setTimeout(() => { input.__busy = false }, 600)
         screen.tell(block.name, Number(input.value))
       }
@@ -171,19 +300,21 @@ const kinds = {
   },
   reading: {
     build(node, block) {
-      node.append(make('h4', '', block.title), make('p', 'hint', block.hint), Object.assign(make('canvas'), { width: 28, height: 28 }))
-      for (let k = 0; k < 10; k++) {
-        const row = make('div', 'bar'), bar = make('span')
-        bar.append(make('i')); row.append(make('span', '', String(k)), bar, make('span')); node.append(row)
+      node.append(make('h4', '', block.title), make('p', 'hint', block.hint), make('canvas'))
+      node.classList.toggle('long', block.classes.some(name => name.length > 2))
+      for (const name of block.classes) {
+        const row = make('div', 'bar'), bar = make('span'), word = make('span', '', name)
+        word.title = name; bar.append(make('i')); row.append(word, bar, make('span')); node.append(row)
       }
     },
     paint(node, block, values, screen) {
       node.classList.toggle('empty', block.offset === null)
       if (block.offset === null) return
-      const seen = { c: 1, h: 28, w: 28, columns: 1, offset: block.offset, high: 1, ink: true }
-      paintPixels(node.querySelector('canvas'), seen, values, screen.dark)
-      label(node.querySelector('canvas'), block.title)
-      const shares = values.subarray(block.offset + 784, block.offset + 794), best = shares.indexOf(Math.max(...shares))
+      const [c, h, w] = block.shape, canvas = node.querySelector('canvas'), n = block.classes.length
+      if (canvas.width !== w || canvas.height !== h) { canvas.width = w; canvas.height = h }
+      paintPixels(canvas, { c, h, w, columns: 1, offset: block.offset, high: 1, look: c === 3 ? 'colour' : 'ink' }, values, screen.dark)
+      label(canvas, block.title)
+      const at = block.offset + c * h * w, shares = values.subarray(at, at + n), best = shares.indexOf(Math.max(...shares))
       node.querySelectorAll('.bar').forEach((row, k) => {
         row.classList.toggle('best', k === best)
         row.querySelector('i').style.width = `${(100 * shares[k]).toFixed(1)}%`
@@ -193,17 +324,48 @@ const kinds = {
   },
 }
 
+const head = (...rest) => { const node = make('h4'); node.append(make('span'), ...rest); return node }
+const escape = text => text.replace(/[&<>"]/g, sign => `&#${sign.charCodeAt(0)};`)
+const short = value => Math.abs(value) >= 100 || value === 0 ? value.toFixed(0) : value.toPrecision(2)
+
+function prepare(canvas, ratio) {
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight].map(side => Math.round(side * ratio))
+  if (canvas.width !== width || canvas.height !== height) { canvas.width = width; canvas.height = height }
+  const c = canvas.getContext('2d')
+  c.setTransform(ratio, 0, 0, ratio, 0, 0)
+  c.clearRect(0, 0, width, height)
+  return c
+}
+
 function paintPixels(canvas, panel, values, dark) {
   const context = canvas.getContext('2d'), image = context.createImageData(canvas.width, canvas.height)
-  const paper = panel.ink ? (dark ? 20 : 255) : (dark ? 24 : 247), ink = dark ? 245 : 15
+  if (panel.look === 'colour') return paintColour(context, image, panel, values)
+  const inky = panel.look === 'ink', paper = inky ? (dark ? 20 : 255) : (dark ? 24 : 247), ink = dark ? 245 : 15
   for (let c = 0; c < panel.c; c++) {
     const left = (c % panel.columns) * (panel.w + 1), top = Math.floor(c / panel.columns) * (panel.h + 1)
     for (let y = 0; y < panel.h; y++) for (let x = 0; x < panel.w; x++) {
       const value = values[panel.offset + (c * panel.h + y) * panel.w + x]
       const at = 4 * ((top + y) * canvas.width + left + x)
       const share = Math.max(-1, Math.min(1, value / panel.high)), size = Math.abs(share)
-      const to = panel.ink ? [ink, ink, ink] : share < 0 ? BLUE : ORANGE
+      const to = inky ? [ink, ink, ink] : share < 0 ? BLUE : ORANGE
       for (let k = 0; k < 3; k++) image.data[at + k] = paper + (to[k] - paper) * size
+      image.data[at + 3] = 255
+    }
+  }
+  context.putImageData(image, 0, 0)
+}
+
+// Three maps after one another are red, green and blue of a picture; from −high to high, or from 0.
+function paintColour(context, image, panel, values) {
+  const low = panel.low ?? 0, size = panel.h * panel.w
+  for (let tile = 0; tile < panel.c / 3; tile++) {
+    const left = (tile % panel.columns) * (panel.w + 1), top = Math.floor(tile / panel.columns) * (panel.h + 1)
+    for (let k = 0; k < size; k++) {
+      const at = 4 * ((top + Math.floor(k / panel.w)) * image.width + left + k % panel.w)
+      for (let c = 0; c < 3; c++) {
+        const value = values[panel.offset + (3 * tile + c) * size + k]
+        image.data[at + c] = 255 * Math.max(0, Math.min(1, (value - low) / (panel.high - low)))
+      }
       image.data[at + 3] = 255
     }
   }
@@ -221,7 +383,7 @@ function paintMaps(figure, panel, values, dark) {
     const py = Math.floor(event.offsetY / canvas.clientHeight * canvas.height)
     const column = Math.floor(px / (panel.w + 1)), row = Math.floor(py / (panel.h + 1))
     const x = px - column * (panel.w + 1), y = py - row * (panel.h + 1), c = row * panel.columns + column
-    if (c >= panel.c || x >= panel.w || y >= panel.h || x < 0 || y < 0) return
+    if (panel.look === 'colour' || c >= panel.c || x >= panel.w || y >= panel.h || x < 0 || y < 0) return
     const value = values[panel.offset + (c * panel.h + y) * panel.w + x]
     set(range, `${panel.c > 1 ? `#${c} ` : ''}(${y}, ${x}): ${value.toFixed(3)}`)
   }
@@ -293,7 +455,8 @@ function build(root, blocks) {
   }))
 }
 
-const shape = block => [block.kind, block.span, block.name, block.rows?.length, block.series, block.panels?.map(p => [p.c, p.h, p.w, p.columns, p.share])]
+const rows = block => block.kind === 'gallery' ? 12 : block.rows?.length
+const shape = block => [block.kind, block.span, block.name, rows(block), block.classes, block.kind === 'dots' && block.names, block.panels?.map(p => [p.c, p.h, p.w, p.columns, p.share, p.look])]
 
 function show(root, bytes) {
   const [header, values] = unpack(bytes)
@@ -306,6 +469,7 @@ function show(root, bytes) {
   if (root.__form !== form) { build(root, header.blocks); root.__form = form }
   const dark = isDark(root)
   LINES[dark].forEach((colour, k) => root.style.setProperty(`--line${k}`, colour))
+  RUNS[dark].forEach((colour, k) => root.style.setProperty(`--run${k}`, colour))
   const screen = { dark, run: header.run, tell: (...said) => tell(root, ...said) }
   header.blocks.forEach((block, k) => kinds[block.kind].paint(root.children[k], block, values, screen))
   root.__newest = header.status

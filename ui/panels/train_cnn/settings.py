@@ -1,0 +1,336 @@
+"""The settings of a run: widgets in, a recipe out; each stands in the address."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from core.shared import datasets, layers, recipes, uploads
+from core.shared.arithmetic import arithmetic
+from core.shared.datasets import About
+from core.shared.recipes import Recipe
+from ui import address, words
+
+__all__ = ["CHOICES", "NAMES", "NETWORKS", "settings"]
+
+NETWORKS = ("lenet5", "mlp", "vgg", "resnet", "inception", "separable", "own")
+COUNTS = (0, 100, 500, 1000, 2000, 5000, 10_000)  # training images; 0 for all
+DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7)
+L1 = (0.0, 1e-6, 1e-5, 1e-4, 1e-3)
+SMOOTHINGS = (0.0, 0.05, 0.1, 0.2)
+PATIENCES = (0, 1, 2, 3, 5, 10)
+MOST_EPOCHS = 100
+AS_IS = "table"  # an activation or a normalisation as the network's table has it
+NAMES = {
+    "nesterov": "SGD, Nesterov",
+    "momentum": "SGD, momentum",
+    "sgd": "SGD",
+    "adagrad": "Adagrad",
+    "rmsprop": "RMSProp",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "linear": "rise, then fall",
+    "constant": "constant",
+    "warm-up": "rise, then stay",
+    "cosine": "half a cosine",
+    "one-cycle": "one cycle",
+    "step": "in three steps",
+    "cross-entropy": "cross-entropy",
+    "squared": "squared error",
+    "lecun": "1/fan-in (LeCun)",
+    "glorot": "2/(fan-in + fan-out) (Glorot)",
+    "he": "2/fan-in (He)",
+    "small": "too small, σ = 0.01",
+    "zeros": "all zero",
+    "mnist": "MNIST digits",
+    "fashion": "Fashion-MNIST, a subset",
+    "lenet5": "LeNet-5",
+    "mlp": "MLP, 300 and 100 units",
+    "vgg": "VGG, small",
+    "resnet": "ResNet, 20 layers",
+    "inception": "Inception",
+    "separable": "Depthwise separable",
+    "own": "Own layer table",
+    "table": "as in its table",
+    "none": "none",
+    "sigmoid": "sigmoid",
+    "tanh": "tanh",
+    "relu": "ReLU",
+    "leaky": "leaky ReLU",
+    "gelu": "GELU",
+    "batch": "batch",
+    "layer": "layer",
+    "group": "group",
+}
+NAMES |= {table: NAMES[name] for name, table in layers.PRESETS.items() if name in NAMES}
+NAMES[layers.PRESETS["resnet"].replace("res", "plain")] = "no shortcuts, 20 layers"
+# What a twin or a branch may have otherwise, with the values that it may have.
+CHOICES: dict[str, tuple[Any, ...]] = {
+    "learning_rate": recipes.RATES,
+    "momentum": recipes.MOMENTA,
+    "batch_size": recipes.BATCHES,
+    "optimiser": recipes.OPTIMISERS,
+    "schedule": recipes.SCHEDULES,
+    "weight_decay": recipes.DECAYS,
+    "l1": L1,
+    "dropout": DROPOUTS,
+    "smoothing": SMOOTHINGS,
+    "loss": recipes.LOSSES,
+    "initialisation": recipes.INITIALISATIONS,
+    "patience": PATIENCES,
+    "epochs": (1, 2, 3, 5, 10, 20, 50, 100),
+    "seed": tuple(range(10)),
+}
+
+# Each setting stands in the address, and stays when one goes to another page and comes back.
+BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
+
+
+def settings(
+    asked: Mapping[str, str], steer: Callable[[str, str], None]
+) -> tuple[Recipe, About, str]:
+    """Draw the settings.
+
+    Args:
+        asked: what the address asked for when the page was opened.
+        steer: takes the field and the widget's key of what a live run may go on with.
+
+    Returns: the recipe of a new run, its data, and a sentence on why there can be no such run, or
+    nothing.
+    """
+    data, about = _data(asked)
+    choice = st.selectbox(
+        "Network", NETWORKS, format_func=NAMES.__getitem__, key="train_network", **BOUND
+    )
+    network = _network(choice)
+    usual = Recipe()
+    rate = st.select_slider(
+        "Learning rate η",
+        recipes.RATES,
+        usual.learning_rate,
+        key="train_rate",
+        on_change=steer,
+        args=("learning_rate", "train_rate"),
+        **BOUND,
+    )
+    batch = st.select_slider(
+        "Batch size",
+        recipes.BATCHES,
+        usual.batch_size,
+        key="train_batch",
+        on_change=steer,
+        args=("batch_size", "train_batch"),
+        **BOUND,
+    )
+    epochs = st.slider("Epochs", 1, MOST_EPOCHS, usual.epochs, key="train_epochs", **BOUND)
+    optimiser = _choose("Optimiser", recipes.OPTIMISERS, "train_optimiser")
+    schedule = _choose("η over the run", recipes.SCHEDULES, "train_schedule")
+    seed = st.number_input(
+        "Seed", 0, 2**31 - 1, 0, key="train_seed", help="From 0 to 2,147,483,647.", **BOUND
+    )
+    with st.expander("Momentum, regularisation, start", key="train_more", on_change="ignore"):
+        momentum = st.select_slider(
+            "Momentum μ, or β₁ of Adam",
+            recipes.MOMENTA,
+            usual.momentum,
+            key="train_momentum",
+            on_change=steer,
+            args=("momentum", "train_momentum"),
+            **BOUND,
+        )
+        decay = st.select_slider(
+            "Weight decay λ (L2)",
+            recipes.DECAYS,
+            usual.weight_decay,
+            key="train_decay",
+            on_change=steer,
+            args=("weight_decay", "train_decay"),
+            **BOUND,
+        )
+        l1 = st.select_slider("L1", L1, 0.0, key="train_l1", **BOUND)
+        dropout = st.select_slider(
+            "Dropout of hidden units", DROPOUTS, 0.0, key="train_dropout", **BOUND
+        )
+        loss = _choose("Loss", recipes.LOSSES, "train_loss")
+        smoothing = st.select_slider(
+            "Label smoothing",
+            SMOOTHINGS,
+            0.0,
+            key="train_smoothing",
+            disabled=loss == "squared",
+            **BOUND,
+        )
+        patience = st.select_slider(
+            "Early stopping after so many epochs",
+            PATIENCES,
+            0,
+            format_func=lambda value: str(value or "never"),
+            key="train_patience",
+            **BOUND,
+        )
+        initialisation = _choose("Start", recipes.INITIALISATIONS, "train_initial")
+        images = st.select_slider(
+            "Training images",
+            COUNTS,
+            0,
+            format_func=lambda value: f"{value:,}" if value else "all",
+            key="train_images",
+            **BOUND,
+        )
+    recipe = Recipe(
+        data=data,
+        images=images if images < about.training else 0,
+        network=network,
+        initialisation=initialisation,
+        dropout=dropout,
+        loss=loss,
+        smoothing=0.0 if loss == "squared" else smoothing,
+        learning_rate=rate,
+        momentum=momentum,
+        batch_size=batch,
+        optimiser=optimiser,
+        schedule=schedule,
+        weight_decay=decay,
+        l1=l1,
+        epochs=epochs,
+        patience=patience,
+        seed=seed,
+    )
+    _refuse(asked, recipe, choice, images, smoothing)
+    try:
+        arithmetic(network, about.shape, len(about.classes))
+    except ValueError as error:
+        return recipe, about, str(error)
+    return recipe, about, ""
+
+
+def _choose(label: str, values: tuple[str, ...], key: str) -> str:
+    chosen: str = st.selectbox(label, values, format_func=NAMES.__getitem__, key=key, **BOUND)
+    return chosen
+
+
+def _data(asked: Mapping[str, str]) -> tuple[str, About]:
+    """Choose the data; own pictures come as a zip, or by the address of somebody who has them."""
+    own: list[str] = st.session_state.setdefault("train_own", [])
+    linked = asked.get("train_data", "")
+    trouble = ""
+    if linked.startswith(datasets.OWN) and linked not in own:
+        try:
+            datasets.about(linked)
+            own.append(linked)
+        except ValueError as error:
+            trouble = str(error)
+    data = st.selectbox(
+        "Data",
+        ("mnist", "fashion", *own),
+        format_func=lambda name: NAMES.get(name) or f"Own pictures {own.index(name) + 1}",
+        key="train_data",
+        **BOUND,
+    )
+    with st.popover("Own pictures", icon=":material/upload:", width="stretch"):
+        st.markdown(
+            "A zip with one folder of pictures a class: at least two classes and five pictures "
+            "each. They are cut to a square, scaled to 28×28 and kept on the server in that size; "
+            "who has your address can train on them."
+        )
+        st.file_uploader(
+            "Zip", type="zip", key="train_zip", on_change=_take, label_visibility="collapsed"
+        )
+        told = st.session_state.get("train_told")
+        if told:
+            (st.success if told[0] else st.warning)(told[1])
+    if trouble:
+        st.toast(trouble, icon=":material/link_off:", duration="long")
+    try:
+        return data, datasets.about(data)
+    except ValueError as error:  # they were deleted on the server meanwhile
+        own.remove(data)
+        st.toast(str(error), icon=":material/error:", duration="long")
+        return "mnist", datasets.about("mnist")
+
+
+def _take() -> None:
+    """Take in the zip that was just uploaded."""
+    file = st.session_state.train_zip
+    if file is None:
+        return
+    try:
+        pictures = uploads.read_zip(file.getvalue())
+        name = datasets.OWN + uploads.keep(uploads.folder(), pictures)
+    except (ValueError, OSError) as error:
+        st.session_state.train_told = (False, str(error))
+        return
+    if name not in st.session_state.train_own:
+        st.session_state.train_own.append(name)
+    st.session_state.train_data = name
+    count, classes = len(pictures.labels), words.choices(pictures.classes).replace(" or ", " and ")
+    sentences = [f"{count:,} pictures of {classes}.", *pictures.left_out]
+    st.session_state.train_told = (True, " ".join(sentences))
+
+
+def _network(choice: str) -> str:
+    """Write the chosen network as a recipe has it."""
+    if choice == "lenet5":
+        return choice
+    if choice == "own":
+        return _own_table()
+    table = layers.PRESETS[choice]
+    if choice == "resnet":
+        shortcuts = st.toggle("Shortcuts", True, key="train_shortcuts", **BOUND)
+        table = table if shortcuts else table.replace("res", "plain")
+    activation = _choose("Activation", (AS_IS, *layers.ACTIVATIONS), "train_activation")
+    normalisation = _choose("Normalisation", (AS_IS, *layers.NORMALISATIONS), "train_norm")
+    wished = {"activation": activation, "normalisation": normalisation}
+    rows = []
+    for row in layers.parse(table):
+        for name, value in wished.items():
+            if value != AS_IS and name in layers.KINDS[row.kind]:
+                row = replace(row, **{name: value})  # type: ignore[arg-type] # both are words
+        rows.append(row)
+    return layers.write(rows)
+
+
+def _own_table() -> str:
+    """Read the table that stands in the address or in the editor below."""
+    text: str = st.text_input(
+        "Layer table",
+        layers.PRESETS["lenet5"],
+        key="train_table",
+        help="Rows separated by commas; the tab *Network* below has an editor for it.",
+        **BOUND,
+    )
+    return text
+
+
+def _refuse(
+    asked: Mapping[str, str], recipe: Recipe, choice: str, images: int, smoothing: float
+) -> None:
+    """Say of each value in the address that could not be had what it has to be."""
+
+    def one_of(values: tuple[Any, ...]) -> str:
+        return f"one of {words.choices(values)}"
+
+    def named(values: tuple[str, ...]) -> str:
+        return one_of(tuple(NAMES[value] for value in values))
+
+    address.refuse(
+        "train",
+        asked,
+        {
+            "train_rate": (recipe.learning_rate, one_of(recipes.RATES)),
+            "train_batch": (recipe.batch_size, one_of(recipes.BATCHES)),
+            "train_epochs": (recipe.epochs, f"a whole number from 1 to {MOST_EPOCHS}"),
+            "train_optimiser": (NAMES[recipe.optimiser], named(recipes.OPTIMISERS)),
+            "train_schedule": (NAMES[recipe.schedule], named(recipes.SCHEDULES)),
+            "train_decay": (recipe.weight_decay, one_of(recipes.DECAYS)),
+            "train_momentum": (recipe.momentum, one_of(recipes.MOMENTA)),
+            "train_l1": (recipe.l1, one_of(L1)),
+            "train_dropout": (recipe.dropout, one_of(DROPOUTS)),
+            "train_smoothing": (smoothing, one_of(SMOOTHINGS)),
+            "train_loss": (NAMES[recipe.loss], named(recipes.LOSSES)),
+            "train_initial": (NAMES[recipe.initialisation], named(recipes.INITIALISATIONS)),
+            "train_network": (NAMES[choice], named(NETWORKS)),
+            "train_seed": (recipe.seed, "a whole number from 0 to 2,147,483,647"),
+        },
+    )

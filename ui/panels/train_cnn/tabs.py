@@ -1,0 +1,163 @@
+"""The tabs below the first panel's screen: lessons, formula, the network's arithmetic, the code."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from core import train_cnn
+from core.shared import layers
+from core.shared.arithmetic import arithmetic
+from core.shared.datasets import About
+from core.shared.recipes import Recipe
+from core.train_cnn.script import script
+from ui import words
+from ui.panels.train_cnn.wording import FORMULAE, LESSONS, LOSSES
+
+__all__ = ["tabs"]
+
+COLUMNS = ("kind", "channels", "kernel", "stride", "padding", "dilation")
+PAPER = (
+    "LeNet-5 of LeCun, Bottou, Bengio and Haffner 1998, section II.B, with their Table I in C3 "
+    "(16 maps that see 60 of the 96 pairs of maps: the other weights of the kernel take no "
+    "part) and f(a) = 1.7159 tanh(2a/3) after each layer; the output is a softmax of ten "
+    "logits where the paper has radial basis functions."
+)
+SEES = (
+    "A side of n pixels becomes ⌊(n + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1. *Sees* "
+    "is the receptive field: the side, in pixels of the input, of what one output value depends on."
+)
+
+
+def tabs(
+    recipe: Recipe,
+    about: About,
+    run: tuple[str, Recipe, Sequence[tuple[int, str, float]]] | None,
+) -> None:
+    """Draw the tabs.
+
+    Args:
+        recipe: of a new run.
+        about: its data.
+        run: the chosen run's name, its recipe, and what was changed while it was live.
+    """
+    lesson, formula, network, code = st.tabs(
+        ["What to try", "Formula", "Network", "The code"], on_change="rerun"
+    )
+    if lesson.open:
+        lesson.markdown(LESSONS)
+    if formula.open:
+        with formula:
+            _formula(recipe)
+    if network.open:
+        with network:
+            _network(recipe, about)
+    if code.open:
+        name, of, moved = run or ("A new run", recipe, ())
+        code.markdown(
+            f"{name}, as plain PyTorch: started in the repository's folder, it gives the same "
+            "losses."
+        )
+        code.code(script(of, moved), language="python", height=420)
+
+
+def _formula(recipe: Recipe) -> None:
+    loss, output = LOSSES[recipe.loss]
+    st.latex(loss)
+    own = "" if recipe.optimiser == "adamw" or not recipe.weight_decay else r" + \lambda w"
+    sign = rf" + {recipe.l1:g}\,\mathrm{{sign}}(w)" if recipe.l1 else ""
+    st.latex(rf"{output} \qquad g = \nabla_{{\!w}} L{own}{sign}")
+    images = train_cnn.training_images(recipe)
+    for line in (*FORMULAE[recipe.optimiser], *recipe.formula(images)):
+        st.latex(line)
+    st.caption(
+        f"With the settings of a new run, μ = {recipe.momentum:g}: B images a step, weights w, "
+        "labels y, logits z; t counts the steps from 0. The loss on the screen is L; the "
+        "validation loss is computed without label smoothing and without dropout."
+    )
+
+
+def _network(recipe: Recipe, about: About) -> None:
+    try:
+        rows = arithmetic(recipe.network, about.shape, len(about.classes))
+    except ValueError as error:
+        st.warning(str(error))
+    else:
+        st.markdown(words.table(rows))
+        st.caption(f"{PAPER} {SEES}" if recipe.network == "lenet5" else SEES)
+    with st.expander("Edit the layer table", key="train_editor", on_change="rerun") as editor:
+        if editor.open:
+            _edit(recipe, about)
+
+
+def _edit(recipe: Recipe, about: About) -> None:
+    """Let the visitor change the table row by row, with its arithmetic, before it is used."""
+    st.caption(
+        "Begins with the network that is chosen above; LeNet-5 as the nearest plain table. 0 is "
+        "the usual value. Rows can be added below and deleted by the box on their left."
+    )
+    text = layers.PRESETS["lenet5"] if recipe.network == "lenet5" else recipe.network
+    if "train_base" not in st.session_state:
+        st.session_state.train_base = text
+    try:
+        base = layers.parse(st.session_state.train_base)
+    except ValueError:
+        base = layers.parse(layers.PRESETS["lenet5"])
+    names = (*COLUMNS, "normalisation", "activation", "dropout")
+    edited = st.data_editor(
+        [{name: getattr(row, name) for name in names} for row in base],
+        num_rows="dynamic",
+        key="train_rows",
+        column_config={
+            "kind": st.column_config.SelectboxColumn(options=list(layers.KINDS), required=True),
+            "normalisation": st.column_config.SelectboxColumn(
+                options=list(layers.NORMALISATIONS), default="none"
+            ),
+            "activation": st.column_config.SelectboxColumn(
+                options=list(layers.ACTIVATIONS), default="none"
+            ),
+            "dropout": st.column_config.NumberColumn(min_value=0, max_value=0.9, step=0.05),
+            **{
+                name: st.column_config.NumberColumn(min_value=0, step=1, default=0)
+                for name in COLUMNS[1:]
+            },
+        },
+    )
+    try:
+        table = layers.write(_row(number, row) for number, row in enumerate(edited, 1))
+        rows = arithmetic(table, about.shape, len(about.classes))
+    except ValueError as error:
+        st.warning(str(error))
+        return
+    st.markdown(words.table(rows))
+    st.button(
+        "Use this table for new runs",
+        type="primary",
+        key="train_use",
+        on_click=_use,
+        args=(table,),
+        disabled=table == recipe.network,
+    )
+
+
+def _row(number: int, values: Mapping[str, Any]) -> layers.Row:
+    """Read a row of the editor, where an empty field is None.
+
+    Raises: ValueError that names the row, the rule and the value.
+    """
+    kind = values.get("kind") or ""
+    known = ("kind", *layers.KINDS.get(kind, ()))
+    given: dict[str, Any] = {
+        name: int(value) if name in COLUMNS[1:] else value
+        for name, value in values.items()
+        if name in known and value is not None
+    }
+    try:
+        return layers.Row(**given)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"row {number}: {error}") from error
+
+
+def _use(table: str) -> None:
+    st.session_state.train_table = table
+    st.session_state.train_network = "own"
