@@ -120,7 +120,7 @@ def choose(
     key = f"{section}_box_{next(iter(runs), '')}"
     if chosen:
         st.session_state[key] = chosen.run
-    with st.container(key=f"{section}_run", width=330):
+    with st.container(key=f"{section}_run", width=300):
         st.selectbox(
             "Run",
             list(runs),

@@ -6,7 +6,7 @@ Each of these is a call on a run's config and folder, and depends on the files i
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 

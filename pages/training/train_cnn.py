@@ -32,12 +32,13 @@ def told(run: str) -> str:
     return f"{place}: {Recipe(**config).differs(NAMES)}"
 
 
-def start(made: Recipe | None = None, origin: tuple[str, int] | None = None) -> None:
-    """Start a run by the settings or another recipe, and look at it."""
-    run = live.trying(
-        engine.submit, train_cnn.TRAIN, made or recipe, visitor=visitor, origin=origin
-    )
+def start(made: Recipe | None = None, step: int | None = None) -> None:
+    """Start a run by the settings, or like the chosen one with a change, and look at it."""
+    origin = (chosen.run, step) if chosen and step is not None else None
+    wanted = made or recipe
+    run = live.trying(engine.submit, train_cnn.TRAIN, wanted, visitor=visitor, origin=origin)
     if run:
+        st.session_state.train_others = [chosen.run] if made and chosen else []
         st.session_state.train_run = run
         looks["step"] = None
         live.trying(engine.post, run, train_cnn.SHOW, looks["digit"])
@@ -65,34 +66,36 @@ with buttons:
     chosen = views.get(st.session_state.get("train_run") or "", next(iter(views.values()), None))
     live.transport("train", engine, chosen, start, bool(trouble))
     live.choose("train", engine, visitor, views, told, chosen)
-    with st.popover("One change", icon=":material/call_split:", disabled=chosen is None):
-        st.markdown("The chosen run again with one thing changed: same seed, same order of images.")
+    with st.popover("Compare", icon=":material/call_split:", disabled=chosen is None):
+        others = st.multiselect(
+            "Draw over the chosen run's curves",
+            [run for run in views if not chosen or run != chosen.run],
+            format_func=told,
+            max_selections=3,
+            key="train_others",
+            placeholder="up to three other runs",
+            persist_state="session",
+        )
+        st.markdown("**One change.** The chosen run again: same seed, same order of the images.")
         what = st.selectbox("Change", list(CHOICES), format_func=words.spaced, key="train_what")
         value = st.selectbox(
             "to", CHOICES[what], format_func=lambda v: NAMES.get(v, str(v)), key="train_value"
         )
         step = looks["step"]
-        old = Recipe(**chosen.config) if chosen else recipe
-        twin, refusal = live.made(old, what, value)
-        st.button("Twin from the start", on_click=start, args=(twin,), disabled=not twin)
+        made, refusal = live.made(Recipe(**chosen.config) if chosen else recipe, what, value)
         st.button(
-            f"Branch from step {step:,}" if step is not None else "Branch: go back in time first",
+            "From the start", key="train_twin", on_click=start, args=(made,), disabled=not made
+        )
+        st.button(
+            "From here in time" if step is None else f"From step {step:,}",
+            key="train_branch",
             on_click=start,
-            args=(twin, (chosen.run, step) if chosen and step is not None else None),
-            disabled=not twin or step is None or what in ("seed", "initialisation"),
+            args=(made, step),
+            disabled=not made or step is None or what in ("seed", "initialisation"),
+            help="Go back with the time machine first.",
         )
         if refusal:
             st.caption(refusal)
-    others = st.multiselect(
-        "Compare with",
-        [run for run in views if not chosen or run != chosen.run],
-        format_func=told,
-        max_selections=3,
-        key="train_others",
-        placeholder="Compare with …",
-        label_visibility="collapsed",
-        width=260,
-    )
 shown = chosen.run if chosen else ""
 if shown and known and "train_digit" in asked:
     live.trying(live.tell, engine, shown, train_cnn.SHOW, looks["digit"])

@@ -73,8 +73,8 @@ def draw(shown: Shown) -> list[Block]:
         *_flow(state),
         _activity(state),
         blocks.matrix("cell", state.confusion, state.classes, title, state.faults.cell, span=6),
-        _faults(state, noun),
         *(drawing if about.shape[0] == 1 else []),
+        _faults(state, noun),
     ]
 
 
@@ -210,7 +210,7 @@ def _faults(state: train_cnn.State, noun: str) -> Block:
         for k in range(len(faults.index))
     ]
     return blocks.gallery(
-        "digit", title, f"true → read, p(true), p(read). {CELL}", pictures, span=6
+        "digit", title, f"true → read, p(true), p(read). {CELL}", pictures, span=12
     )
 
 
