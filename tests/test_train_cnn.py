@@ -1,19 +1,26 @@
 """What the panel shows of LeNet-5 in training is what the network holds and does."""
 
+import io
+import json
+import zipfile
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageSequence
+from safetensors.torch import load
+from sklearn import metrics
 
+from core.shared import data, layers, networks, snapshots
 from core.shared.data import Dataset
 from core.shared.digits import centre_by_mass
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
-from core.train_cnn import images_a_second, learning, planned
-from core.train_cnn.script import script
-from tests.shared import mischief
+from core.shared.training import evaluate
+from core.train_cnn import State, images_a_second, learning, looking, planned, replaying
 from tests.shared.mischief import few_digits
 
 RECIPE = Recipe(learning_rate=0.02, batch_size=32, epochs=2, seed=1)
@@ -22,7 +29,7 @@ RECIPE = Recipe(learning_rate=0.02, batch_size=32, epochs=2, seed=1)
 @pytest.fixture(autouse=True)
 def digits(monkeypatch: pytest.MonkeyPatch) -> Dataset:
     few = few_digits()
-    monkeypatch.setattr(learning, "mnist", lambda device: few)
+    monkeypatch.setattr(data, "dataset", lambda name, device, images=0: few)
     monkeypatch.setenv("GLASSBOX_DEVICE", "cpu")
     return few
 
@@ -66,12 +73,13 @@ def test_the_state_is_what_plain_torch_finds_in_the_network(digits: Dataset) -> 
     for name, maps in found.items():
         assert np.array_equal(state.maps[name], maps[0].numpy()), name
     assert np.array_equal(state.watched.probabilities, probabilities.numpy())
-    assert np.array_equal(state.watched.seen, image[0, 0].numpy())
+    assert np.array_equal(state.watched.seen, image[0].numpy())
     assert (state.index, state.label) == (42, int(digits.validation.labels[42]))
-    kernels = network.get_parameter("C1.0.weight").detach()[:, 0].numpy()
+    kernels = network.get_parameter("C1.0.weight").detach().numpy()
     assert np.array_equal(state.kernels, kernels)
+    assert (state.kernels_of, state.kernels_in_all) == ("C1", 6)
     assert (state.step, state.steps, state.epoch) == (7, 20, 0.7)
-    assert len(state.epoch_of) == len(lesson.training.points)
+    assert len(state.curves.epoch) == len(lesson.training.points)
     assert state.confusion.sum() == state.confusion_images == 100
 
 
@@ -111,7 +119,7 @@ def test_a_drawn_digit_is_read_as_the_network_sees_it_now_and_later(digits: Data
     assert reading is not None
     seen = centre_by_mass(ink)
     assert seen is not None
-    assert np.array_equal(reading.seen, seen)
+    assert np.array_equal(reading.seen, seen[None])
     with torch.no_grad():
         expected = lesson.training.network(torch.from_numpy(seen)[None, None]).softmax(1)[0]
     assert np.array_equal(reading.probabilities, expected.numpy())
@@ -145,22 +153,26 @@ def test_a_digit_that_is_not_there_is_refused() -> None:
     learning.show(lesson, 99)
 
 
-def test_a_changed_rate_is_told_and_used() -> None:
+def test_what_is_changed_is_told_and_used() -> None:
     lesson = lesson_after(5)
-    learning.change_rate(lesson, 0.004)
+    learning.change(lesson, "learning_rate", 0.004)
+    learning.change(lesson, "batch_size", 64)
     state = lesson.freeze()
-    assert state.changes == ((5, 0.004),)
-    assert state.learning_rate == pytest.approx(0.004 * RECIPE.share(5, 20))
+    assert state.changes == ((5, "learning_rate", 0.004), (5, "batch_size", 64))
+    assert state.curves.changes == ((0.5, "learning_rate", 0.004), (0.5, "batch_size", 64.0))
+    # 160 images of the first epoch are left, then 320 of the second, 64 a step.
+    assert state.steps == 5 + 3 + 5
+    assert state.learning_rate == pytest.approx(0.004 * RECIPE.share(5, 13))
     lesson.training.advance()
     used = lesson.training.optimiser.param_groups[0]["lr"]
-    assert used == pytest.approx(0.004 * RECIPE.share(5, 20))
+    assert used == pytest.approx(0.004 * RECIPE.share(5, 13))
 
 
 def test_the_untrained_network_is_the_one_that_a_run_starts_from() -> None:
-    state, begun = learning.untrained(RECIPE.seed), lesson_after(0).freeze()
+    state, begun = learning.untrained(RECIPE), lesson_after(0).freeze()
     assert np.array_equal(state.kernels, begun.kernels)
     assert np.array_equal(state.watched.probabilities, begun.watched.probabilities)
-    other = learning.untrained(RECIPE.seed + 1)
+    other = learning.untrained(replace(RECIPE, seed=2))
     assert not np.array_equal(state.kernels, other.kernels)
     plan = planned(state, RECIPE)
     assert (plan.steps, plan.epochs) == (3126, begun.epochs)  # of 50,000 images, not of 320
@@ -173,13 +185,13 @@ def test_the_untrained_network_reads_a_drawn_digit_and_shows_another(digits: Dat
     lesson = lesson_after(0)
     learning.show(lesson, 7)
     expected = learning.read(lesson, ink)
-    state = learning.untrained(RECIPE.seed, 7, ink)
+    state = learning.untrained(RECIPE, 7, ink)
     assert expected is not None
     assert state.drawn is not None
     assert np.array_equal(state.drawn.probabilities, expected.probabilities)
     assert (state.index, state.label) == (7, int(digits.validation.labels[7]))
     with pytest.raises(ValueError, match="index must be from 0 to 99"):
-        learning.untrained(RECIPE.seed, 100)
+        learning.untrained(RECIPE, 100)
 
 
 def test_the_watched_digit_is_kept_in_a_snapshot() -> None:
@@ -200,47 +212,219 @@ def test_the_loss_of_the_last_batch_is_told(digits: Dataset) -> None:
     assert lesson.freeze().batch_loss == pytest.approx(float(expected), rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("optimiser", "schedule", "changes"),
-    [
-        ("nesterov", "linear", {}),
-        ("momentum", "constant", {3: 0.05}),
-        ("adam", "constant", {0: 0.002, 4: 0.0001}),
-    ],
-)
-def test_the_script_that_is_shown_gives_the_losses_of_the_run(
-    optimiser: str,
-    schedule: str,
-    changes: dict[int, float],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    recipe = Recipe(
-        learning_rate=0.001 if optimiser == "adam" else 0.1,
-        batch_size=40,
-        optimiser=optimiser,
-        schedule=schedule,
-        epochs=1,
-        seed=3,
-    )
-    training = mischief.begin(recipe)
-    expected = []
-    for step in range(training.steps):
-        if step in changes:
-            training.change_rate(changes[step])
-        expected.append(float(training.advance()))
-    text = script(recipe, training.changes)
-    # The same lines, on the few images of this test, telling each loss.
-    text = text.replace("[:50_000]", "[:320]").replace("step % 100 == 0", "True")
-    text = text.replace(".4f}", ".9f}")
-    monkeypatch.chdir(Path(__file__).parents[1])
-    exec(compile(text, "script", "exec"), {})  # the product itself
-    told = [float(line.split()[-1]) for line in capsys.readouterr().out.splitlines()]
-    assert told == pytest.approx(expected, rel=1e-4)
-    assert len(told) == 8
-    assert max(map(len, text.splitlines())) <= 100
-
-
 def test_images_a_second_are_all_images_of_all_epochs_times_the_pace() -> None:
     # A run of two epochs that needs ten seconds: 100,000 images in 10 s.
-    assert images_a_second(lesson_after(0).freeze(), 0.1) == 10_000
+    assert images_a_second(lesson_after(0).freeze(), RECIPE, 0.1) == 10_000
+    fewer = replace(RECIPE, images=100)
+    assert images_a_second(lesson_after(0).freeze(), fewer, 0.1) == 20
+
+
+def plain_logits(lesson: learning.Lesson) -> tuple[torch.Tensor, torch.Tensor]:
+    split = lesson.training.dataset.validation
+    with torch.no_grad():
+        return lesson.training.network(split.images), split.labels
+
+
+def at_a_point(steps: int = 10) -> learning.Lesson:
+    """A lesson whose last point of the curves is of its present weights."""
+    lesson = lesson_after(steps)
+    training = lesson.training
+    training.evaluation = evaluate(training.network, training._watched(500), RECIPE)
+    return lesson
+
+
+def test_mistakes_are_those_of_scikit_learn_s_confusion_the_worst_first() -> None:
+    lesson = at_a_point()
+    logits, labels = plain_logits(lesson)
+    read = logits.argmax(1)
+    matrix = metrics.confusion_matrix(labels, read, labels=range(10))
+    state = lesson.freeze()
+    assert np.array_equal(state.confusion, matrix)
+    wrong = state.faults
+    assert wrong.count == matrix.sum() - matrix.trace()
+    assert wrong.count > 12  # else all of them are shown, in whatever order
+    chances = logits.double().softmax(1).numpy()
+    true = chances[range(len(labels)), labels]
+    expected = sorted(np.nonzero((read != labels).numpy())[0], key=lambda place: true[place])
+    assert wrong.index.tolist() == [int(place) for place in expected[:12]]
+    assert wrong.p_true == pytest.approx(true[wrong.index], rel=1e-4)
+    assert wrong.p_read == pytest.approx(chances.max(1)[wrong.index], rel=1e-4)
+    pixels = lesson.training.dataset.validation.images[wrong.index] * 255
+    assert np.array_equal(wrong.images, pixels.round().byte().numpy())
+    assert (wrong.true != wrong.read).all()
+
+
+def test_a_cell_gives_the_images_that_scikit_learn_counts_there() -> None:
+    lesson = at_a_point()
+    logits, labels = plain_logits(lesson)
+    read = logits.argmax(1)
+    matrix = metrics.confusion_matrix(labels, read, labels=range(10))
+    for cell in ((3, 3), tuple(np.argwhere(matrix - np.diag(matrix.diagonal()) > 0)[0]), (0, 1)):
+        learning.sort(lesson, (int(cell[0]), int(cell[1])))
+        faults = lesson.freeze().faults
+        assert faults.count == matrix[cell]
+        assert len(faults.index) == min(12, matrix[cell])
+        assert (labels[faults.index] == cell[0]).all()
+        assert (read[faults.index] == cell[1]).all()
+    for nonsense in ((10, 0), (0, -1)):
+        with pytest.raises(ValueError, match="cell must be two classes from 0 to 9"):
+            learning.sort(lesson, nonsense)
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "gelu"])
+def test_activity_is_a_plain_count(activation: str) -> None:
+    network = networks.build(
+        f"conv8-{activation},max2,fc30-{activation}", torch.Generator().manual_seed(0)
+    )
+    with torch.no_grad():
+        network.get_parameter("conv1.0.bias")[:3] = -100  # these never fire
+        network.get_parameter("fc3.1.bias")[:6] = -100
+    images = few_digits().validation.images[:40]
+    found = {each.layer: each for each in looking.activity(network, images)}
+    network.eval()
+    values = images
+    for name, layer in network.named_children():
+        with torch.no_grad():
+            values = layer(values)
+        if name not in found:
+            continue
+        numbers = values.flatten().double().numpy()
+        each = found[name]
+        assert (each.low, each.high) == pytest.approx((numbers.min(), numbers.max()), rel=1e-6)
+        counts, _ = np.histogram(numbers, len(each.counts), (each.low, each.high))
+        # A value on the border of two bins may fall on either side by rounding.
+        assert abs(each.counts - counts).sum() <= 2e-4 * len(numbers)
+        assert each.counts.sum() == len(numbers)
+        if name.startswith("max") or activation == "gelu":
+            assert each.idle is None
+        elif activation == "relu":
+            assert each.idle == pytest.approx(3 / 8 if name == "conv1" else 6 / 30, abs=0.11)
+            per_unit = values.transpose(0, 1).flatten(1)
+            assert each.idle == pytest.approx((per_unit == 0).all(1).double().mean().item())
+        else:
+            low, high = (-1, 1) if activation == "tanh" else (0, 1)
+            edge = 0.05 * (high - low)
+            outer = (numbers < low + edge) | (numbers > high - edge)
+            assert each.idle == pytest.approx(outer.mean(), abs=1e-4)
+            assert outer.mean() > 0.1
+    assert set(found) == {"conv1", "max2", "fc3"}
+
+
+def kept_run(folder: Path, recipe: Recipe = RECIPE) -> dict[int, State]:
+    """Run to the end, keeping snapshots on disk; give the state at each kept step."""
+    states = {}
+    lesson = learning.begin(recipe, None)
+    for given in learning.train(recipe):
+        if isinstance(given, Snapshot):
+            snapshots.write(folder, given)
+            states[given.step] = lesson.freeze()
+        else:
+            lesson = given
+    snapshots.write(folder, lesson.snapshot(), rolling=True)
+    return states
+
+
+def test_the_time_machine_shows_each_kept_step_as_it_was(tmp_path: Path, digits: Dataset) -> None:
+    states = kept_run(tmp_path)
+    assert len(states) > 10
+    ink = np.kron(digits.validation.images[0, 0].numpy(), np.ones((3, 3), np.float32))
+    for step, then in states.items():
+        now = replaying.replay(asdict(RECIPE), str(tmp_path), step, 0, ink)
+        assert (now.step, now.epoch, now.learning_rate) == (step, then.epoch, then.learning_rate)
+        assert np.array_equal(now.kernels, then.kernels)
+        for name, maps in then.maps.items():
+            assert np.array_equal(now.maps[name], maps), name
+        assert np.array_equal(now.watched.probabilities, then.watched.probabilities)
+        assert (now.flow_step, now.kept) == (then.flow_step, then.kept)
+        assert np.array_equal(now.gradient, then.gradient)
+        assert now.drawn is not None
+    with pytest.raises(ValueError, match=r"step must be one that was kept, \(0, 1"):
+        replaying.replay(asdict(RECIPE), str(tmp_path), 21)
+
+
+def test_a_replayed_step_has_the_confusion_of_its_own_weights(tmp_path: Path) -> None:
+    kept_run(tmp_path)
+    for step in snapshots.steps(tmp_path)[::4]:
+        lesson = learning.begin(RECIPE, snapshots.load(snapshots.place(tmp_path, step)))
+        logits, labels = plain_logits(lesson)
+        expected = metrics.confusion_matrix(labels, logits.argmax(1), labels=range(10))
+        replayed = replaying.replay(asdict(RECIPE), str(tmp_path), step, 5, None, (4, 4))
+        assert np.array_equal(replayed.confusion, expected), step
+        assert replayed.faults.count == expected[4, 4]
+        assert replayed.index == 5
+
+
+def test_the_curves_of_a_run_on_disk_are_those_that_it_had(tmp_path: Path) -> None:
+    last = list(kept_run(tmp_path).values())[-1]
+    found = replaying.curves(asdict(RECIPE), str(tmp_path), 1)
+    assert np.array_equal(found.epoch, last.curves.epoch)
+    assert np.array_equal(found.validation_loss, last.curves.validation_loss)
+    assert found.changes == ()
+    with pytest.raises(ValueError, match="run must have kept a step"):
+        replaying.curves(asdict(RECIPE), str(tmp_path / "none"), 1)
+
+
+def test_the_film_has_a_frame_for_each_kept_step_and_moves(tmp_path: Path) -> None:
+    states = kept_run(tmp_path)
+    content = replaying.film(asdict(RECIPE), str(tmp_path), 3, 1)
+    with Image.open(io.BytesIO(content)) as film:
+        assert film.format == "GIF"
+        frames = [np.asarray(each.convert("RGB")) for each in ImageSequence.Iterator(film)]
+    assert len(frames) == len(states)
+    assert len({frame.tobytes() for frame in frames}) == len(states)
+    assert frames[0].shape[1] > 400
+
+
+def test_what_is_taken_away_are_the_weights_and_a_script(tmp_path: Path) -> None:
+    kept_run(tmp_path)
+    packed = zipfile.ZipFile(io.BytesIO(replaying.export(asdict(RECIPE), str(tmp_path), 1)))
+    assert packed.namelist() == ["weights.safetensors", "run.json", "run.py"]
+    lesson = learning.begin(RECIPE, snapshots.newest(tmp_path))
+    weights = load(packed.read("weights.safetensors"))
+    here = lesson.training.network.state_dict()
+    assert set(weights) == set(here)
+    assert all(torch.equal(weights[name], value) for name, value in here.items())
+    about = json.loads(packed.read("run.json"))
+    assert Recipe(**about["recipe"]) == RECIPE
+    assert about["step"] == 20
+    assert len(about["points"][0]) == len(about["columns"])
+    compile(packed.read("run.py"), "run.py", "exec")
+
+
+NETWORKS = {name: table for name, table in layers.PRESETS.items() if name != "lenet5"}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_of_the_panel_can_be_trained_watched_and_continued(name: str) -> None:
+    recipe = replace(RECIPE, network=NETWORKS[name], learning_rate=0.01, batch_size=64)
+    work = learning.train(recipe)
+    lesson = next(given for given in work if isinstance(given, learning.Lesson))
+    lesson.freeze()
+    losses = [lesson.training.advance().item() for _ in range(2)]
+    kept = lesson.snapshot()
+    kept = Snapshot(kept.step, {n: v.clone() for n, v in kept.tensors.items()}, kept.record)
+    losses += [lesson.training.advance().item() for _ in range(2)]
+    state = lesson.freeze()
+    assert len(state.maps) <= 6
+    assert all(maps.shape[0] <= 16 and maps.shape[1] > 1 for maps in state.maps.values())
+    assert len(state.flow_layers) == len(state.gradient) > 2
+    assert state.kernels.shape[0] <= 16
+    again = learning.begin(recipe, kept)
+    assert [again.training.advance().item() for _ in range(2)] == losses[2:]
+
+
+def test_looking_leaves_running_statistics_and_random_states_as_they_were() -> None:
+    recipe = replace(RECIPE, network="conv4-batch-relu-drop50,fc10-batch", dropout=0.5)
+    work = learning.train(recipe)
+    lesson = next(given for given in work if isinstance(given, learning.Lesson))
+    for _ in range(2):
+        lesson.training.advance()
+    before = {n: v.clone() for n, v in lesson.training.network.state_dict().items()}
+    random = torch.get_rng_state()
+    lesson.freeze()
+    learning.test(lesson)
+    learning.read(lesson, np.ones((84, 84), np.float32))
+    after = lesson.training.network.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert torch.equal(torch.get_rng_state(), random)
+    assert lesson.training.network.training

@@ -5,6 +5,8 @@ This module needs no torch: the server reads it too. The tensors are the busines
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from core.shared import uploads
 
@@ -76,7 +78,12 @@ def about(name: str) -> About:
     if kept == name or not uploads.NAME.fullmatch(kept):
         choices = ", ".join(map(repr, BUILT_IN))
         raise ValueError(f"dataset must be {choices} or own pictures, got {name[:60]!r}")
-    pictures = uploads.load(uploads.folder(), kept)
+    return _own(name, uploads.folder())
+
+
+@lru_cache(maxsize=64)  # what a name stands for never changes
+def _own(name: str, folder: Path) -> About:
+    pictures = uploads.load(folder, name.removeprefix(OWN))
     parts = uploads.split(pictures)
     _, channels, height, width = pictures.images.shape
     return About(

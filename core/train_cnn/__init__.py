@@ -109,13 +109,13 @@ class State:
     confusion: Int[np.ndarray, "k k"]  # row: the true class, column: the one that was read
     confusion_images: int  # validation images that the confusion matrix and the last point count
     faults: Faults
-    kernels: Float[np.ndarray, "m c h w"]  # of the first layer with weights, at most 16
+    kernels: Float[np.ndarray, "kernels c kh kw"]  # of the first layer with weights, at most 16
     kernels_of: str  # that layer
     kernels_in_all: int
     index: int  # of the watched image among the validation images
     label: int  # its class
     watched: Reading
-    maps: dict[str, Float[np.ndarray, "m h w"]]  # of at most six layers, for the watched image
+    maps: dict[str, Float[np.ndarray, "_ _ _"]]  # of at most six layers, for the watched image
     maps_in_all: dict[str, int]  # of these layers; at most sixteen of each are here
     activity: tuple[Activity, ...]
     flow_step: int  # the step that the next three are of; 0: none yet

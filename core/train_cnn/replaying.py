@@ -196,7 +196,7 @@ def _enlarged(pixels: UInt8[np.ndarray, "h w 3"]) -> Image.Image:
     return picture.resize(size, Image.Resampling.NEAREST)
 
 
-def _montage(maps: Float[np.ndarray, "m h w"], high: float) -> UInt8[np.ndarray, "h w 3"]:
+def _montage(maps: Float[np.ndarray, "m h w"], high: float) -> UInt8[np.ndarray, "H W 3"]:
     """Lay maps side by side in colour: orange above 0, blue below."""
     count, height, width = maps.shape
     rows = -(-count // WIDE)

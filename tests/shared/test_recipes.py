@@ -1,6 +1,7 @@
 """A recipe is all that a run depends on, and refuses what makes no sense."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,7 +26,17 @@ from core.shared.recipes import OPTIMISERS, SCHEDULES, Recipe
         ({"epochs": 101}, "epochs must be"),
         ({"seed": -1}, "seed must be"),
         ({"seed": 2**31}, "seed must be"),
-        ({"optimiser": "sgd"}, "optimiser must be one of"),
+        ({"optimiser": "lion"}, "optimiser must be one of"),
+        ({"loss": "hinge"}, "loss must be one of"),
+        ({"initialisation": "ones"}, "initialisation must be one of"),
+        ({"momentum": 1.0}, "momentum must be above 0 and below 1, got 1.0"),
+        ({"momentum": 0.0}, "momentum must be above 0"),
+        ({"l1": -1e-9}, "l1 must be from 0 to 1"),
+        ({"dropout": 0.91}, "dropout must be from 0 to 0.9, got 0.91"),
+        ({"smoothing": float("nan")}, "smoothing must be from 0 to 0.9"),
+        ({"loss": "squared", "smoothing": 0.1}, "smoothing must be 0 with the squared error"),
+        ({"images": -1}, "images must be a whole number from 0"),
+        ({"patience": 101}, "patience must be a whole number from 0 to 100"),
         ({"schedule": ""}, "schedule must be one of"),
     ],
 )
@@ -87,3 +98,60 @@ def test_the_constant_schedule_is_constant_and_the_linear_one_never_above_one(
 def test_an_epoch_has_as_many_steps_as_batches_are_cut(images: int, size: int) -> None:
     cut = len(range(0, images, size))
     assert Recipe(batch_size=size).steps_an_epoch(images) == cut
+
+
+def torch_rates(steps: int, make: Callable[[torch.optim.Optimizer], Any]) -> list[float]:
+    """The rates that a schedule of torch gives, from a highest rate of 1."""
+    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = make(optimiser)
+    rates = []
+    for _ in range(steps):
+        rates.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        schedule.step()
+    return rates
+
+
+schedules = torch.optim.lr_scheduler
+OF_TORCH: dict[str, Callable[[int], Callable[[torch.optim.Optimizer], Any]]] = {
+    "constant": lambda steps: lambda o: schedules.ConstantLR(o, 1.0, 1),
+    "cosine": lambda steps: lambda o: schedules.CosineAnnealingLR(o, steps),
+    "one-cycle": lambda steps: (
+        lambda o: schedules.OneCycleLR(o, 1.0, total_steps=steps + 1, cycle_momentum=False)
+    ),
+    "step": lambda steps: lambda o: schedules.StepLR(o, -(-steps // 3)),
+    "warm-up": lambda steps: (
+        lambda o: schedules.LinearLR(
+            o, 1 / max(1, round(steps / 20)), total_iters=max(1, round(steps / 20)) - 1
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OF_TORCH)
+@settings(derandomize=True, deadline=None, max_examples=10)
+@given(steps=some.integers(20, 300))
+def test_a_schedule_is_that_of_torch_at_every_step(name: str, steps: int) -> None:
+    ours = [Recipe(schedule=name).share(step, steps) for step in range(steps)]
+    if name == "one-cycle":  # torch's total_steps counts one more than it is stepped
+        ours = [Recipe(schedule=name).share(step, steps + 1) for step in range(steps)]
+    theirs = torch_rates(steps, OF_TORCH[name](steps))
+    assert ours == pytest.approx(theirs, rel=1e-6, abs=1e-9)
+    other = "cosine" if name != "cosine" else "step"
+    assert ours != pytest.approx(torch_rates(steps, OF_TORCH[other](steps)), rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 7, 10_000])
+def test_every_share_is_above_0_and_at_most_1_also_in_short_runs(schedule: str, steps: int) -> None:
+    shares = [Recipe(schedule=schedule).share(step, steps) for step in range(steps)]
+    assert all(0 < share <= 1 + 1e-12 for share in shares), shares
+
+
+def test_what_differs_from_the_defaults_is_told() -> None:
+    assert Recipe().differs({}) == "η 0.1"
+    every = Recipe(images=1000, l1=1e-4, dropout=0.5, patience=2, momentum=0.5, loss="squared")
+    told = "η 0.1, 1,000 images, μ 0.5, L1 0.0001, dropout 0.5, squared error, patience 2"
+    assert every.differs({}) == told
+    assert Recipe(network="fc10").differs({}) == "η 0.1, own table"
+    assert Recipe(network="fc10").differs({"fc10": "tiny"}) == "η 0.1, tiny"

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from safetensors.torch import load_file, save_file
 
-from core.shared import snapshots
+from core.shared import runs, snapshots
 from core.shared.snapshots import Snapshot
 
 
@@ -85,7 +85,7 @@ def test_the_newest_is_the_highest_step_that_can_be_read(tmp_path: Path) -> None
     assert newest() == 7
     snapshots.write(tmp_path, snapshot(12), rolling=True)
     assert newest() == 12
-    (tmp_path / snapshots.ROLLING).write_bytes(b"damaged")
+    (tmp_path / runs.ROLLING).write_bytes(b"damaged")
     assert newest() == 7
     for step in range(2, 8):  # all but the first
         (tmp_path / f"snapshot-{step:09}.safetensors").write_bytes(b"damaged")
