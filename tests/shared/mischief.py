@@ -129,6 +129,11 @@ def lesson(recipe: Recipe, snapshot: Snapshot | None = None) -> Iterator[object]
         yield living
 
 
+def three(*given: object) -> tuple[object, ...]:
+    """Give back what was given."""
+    return given
+
+
 def begin(recipe: Recipe, snapshot: Snapshot | None = None) -> Training:
     """LeNet-5 before the first few digits of MNIST."""
     network = lenet5(torch.Generator().manual_seed(recipe.seed))

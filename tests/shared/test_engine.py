@@ -658,6 +658,59 @@ def vars_of(point: object) -> Iterator[Any]:
     return (getattr(point, name) for name in point.__slots__)  # type: ignore[attr-defined]
 
 
+def test_a_branch_with_nothing_changed_ends_with_the_weights_of_its_origin(
+    tmp_path: Path, until: Until
+) -> None:
+    recipe = Recipe(epochs=2, batch_size=32)
+
+    def learn(recipe: Recipe, origin: tuple[str, int] | None = None) -> Path:
+        run = engine.submit(MISCHIEF + "lesson", recipe, visitor="tree", origin=origin)
+        until(stands(engine, run, "finished"), 60)
+        return tmp_path / "tree" / run
+
+    with Engine(tmp_path, devices=("cpu",)) as engine:
+        first = learn(recipe)
+        step = snapshots.steps(first)[4]
+        second = learn(recipe, (first.name, step))
+        third = learn(Recipe(epochs=2, batch_size=32, momentum=0.5), (first.name, step))
+    assert snapshots.steps(first) == snapshots.steps(second)
+    one, two, other = map(snapshots.newest, (first, second, third))
+    assert one is not None
+    assert two is not None
+    assert other is not None
+    assert one.step == two.step == 20
+    assert one.record["points"] == two.record["points"]
+    assert one.record["kept"] == two.record["kept"]
+    assert all(torch.equal(two.tensors[name], value) for name, value in one.tensors.items())
+    name = "network.C1.0.weight"
+    assert not torch.equal(other.tensors[name], one.tensors[name])
+
+
+def test_a_branch_from_a_step_that_was_not_kept_is_refused_and_leaves_nothing(
+    engine: Engine, until: Until
+) -> None:
+    run = submit(engine, mischief.count, visitor="stump", steps=3)
+    until(stands(engine, run, "finished"))
+    with pytest.raises(ValueError, match="step must be one that was kept, got 99"):
+        engine.submit(MISCHIEF + "count", Config(), visitor="stump", origin=(run, 99))
+    with pytest.raises(KeyError):
+        engine.submit(MISCHIEF + "count", Config(), visitor="stump", origin=("none", 0))
+    assert [view.run for view in engine.runs_of("stump")] == [run]
+    assert len(list((engine.folder / "stump").iterdir())) == 1
+
+
+def test_what_a_run_has_kept_can_be_asked_for_by_config_and_folder(
+    engine: Engine, until: Until
+) -> None:
+    run = submit(engine, mischief.count, visitor="clio", steps=3)
+    until(stands(engine, run, "finished"))
+    config, folder, word = engine.recall(run, MISCHIEF + "three", "word", seconds=60)
+    assert Config(**config).steps == 3
+    assert (Path(folder), word) == (engine.folder / "clio" / run, "word")
+    with pytest.raises(KeyError):
+        engine.recall("none", MISCHIEF + "three", "word")
+
+
 # Visitors, room and memory
 
 

@@ -143,18 +143,20 @@ def test_pooling_and_means_are_taken_of_each_map() -> None:
 
 
 @pytest.mark.parametrize(
-    ("network", "grouped"),
-    [("conv12-layer", (1, 12)), ("conv12-group", (4, 3)), ("fc12-layer", (1, 12))],
+    ("network", "part", "groups"),
+    [("conv12-layer", 0, 1), ("conv12-group", 0, 4), ("fc9-layer", 1, 1)],
 )
-def test_groups_are_normalised_to_mean_0_and_variance_1(
-    network: str, grouped: tuple[int, int]
+def test_the_values_of_a_group_are_normalised_together(
+    network: str, part: int, groups: int
 ) -> None:
     made = networks.build(network, source(), shape=(1, 9, 9))
-    given = list(networks.outputs(made, pictures(3, 1, 9, 9)).values())[1]
-    values = given.detach().reshape(3, *grouped, -1)
-    torch.testing.assert_close(values.mean((2, 3)), torch.zeros(3, grouped[0]), atol=1e-5, rtol=0)
-    variance = values.var((2, 3), correction=0)  # below 1 by ε = 1e-5 over that of the sums
-    torch.testing.assert_close(variance, torch.ones(3, grouped[0]), atol=1e-2, rtol=0)
+    shift, row, _ = made.children()
+    images = shift(pictures(3, 1, 9, 9))
+    sums = row.get_submodule(str(part))(images.flatten(1) if part else images)
+    grouped = sums.reshape(3, groups, -1)
+    centred = grouped - grouped.mean(2, keepdim=True)
+    expected = centred / torch.sqrt(centred.square().mean(2, keepdim=True) + 1e-5)
+    torch.testing.assert_close(row(images), expected.reshape(sums.shape))
 
 
 @pytest.mark.parametrize("network", ["conv6-batch", "fc6-batch"])
@@ -317,10 +319,10 @@ def test_masks_differ_from_step_to_step() -> None:
 
 
 def test_each_hidden_connected_layer_gets_the_dropout_that_it_lacks() -> None:
-    text = "conv4-drop20,fc30,fc20-drop40,fc10"
+    text = "conv4,conv4-drop20,max2,fc30,fc20-drop40,fc10"
     made = networks.build(text, source(), dropout=0.1)
     found = {name: module.p for name, module in made.named_modules() if isinstance(module, Dropout)}
-    assert found == {"conv1.1": 0.2, "fc2.2": 0.1, "fc3.2": 0.4, "fc4.2": 0.1}
+    assert found == {"conv2.1": 0.2, "fc4.2": 0.1, "fc5.2": 0.4, "fc6.2": 0.1}
 
 
 def test_lenet5_with_dropout_is_the_same_chain_without_the_quick_way() -> None:
@@ -341,6 +343,14 @@ def test_every_preset_learns_from_one_batch(name: str) -> None:
     for weight, value in made.named_parameters():
         assert value.grad is not None, weight
         assert value.grad.isfinite().all(), weight
+
+
+@pytest.mark.parametrize(("network", "padding"), [("lenet5", 2), ("fc9", 0)])
+def test_images_are_normalised_as_asked(network: str, padding: int) -> None:
+    made = networks.build(network, source(), shape=(3, 28, 28), mean=0.5, deviation=0.2)
+    images = pictures(2, 3, 28, 28)
+    expected = (F.pad(images, (padding,) * 4) - 0.5) / 0.2
+    torch.testing.assert_close(networks.outputs(made, images)["normalise"], expected)
 
 
 def test_what_cannot_be_built_is_refused() -> None:

@@ -1,0 +1,88 @@
+"""Run the panel's lessons, three seeds each, and write what came out to assets/lessons.json.
+
+python -m bench.lessons [NAME ...]      all of them, or some
+"""
+
+import json
+import sys
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+
+from core.shared.data import Split
+from core.shared.recipes import Recipe
+from core.shared.training import Training, evaluate
+from core.train_cnn import learning
+from core.train_cnn.lessons import FILE, LESSONS, SEEDS
+
+Outcome = dict[str, float | str | None]
+
+
+def run(recipe: Recipe) -> Outcome:
+    """Run to the end, and measure."""
+    training = learning.begin(recipe, None).training
+    outcome: Outcome = {"sentence": "it went to its end", "noise": noise(training, recipe)}
+    try:
+        for _ in training.run():
+            if training.step == 1 and training.flow:
+                first, last = training.flow.gradient[0], training.flow.gradient[-1]
+                outcome |= {"first_gradient": first, "gradient_ratio": first / last}
+    except FloatingPointError as error:
+        outcome["sentence"] = str(error)
+    images = training.dataset.training
+    seen = evaluate(training.network, Split(images.images[:5000], images.labels[:5000]), recipe)
+    validation = evaluate(training.network, training.dataset.validation, recipe)
+    reached = [p.seen / training.images for p in training.points if p.validation_accuracy >= 0.85]
+    return outcome | {
+        "steps": training.step,
+        "training_loss": seen.loss,
+        "validation_loss": validation.loss,
+        "gap": validation.loss - seen.loss,
+        "validation_accuracy": validation.accuracy,
+        "epochs_to_85": reached[0] if reached else None,
+    }
+
+
+def noise(training: Training, recipe: Recipe, batches: int = 20) -> float:
+    """Compare the gradient of a batch with that of all images, at the start.
+
+    Returns: the root mean square distance of a batch's gradient from the whole one, as a share of
+    that one's length; 0 for the full batch.
+    """
+    network, split = training.network, training.dataset.training
+
+    def gradient(place: slice) -> torch.Tensor:
+        logits = network(split.images[place])
+        loss = F.cross_entropy(logits, split.labels[place])
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, [*network.parameters()])])
+
+    whole = gradient(slice(0, 5000))
+    size = min(recipe.batch_size, training.images)
+    count = min(batches, -(-training.images // size))
+    parts = [gradient(slice(k * size, (k + 1) * size)) for k in range(count)]
+    distances = torch.stack([(part - whole).square().sum() for part in parts])
+    return float(distances.mean().sqrt() / whole.norm())
+
+
+def main() -> None:
+    """Run the lessons that were named, and put what came out beside what is there already."""
+    outcomes = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    for lesson in LESSONS:
+        if sys.argv[1:] and lesson.name not in sys.argv[1:]:
+            continue
+        outcomes[lesson.name] = {}
+        for arm in lesson.arms:
+            found = [run(replace(arm.recipe, seed=seed)) for seed in SEEDS]
+            measured = {name: [_short(each[name]) for each in found] for name in lesson.columns}
+            outcomes[lesson.name][arm.name] = measured
+            print(lesson.name, arm.name, measured, flush=True)
+        FILE.write_text(json.dumps(outcomes, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _short(value: float | str | None) -> float | str | None:
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    main()

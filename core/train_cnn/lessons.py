@@ -1,0 +1,188 @@
+"""Five experiments that a course tells of, as recipes, and what came out of them.
+
+`python -m bench.lessons` runs them all, for three seeds each, and writes `assets/lessons.json`;
+`found` reads it. Nothing here needs torch.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+from core.shared.layers import PRESETS, parse, write
+from core.shared.recipes import Recipe
+
+__all__ = ["LESSONS", "SEEDS", "Arm", "Lesson", "found"]
+
+SEEDS = (0, 1, 2)
+FILE = Path(__file__).parents[2] / "assets" / "lessons.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One of the ways that a lesson compares."""
+
+    name: str
+    recipe: Recipe  # the seed is one of SEEDS instead of its own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """Some runs that differ in one thing."""
+
+    name: str
+    title: str
+    claim: str  # what comes out, in a sentence that can be false
+    columns: Mapping[str, str]  # what is measured, by the names of `bench.lessons`, in words
+    arms: tuple[Arm, ...]
+
+
+def _every(table: str, **changes: str) -> str:
+    """Change all convolutions of a table."""
+    return write(
+        replace(row, **changes) if row.kind not in ("global", "max") else row  # type: ignore[arg-type]
+        for row in parse(table)
+    )
+
+
+DEEP = Recipe(
+    network=PRESETS["plain20"],
+    images=5000,
+    epochs=3,
+    learning_rate=0.05,
+    weight_decay=0.0,
+    initialisation="glorot",
+)
+STEEP = Recipe(network=PRESETS["mlp"], images=5000, epochs=2, schedule="constant")
+SQUARED = Recipe(
+    network="fc100-sigmoid",
+    images=5000,
+    epochs=5,
+    learning_rate=0.5,
+    optimiser="sgd",
+    schedule="constant",
+    weight_decay=0.0,
+)
+LARGE = Recipe(
+    network="fc1000-relu,fc1000-relu",
+    images=1000,
+    epochs=50,
+    learning_rate=0.05,
+    batch_size=32,
+    schedule="constant",
+    weight_decay=0.0,
+)
+DESCENT = Recipe(
+    network=PRESETS["mlp"],
+    images=2000,
+    epochs=10,
+    learning_rate=0.02,
+    optimiser="sgd",
+    schedule="constant",
+    weight_decay=0.0,
+)
+
+LESSONS: tuple[Lesson, ...] = (
+    Lesson(
+        name="depth",
+        title="Twenty layers",
+        claim="With sigmoids and no shortcuts the gradient dies on its way back and the network "
+        "stays at chance; ReLU, batch normalisation or shortcuts each let it learn.",
+        columns={
+            "first_gradient": "gradient of conv1 at the start",
+            "gradient_ratio": "of that of the output",
+            "validation_accuracy": "validation accuracy",
+        },
+        arms=(
+            Arm(name="sigmoid", recipe=DEEP),
+            Arm(
+                name="ReLU",
+                recipe=replace(
+                    DEEP,
+                    network=_every(DEEP.network, activation="relu"),
+                    initialisation="he",
+                ),
+            ),
+            Arm(
+                name="batch normalisation",
+                recipe=replace(DEEP, network=_every(DEEP.network, normalisation="batch")),
+            ),
+            Arm(
+                name="shortcuts",
+                recipe=replace(DEEP, network=DEEP.network.replace("plain", "res")),
+            ),
+        ),
+    ),
+    Lesson(
+        name="rate",
+        title="Too large a rate",
+        claim="An MLP with ReLU learns at η = 0.02; at η = 3 its loss leaves the finite numbers "
+        "within a few steps and the run ends with a sentence that says so.",
+        columns={
+            "validation_accuracy": "validation accuracy",
+            "steps": "steps",
+            "sentence": "how it ended",
+        },
+        arms=tuple(
+            Arm(name=f"η = {rate:g}", recipe=replace(STEEP, learning_rate=rate))
+            for rate in (0.002, 0.02, 3.0)
+        ),
+    ),
+    Lesson(
+        name="loss",
+        title="Squared error",
+        claim="Where a sigmoid is sure and wrong its slope is almost 0, and so is the squared "
+        "error's gradient; cross-entropy has no such factor and is faster at the same rate.",
+        columns={
+            "epochs_to_85": "epochs to 85 %",
+            "validation_accuracy": "validation accuracy at the end",
+        },
+        arms=(
+            Arm(name="squared error", recipe=replace(SQUARED, loss="squared")),
+            Arm(name="cross-entropy", recipe=SQUARED),
+        ),
+    ),
+    Lesson(
+        name="overfitting",
+        title="A large network on 1,000 digits",
+        claim="Without regularisation the validation loss ends far above the training loss; "
+        "dropout, L2 and early stopping each narrow the gap.",
+        columns={
+            "training_loss": "training loss",
+            "validation_loss": "validation loss",
+            "gap": "gap",
+            "validation_accuracy": "validation accuracy",
+        },
+        arms=(
+            Arm(name="nothing", recipe=LARGE),
+            Arm(name="dropout 0.5", recipe=replace(LARGE, dropout=0.5)),
+            Arm(name="L2, λ = 0.01", recipe=replace(LARGE, weight_decay=0.01)),
+            Arm(name="early stopping", recipe=replace(LARGE, patience=1)),
+        ),
+    ),
+    Lesson(
+        name="batch",
+        title="Three kinds of gradient descent",
+        claim="In equally many epochs a batch of 1 takes 2,000 steps an epoch along very noisy "
+        "gradients, the full batch one smooth step; 128 lies between.",
+        columns={
+            "steps": "steps",
+            "noise": "noise ÷ signal of the gradient",
+            "training_loss": "training loss",
+            "validation_accuracy": "validation accuracy",
+        },
+        arms=tuple(
+            Arm(name=name, recipe=replace(DESCENT, batch_size=size))
+            for name, size in (("1", 1), ("128", 128), ("all 2,000", 5000))
+        ),
+    ),
+)
+
+
+@lru_cache(maxsize=1)
+def found() -> Mapping[str, Mapping[str, Mapping[str, list[float | str | None]]]]:
+    """Read what came out: for each lesson, arm and measure a value for each seed."""
+    outcomes: Mapping[str, Mapping[str, Mapping[str, list[float | str | None]]]]
+    outcomes = json.loads(FILE.read_text(encoding="utf-8"))
+    return outcomes
