@@ -1,6 +1,7 @@
 """Numbers in words, as a page shows them."""
 
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +9,7 @@ from jaxtyping import Float
 
 from core.shared.layers import Layer
 
-__all__ = ["a", "choices", "duration", "pair", "size", "spaced", "table", "tested"]
+__all__ = ["a", "choices", "duration", "pair", "plain", "size", "spaced", "table", "tested"]
 
 LARGE = 10.0  # nats; such a loss needs no third decimal
 
@@ -71,6 +72,11 @@ def table(layers: Sequence[Layer]) -> str:
             f"| | | | | **{parameters:,}** | **{products:,}** | |",
         ]
     )
+
+
+def plain(text: str) -> str:
+    """Make Markdown show a text as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+\-.!|~:$])", r"\\\1", text)
 
 
 def _sum(formula: str, value: int) -> str:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
-from core.shared.layers import Layer, Row, parse, write
+from core.shared.layers import RESIDUAL, Layer, Row, parse, write
 
 __all__ = ["MOST_MULTIPLY_ADDS", "MOST_PARAMETERS", "arithmetic"]
 
@@ -101,7 +101,7 @@ def _row(name: str, row: Row, place: _Place, side: int) -> tuple[list[Layer], _P
         window = _Window(kernel=row.kernel, stride=row.stride, padding=row.padding)
         layer, place = _pool(name, row.kind, window, place, _dropout(row))
         return [layer], place
-    if row.kind in ("res", "plain"):
+    if row.kind in RESIDUAL:
         return _residual(name, row, place)
     if row.kind == "inception":
         return _inception(name, row, place)
@@ -118,12 +118,14 @@ def _residual(name: str, row: Row, place: _Place) -> tuple[list[Layer], _Place]:
     same = _Window(kernel=row.kernel, padding=row.kernel // 2)
     first, middle = _convolution(f"{name}.a", row, row.channels, window, place, _activation(row))
     shorter = place.shape != (row.channels, *middle.shape[1:])
-    plus = ("plus the shortcut" if shorter else "plus the block's input") * (row.kind == "res")
+    added = row.kind != "plain"
+    plus = ("plus the shortcut" if shorter else "plus the block's input") * added
+    last = _activation(row) * (row.kind != "skip")
     second, end = _convolution(
-        f"{name}.b", row, row.channels, same, middle, plus, _activation(row), _dropout(row)
+        f"{name}.b", row, row.channels, same, middle, plus, last, _dropout(row)
     )
     layers = [first, second]
-    if row.kind == "res" and shorter:
+    if added and shorter:
         over = _Window(kernel=1, stride=row.stride)
         layers.append(_convolution(f"{name}.shortcut", row, row.channels, over, place)[0])
     return layers, end

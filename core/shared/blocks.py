@@ -60,7 +60,8 @@ class Dropout(nn.Module):
 class Residual(nn.Module):
     """Two convolutions whose result is added to their input, or to a 1×1 convolution of it.
 
-    Source: He et al. 2015, arXiv:1512.03385, figure 2 and section 3.3, option B.
+    Source: He et al. 2015, arXiv:1512.03385, figure 2 and section 3.3, option B; with nothing after
+    the sum, so that the way back is clear, He et al. 2016, arXiv:1603.05027, section 3.
     """
 
     def __init__(self, into: int, row: Row) -> None:
@@ -75,7 +76,7 @@ class Residual(nn.Module):
         self.shortcut = nn.Sequential(
             *(_convolution(row, into, out, 1, stride=row.stride) if shorter else ())
         )
-        self.activation = nn.Sequential(*_activation(row))
+        self.activation = nn.Sequential(*(_activation(row) if row.kind != "skip" else ()))
 
     def forward(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n C H W"]:
         """Apply the activation to the sum."""
@@ -125,7 +126,7 @@ def parts_of(row: Row, value: Tensor) -> tuple[nn.Module, ...]:
     if row.kind in ("max", "mean"):
         pool = nn.MaxPool2d if row.kind == "max" else nn.AvgPool2d
         return (pool(row.kernel, row.stride, row.padding),)
-    if row.kind == "res":
+    if row.kind in ("res", "skip"):
         return (Residual(into, row),)
     if row.kind == "plain":
         block = Residual(into, row)

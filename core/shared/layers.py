@@ -34,6 +34,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "global": ("dropout",),
     "fc": ("channels", *_AFTER),
     "res": _BLOCK,
+    "skip": _BLOCK,
     "plain": _BLOCK,
     "inception": ("channels", *_AFTER),
 }
@@ -48,6 +49,7 @@ LIMITS = {
 }
 MOST_ROWS = 60
 POOLS = ("max", "mean")
+RESIDUAL = ("res", "skip", "plain")
 BRANCHES = 4  # of inception
 
 _LETTERS = {"kernel": "k", "stride": "s", "padding": "p", "dilation": "d", "dropout": "drop"}
@@ -117,7 +119,8 @@ class Row:
     kind: one of KINDS. "conv" is a convolution, "depthwise" one with a kernel for each map, "max"
         and "mean" pool, "global" is the mean of each map, "fc" is fully connected. "res" adds two
         convolutions, padded to keep the size, to their input or, where the shape changes, to a
-        1×1 convolution of it; "plain" is the same without that sum. "inception" joins the maps of
+        1×1 convolution of it; "skip" is the same with no activation after the sum, "plain" the same
+        without the sum. "inception" joins the maps of
         four branches: 1×1; 1×1, 3×3; 1×1, 5×5; a maximum of 3×3, 1×1.
     channels: maps or units that come out; 0 where they stay as many as they are.
     kernel, stride, padding, dilation: in pixels of the map. A number that the kind has is never 0
@@ -165,7 +168,7 @@ class Row:
         self._check_shape()
 
     def _check_shape(self) -> None:
-        if self.kind in ("res", "plain") and self.kernel % 2 == 0:
+        if self.kind in RESIDUAL and self.kernel % 2 == 0:
             raise ValueError(f"kernel must be odd, so that the size stays, got {self.kernel}")
         if self.kind == "inception" and self.channels % BRANCHES:
             raise ValueError(f"channels must be a multiple of {BRANCHES}, got {self.channels}")

@@ -47,10 +47,10 @@ def _every(table: str, **changes: str) -> str:
 
 
 DEEP = Recipe(
-    network=PRESETS["plain20"],
+    network=",".join(["conv16-k4-s4-sigmoid", *["plain16-sigmoid"] * 9]),
     images=5000,
     epochs=3,
-    learning_rate=0.05,
+    learning_rate=0.005,
     weight_decay=0.0,
     initialisation="glorot",
 )
@@ -97,7 +97,7 @@ LESSONS: tuple[Lesson, ...] = (
         arms=(
             Arm(name="sigmoid", recipe=DEEP),
             Arm(
-                name="ReLU",
+                name="ReLU, He start",
                 recipe=replace(
                     DEEP,
                     network=_every(DEEP.network, activation="relu"),
@@ -110,7 +110,7 @@ LESSONS: tuple[Lesson, ...] = (
             ),
             Arm(
                 name="shortcuts",
-                recipe=replace(DEEP, network=DEEP.network.replace("plain", "res")),
+                recipe=replace(DEEP, network=DEEP.network.replace("plain", "skip")),
             ),
         ),
     ),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from hypothesis import strategies as some
 
 from core.shared.arithmetic import arithmetic
-from core.shared.layers import ACTIVATIONS, KINDS, NORMALISATIONS, Row, write
+from core.shared.layers import ACTIVATIONS, KINDS, NORMALISATIONS, RESIDUAL, Row, write
 
 
 @some.composite
@@ -14,7 +14,7 @@ def any_row(draw: some.DrawFn, kinds: tuple[str, ...] = tuple(KINDS), small: boo
     """Draw a row of one of these kinds; a small one is cheap to compute."""
     kind = draw(some.sampled_from(kinds))
     values: dict[str, object] = {}
-    odd = kind in ("res", "plain")
+    odd = kind in RESIDUAL
     kernel = draw(some.integers(0, 1 if small else 7)) * 2 + 1 if odd else 0
     kernel = kernel or draw(some.integers(1, 4 if small else 15))
     most = {"fc": 2048}.get(kind, 512)

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from core.shared import networks
 from core.shared.arithmetic import arithmetic
-from core.shared.layers import PRESETS, Layer, Row
+from core.shared.layers import PRESETS, RESIDUAL, Layer, Row
 from core.shared.lenet import LeNet5
 from tests.shared.tables import any_row, buildable
 
@@ -174,7 +174,7 @@ def fields(network: str, side: int) -> list[int]:
     return list(largest.values())
 
 
-LINEAR = ("conv", "depthwise", "mean", "res", "plain", "inception")
+LINEAR = ("conv", "depthwise", "mean", *RESIDUAL, "inception")
 WIDE = 100  # pixels: three times the largest field below, so that no border cuts it
 
 

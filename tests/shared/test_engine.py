@@ -663,16 +663,16 @@ def test_a_branch_with_nothing_changed_ends_with_the_weights_of_its_origin(
 ) -> None:
     recipe = Recipe(epochs=2, batch_size=32)
 
-    def learn(recipe: Recipe, origin: tuple[str, int] | None = None) -> Path:
+    def learn(engine: Engine, recipe: Recipe, origin: tuple[str, int] | None = None) -> Path:
         run = engine.submit(MISCHIEF + "lesson", recipe, visitor="tree", origin=origin)
         until(stands(engine, run, "finished"), 60)
         return tmp_path / "tree" / run
 
     with Engine(tmp_path, devices=("cpu",)) as engine:
-        first = learn(recipe)
+        first = learn(engine, recipe)
         step = snapshots.steps(first)[4]
-        second = learn(recipe, (first.name, step))
-        third = learn(Recipe(epochs=2, batch_size=32, momentum=0.5), (first.name, step))
+        second = learn(engine, recipe, (first.name, step))
+        third = learn(engine, Recipe(epochs=2, batch_size=32, momentum=0.5), (first.name, step))
     assert snapshots.steps(first) == snapshots.steps(second)
     one, two, other = map(snapshots.newest, (first, second, third))
     assert one is not None

@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -87,6 +88,14 @@ def test_a_residual_block_is_the_one_written_out(channels: int, stride: int) -> 
     weights = shaken(made)
     assert ("shortcut.0.weight" in weights) == ((channels, stride) != (4, 1))
     torch.testing.assert_close(made(maps), residual(maps, weights, stride))
+
+
+def test_a_skip_block_is_the_same_with_nothing_after_the_sum() -> None:
+    made, maps = Residual(4, replace(block(6, 2), kind="skip")), -9 * pictures(2, 4, 7, 9)
+    weights = shaken(made)
+    given = made(maps)
+    assert given.min() < 0
+    torch.testing.assert_close(given.relu(), residual(maps, weights, 2))
 
 
 def test_that_oracle_rejects_a_block_without_its_shortcut() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -12,7 +13,7 @@ from core.shared.datasets import About
 from core.shared.recipes import Recipe
 from ui import address, words
 
-__all__ = ["CHOICES", "NAMES", "NETWORKS", "settings"]
+__all__ = ["CHOICES", "NAMES", "NETWORKS", "link", "settings"]
 
 NETWORKS = ("lenet5", "mlp", "vgg", "resnet", "inception", "separable", "own")
 COUNTS = (0, 100, 500, 1000, 2000, 5000, 10_000)  # training images; 0 for all
@@ -81,6 +82,25 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "patience": PATIENCES,
     "epochs": (1, 2, 3, 5, 10, 20, 50, 100),
     "seed": tuple(range(10)),
+}
+
+KEYS = {  # of the widgets that stand for a field, the network's apart
+    "data": "train_data",
+    "images": "train_images",
+    "initialisation": "train_initial",
+    "dropout": "train_dropout",
+    "loss": "train_loss",
+    "smoothing": "train_smoothing",
+    "learning_rate": "train_rate",
+    "momentum": "train_momentum",
+    "batch_size": "train_batch",
+    "optimiser": "train_optimiser",
+    "schedule": "train_schedule",
+    "weight_decay": "train_decay",
+    "l1": "train_l1",
+    "epochs": "train_epochs",
+    "patience": "train_patience",
+    "seed": "train_seed",
 }
 
 # Each setting stands in the address, and stays when one goes to another page and comes back.
@@ -205,6 +225,19 @@ def settings(
     return recipe, about, ""
 
 
+def link(recipe: Recipe) -> str:
+    """Write the address of the page with the settings of a recipe."""
+    usual = Recipe()
+    query = {}
+    for name, key in KEYS.items():
+        value = getattr(recipe, name)
+        if value != getattr(usual, name):
+            query[key] = f"{value:,}" if name == "images" else NAMES.get(value, value)
+    if recipe.network != usual.network:
+        query |= {"train_network": NAMES["own"], "train_table": recipe.network}
+    return f"?{urlencode(query)}"
+
+
 def _choose(label: str, values: tuple[str, ...], key: str) -> str:
     chosen: str = st.selectbox(label, values, format_func=NAMES.__getitem__, key=key, **BOUND)
     return chosen
@@ -264,8 +297,11 @@ def _take() -> None:
     if name not in st.session_state.train_own:
         st.session_state.train_own.append(name)
     st.session_state.train_data = name
-    count, classes = len(pictures.labels), words.choices(pictures.classes).replace(" or ", " and ")
-    sentences = [f"{count:,} pictures of {classes}.", *pictures.left_out]
+    count, classes = (
+        len(pictures.labels),
+        words.choices(tuple(map(words.plain, pictures.classes))).replace(" or ", " and "),
+    )
+    sentences = [f"{count:,} pictures of {classes}.", *map(words.plain, pictures.left_out)]
     st.session_state.train_told = (True, " ".join(sentences))
 
 

@@ -10,8 +10,10 @@ from core.shared import layers
 from core.shared.arithmetic import arithmetic
 from core.shared.datasets import About
 from core.shared.recipes import Recipe
+from core.train_cnn import lessons
 from core.train_cnn.script import script
 from ui import words
+from ui.panels.train_cnn.settings import link
 from ui.panels.train_cnn.wording import FORMULAE, LESSONS, LOSSES
 
 __all__ = ["tabs"]
@@ -45,7 +47,8 @@ def tabs(
         ["What to try", "Formula", "Network", "The code"], on_change="rerun"
     )
     if lesson.open:
-        lesson.markdown(LESSONS)
+        with lesson:
+            _lessons()
     if formula.open:
         with formula:
             _formula(recipe)
@@ -59,6 +62,38 @@ def tabs(
             "losses."
         )
         code.code(script(of, moved), language="python", height=420)
+
+
+def _lessons() -> None:
+    """Say what to try, and what came out of the course's experiments when they were run."""
+    st.markdown(LESSONS)
+    for told in lessons.LESSONS:
+        found = lessons.found().get(told.name)
+        if not found:
+            continue
+        with st.expander(f"**{told.title}.** {told.claim}", key=f"train_lesson_{told.name}"):
+            head = "| | " + " | ".join(told.columns.values()) + " | |"
+            rows = [
+                f"| **{arm.name}** | "
+                + " | ".join(_seeds(name, found[arm.name][name]) for name in told.columns)
+                + f" | [settings]({link(arm.recipe)}) |"
+                for arm in told.arms
+            ]
+            st.markdown("\n".join([head, "|-" * (len(told.columns) + 2) + "|", *rows]))
+            st.caption(
+                f"Median of the seeds {words.choices(lessons.SEEDS).replace(' or ', ' and ')}, "
+                "in brackets the lowest and the highest. *settings* opens this page with them."
+            )
+
+
+def _seeds(name: str, values: Sequence[float | str | None]) -> str:
+    """Say the median of some seeds and how far they spread; a sentence as it is."""
+    numbers = sorted(value for value in values if isinstance(value, (int, float)))
+    if len(numbers) < len(values):
+        return str(values[0]) if isinstance(values[0], str) else "not reached"
+    show = "{:.1%}" if name.endswith("accuracy") else "{:,.3g}"
+    low, middle, high = (show.format(numbers[k]) for k in (0, len(numbers) // 2, -1))
+    return middle if low == high else f"{middle} ({low} – {high})"
 
 
 def _formula(recipe: Recipe) -> None:
