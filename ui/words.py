@@ -54,24 +54,30 @@ def spaced(name: str) -> str:
     return name.replace("_", " ")
 
 
-def table(layers: Sequence[Layer]) -> str:
-    """Write a network's layers as a Markdown table, all with their arithmetic."""
+def table(layers: Sequence[Layer]) -> list[dict[str, str]]:
+    """List a network's layers with all their arithmetic, and the sums at the end."""
     rows = [
-        f"| **{layer.name}** | {layer.kind} | {'×'.join(map(str, layer.shape))} | {layer.size} "
-        f"| {_sum(layer.formula, layer.parameters)} "
-        f"| {_sum(layer.multiply_adds_formula, layer.multiply_adds)} | {layer.field} |"
+        {
+            "layer": layer.name,
+            "output": "×".join(map(str, layer.shape)),
+            "parameters": _sum(layer.formula, layer.parameters),
+            "multiply-adds": _sum(layer.multiply_adds_formula, layer.multiply_adds),
+            "sees": str(layer.field),
+            "what it does": layer.kind,
+            "side of the output": layer.size,
+        }
         for layer in layers
     ]
     parameters = sum(layer.parameters for layer in layers)
     products = sum(layer.multiply_adds for layer in layers)
-    return "\n".join(
-        [
-            "| layer | what it does | output | its side | parameters | multiply-adds | sees |",
-            "|-|-|-|-|-|-|-|",
-            *rows,
-            f"| | | | | **{parameters:,}** | **{products:,}** | |",
-        ]
-    )
+    return [
+        *rows,
+        {
+            "layer": "in all",
+            "parameters": f"{parameters:,}",
+            "multiply-adds": f"{products:,}",
+        },
+    ]
 
 
 def plain(text: str) -> str:

@@ -115,12 +115,12 @@ class State:
     index: int  # of the watched image among the validation images
     label: int  # its class
     watched: Reading
-    maps: dict[str, Float[np.ndarray, "_ _ _"]]  # of at most six layers, for the watched image
+    maps: dict[str, Float[np.ndarray, "_ _ _"]]  # of at most five layers, for the watched image
     maps_in_all: dict[str, int]  # of these layers; at most sixteen of each are here
     activity: tuple[Activity, ...]
-    flow_step: int  # the step that the next three are of; 0: none yet
+    flow_step: int  # the step that the next three are of, counted from 1; 0: none yet
     flow_layers: tuple[str, ...]
-    gradient: Float[np.ndarray, " l"]  # ‖∂L/∂w‖₂ of each layer
+    gradient: Float[np.ndarray, " l"]  # ‖∂L/∂w‖₂ of each layer; NaN before the first step
     update: Float[np.ndarray, " l"]  # ‖Δw‖₂ / ‖w‖₂
     kept: tuple[int, ...]  # steps whose weights are kept, for the time machine
     stopped_early: (

@@ -21,7 +21,7 @@ __all__ = ["Lesson", "begin", "change", "read", "show", "sort", "test", "train",
 
 PROBE = 100  # validation images whose activations are counted
 DEAR = 0.02  # share of a run's time that may go into counting them
-LAYERS, MAPS = 6, 16  # that are shown: layers with maps, maps of each
+LAYERS, MAPS = 5, 16  # that are shown: layers with maps, maps of each
 MAP_RANK = 4
 
 
@@ -57,6 +57,7 @@ class Lesson:
         chosen = _spread(list(maps), LAYERS)
         kernels_of, kernels = first_kernels(network)
         flow, evaluation = training.flow, training.evaluation
+        names = flow.layers if flow else weighted(network)
         training.measuring = True
         return State(
             step=training.step,
@@ -81,9 +82,9 @@ class Lesson:
             maps_in_all={name: len(maps[name]) for name in chosen},
             activity=self._count(),
             flow_step=flow.step if flow else 0,
-            flow_layers=flow.layers if flow else (),
-            gradient=np.array(flow.gradient if flow else (), float),
-            update=np.array(flow.update if flow else (), float),
+            flow_layers=names,
+            gradient=np.array(flow.gradient if flow else [np.nan] * len(names), float),
+            update=np.array(flow.update if flow else [np.nan] * len(names), float),
             kept=tuple(training.kept),
             stopped_early=training.best[0] if training.best and training.ended else None,
             drawn=self.reading(),
@@ -205,6 +206,11 @@ def begin(recipe: Recipe, snapshot: Snapshot | None) -> Lesson:
     ).to(device)
     watched = snapshot.record.get("watched", 0) if snapshot else 0
     return Lesson(Training(network, dataset, recipe, snapshot), watched)
+
+
+def weighted(network: nn.Sequential) -> tuple[str, ...]:
+    """Name the layers that have weights."""
+    return tuple(name for name, layer in network.named_children() if [*layer.parameters()])
 
 
 def first_kernels(network: nn.Module) -> tuple[str, Float[Tensor, "m c h w"]]:

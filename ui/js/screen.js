@@ -245,8 +245,9 @@ const kinds = {
       grid.classList.toggle('long', block.classes.some(name => name.length > 2))
       for (let row = -1; row < k; row++) for (let column = -1; column < k; column++) {
         if (row >= 0 && column >= 0) { grid.append(make('button')); continue }
-        const name = make('div', 'name', row === column ? '' : block.classes[Math.max(row, column)])
-        name.title = name.textContent; grid.append(name)
+        const full = row === column ? '' : block.classes[Math.max(row, column)]
+        const name = make('div', 'name', row < 0 && full.length > 2 ? full.slice(0, 3) : full)
+        name.title = full; grid.append(name)
       }
     },
     paint(node, block, values, screen) {

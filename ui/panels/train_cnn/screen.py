@@ -23,6 +23,7 @@ TOO_IDLE = 0.5  # from which share on it is marked
 FEW, NARROW, WIDE = 6, 3, 4  # so many maps have three in a row, more have four
 SMALLEST, LARGEST = 1e-6, 10.0  # ends of the axes of gradients, if none goes further
 SLOWEST, FASTEST = 1e-6, 0.1  # and of relative updates
+SHORT = 3  # letters of a class's name that has room under its image
 SCALE = 28  # pixels of a map that gets the usual width
 
 
@@ -125,7 +126,7 @@ def _board(state: train_cnn.State) -> list[Maps]:
         values=seen,
         high=1,
         columns=1,
-        share=1.4,
+        share=1.3 if max(map(len, state.classes)) <= SHORT else 1.9,
         look=look,
         range=f"read: {state.classes[best]}, {100 * state.watched.probabilities[best]:.0f} %",
         alt=f"An image of the class {true}",
@@ -140,7 +141,7 @@ def _board(state: train_cnn.State) -> list[Maps]:
         low=-largest,
         look="colour" if colour else "signed",
         columns=NARROW if count <= FEW else WIDE,
-        share=1.7,
+        share=1.8,
         range=f"{_of(count, state.kernels_in_all)} of {sides[0]}×{sides[1]}, ±{largest:.2f}",
         alt=f"Kernels of the first layer, {sides[0]}×{sides[1]}",
     )
@@ -153,7 +154,7 @@ def _board(state: train_cnn.State) -> list[Maps]:
                 values=maps,
                 high=high,
                 columns=NARROW if len(maps) <= FEW else WIDE,
-                share=1.6 + 0.7 * side / SCALE,
+                share=1.6 + 0.6 * side / SCALE,
                 range=f"{_of(len(maps), state.maps_in_all[name])} of {side}×{maps.shape[2]}, "
                 f"±{high:.2g}",
                 alt=f"Feature maps of layer {name} for the watched image",
@@ -165,10 +166,7 @@ def _board(state: train_cnn.State) -> list[Maps]:
 def _flow(state: train_cnn.State) -> list[Block]:
     """Show how large the gradient is in each layer, and how far a step moves it."""
     when = f"step {state.flow_step:,}" if state.flow_step else "before the first step"
-    names = state.flow_layers or ("–",)
-    gradient, update = state.gradient, state.update
-    if not state.flow_step:
-        gradient = update = np.full(1, np.nan)
+    names, gradient, update = state.flow_layers, state.gradient, state.update
     return [
         blocks.dots(f"Gradient norm ‖∂L/∂w‖, {when}", names, gradient, SMALLEST, LARGEST),
         blocks.dots(f"Update ‖Δw‖ / ‖w‖, {when}", names, update, SLOWEST, FASTEST),
@@ -228,4 +226,4 @@ def _largest(values: np.ndarray) -> float:
 
 
 def _of(shown: int, count: int) -> str:
-    return f"{count}" if shown == count else f"{shown} of {count},"
+    return f"{count}" if shown == count else f"{shown}/{count}"

@@ -18,6 +18,7 @@ from ui.panels.train_cnn.wording import FORMULAE, LESSONS, LOSSES
 
 __all__ = ["tabs"]
 
+ROW, TALLEST = 35, 740  # pixels of a table's row, and of a table
 COLUMNS = ("kind", "channels", "kernel", "stride", "padding", "dilation")
 PAPER = (
     "LeNet-5 of LeCun, Bottou, Bengio and Haffner 1998, section II.B, with their Table I in C3 "
@@ -118,11 +119,25 @@ def _network(recipe: Recipe, about: About) -> None:
     except ValueError as error:
         st.warning(str(error))
     else:
-        st.markdown(words.table(rows))
+        _table(rows)
         st.caption(f"{PAPER} {SEES}" if recipe.network == "lenet5" else SEES)
     with st.expander("Edit the layer table", key="train_editor", on_change="rerun") as editor:
         if editor.open:
             _edit(recipe, about)
+
+
+def _table(rows: Sequence[layers.Layer]) -> None:
+    listed = words.table(rows)
+    st.dataframe(
+        listed,
+        hide_index=True,
+        height=min(TALLEST, ROW * (len(listed) + 1) + 3),
+        column_config={
+            "layer": st.column_config.TextColumn(pinned=True),
+            "what it does": st.column_config.TextColumn(width=270),
+            "side of the output": st.column_config.TextColumn(width=320),
+        },
+    )
 
 
 def _edit(recipe: Recipe, about: About) -> None:
@@ -164,7 +179,8 @@ def _edit(recipe: Recipe, about: About) -> None:
     except ValueError as error:
         st.warning(str(error))
         return
-    st.markdown(words.table(rows))
+    if table != recipe.network:
+        _table(rows)
     st.button(
         "Use this table for new runs",
         type="primary",
