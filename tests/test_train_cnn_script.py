@@ -57,7 +57,7 @@ RECIPES: dict[str, tuple[Recipe, Changes]] = {
     "lenet5": (replace(BASE, network="lenet5", learning_rate=0.1), ()),
     "lenet5 with dropout": (replace(BASE, network="lenet5", dropout=0.4), ()),
     **{
-        f"lenet5 from {way}": (replace(BASE, network="lenet5", initialisation=way), ())
+        f"lenet5 from {way}": (replace(SHORT, network="lenet5", initialisation=way), ())
         for way in INITIALISATIONS[1:]
     },
     **{f"table {name}": (replace(SHORT, network=text), ()) for name, text in TABLES.items()},
@@ -66,11 +66,14 @@ RECIPES: dict[str, tuple[Recipe, Changes]] = {
         for way in INITIALISATIONS
     },
     **{
-        f"normalisation {name}": (replace(BASE, network=f"conv12-s2-{name},fc10-{name}-relu"), ())
+        f"normalisation {name}": (replace(SHORT, network=f"conv12-s2-{name},fc10-{name}-relu"), ())
         for name in NORMALISATIONS[1:]
     },
     **{
-        f"activation {name}": (replace(BASE, network=f"conv4-s2-{name},res4-{name},fc9-{name}"), ())
+        f"activation {name}": (
+            replace(SHORT, network=f"conv4-s2-{name},res4-{name},fc9-{name}"),
+            (),
+        )
         for name in ACTIVATIONS[1:]
     },
     **{
@@ -177,6 +180,18 @@ def agree(told: list[float], expected: list[float]) -> bool:
     return len(told) == len(expected) and bool(same)
 
 
+def ended_alike(
+    left: dict[str, Any], told: list[float], training: Training, expected: list[float]
+) -> bool:
+    """Tell whether a script that may end early did what the run did."""
+    if training.best is None:
+        return False
+    best, lowest, _ = training.best
+    seen = next(point.seen for point in training.points if point.step == best)
+    same = left["lowest"] == pytest.approx(lowest, rel=1e-3)  # after more steps: more chaos
+    return agree(told, expected) and left["best_seen"] == seen and bool(same)
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_script_that_is_shown_gives_the_losses_of_the_run(name: str) -> None:
     recipe, changes = RECIPES[name]
@@ -206,7 +221,9 @@ def test_own_pictures_are_cut_and_normalised_alike(
     )
     recipe = replace(BASE, data=f"own-{name}", network=network, images=images, batch_size=9)
     training, expected = taught(recipe)
-    left, told = started(script(recipe))
+    text = script(recipe)
+    left, told = started(text)
+    assert max(map(len, text.splitlines())) <= 100
     assert torch.equal(left["labels"], training.dataset.training.labels)
     assert told == pytest.approx(expected, rel=TOLERANCE)
 
@@ -227,9 +244,7 @@ def test_a_run_that_ends_early_ends_with_the_same_weights(recipe: Recipe, change
     training, expected = taught(recipe, changes)
     text = script(recipe, changes)
     left, told = started(text)
-    assert agree(told, expected)
-    assert training.best is not None
-    assert left["best_seen"] == next(p.seen for p in training.points if p.step == training.best[0])
+    assert ended_alike(left, told, training, expected)
     assert len(text.splitlines()) <= 150
     for mine, theirs in zip(
         left["network"].parameters(), training.network.parameters(), strict=True
@@ -278,7 +293,6 @@ WHOLE = Recipe(
     epochs=2,
     images=200,
     seed=3,
-    patience=9,
 )
 LIVE: Changes = ((2, "momentum", 0.8), (3, "batch_size", 30), (5, "learning_rate", 0.02))
 
@@ -311,7 +325,6 @@ LIVE: Changes = ((2, "momentum", 0.8), (3, "batch_size", 30), (5, "learning_rate
         ("images - 0.1", "images - 0.11"),
         (".sort().values", ""),
         ("turn(labels) * 10 + labels", "turn(labels) + 1000 * labels"),
-        ("    network.train()\n", ""),
     ],
 )
 def test_that_oracle_rejects_a_wrong_script(right: str, wrong: str) -> None:
@@ -326,12 +339,15 @@ def test_that_oracle_rejects_a_wrong_script(right: str, wrong: str) -> None:
         (">= 1 * len(images)", ">= 2 * len(images)"),
         ("value < lowest", "value > lowest"),
         ("network.eval()", "pass"),
-        ("epochs / 12", "epochs / 6"),
+        ("network.train()", "pass"),
+        ("validation_loss(500 if", "validation_loss(50 if"),
     ],
 )
-def test_that_oracle_rejects_a_script_that_ends_at_another_step(right: str, wrong: str) -> None:
+def test_that_oracle_rejects_a_script_that_ends_early_for_another_reason(
+    right: str, wrong: str
+) -> None:
     recipe = Recipe(
-        network="fc40-batch-relu-drop50",
+        network="fc40-batch-relu",
         learning_rate=0.05,
         batch_size=10,
         epochs=20,
@@ -339,10 +355,10 @@ def test_that_oracle_rejects_a_script_that_ends_at_another_step(right: str, wron
         patience=1,
         seed=3,
     )
-    text, (_, expected) = script(recipe), taught(recipe)
-    assert agree(started(text)[1], expected)
+    text, (training, expected) = script(recipe), taught(recipe)
     assert right in text
-    assert len(started(text.replace(right, wrong))[1]) != len(expected)
+    assert ended_alike(*started(text), training, expected)
+    assert not ended_alike(*started(text.replace(right, wrong)), training, expected)
 
 
 def test_that_oracle_accepts_the_right_script() -> None:
@@ -364,7 +380,7 @@ def test_every_script_can_be_read_by_python_and_by_people() -> None:
         text = script(recipe, moved)
         compile(text, "script", "exec")
         assert max(map(len, text.splitlines())) <= 100
-        assert len(text.splitlines()) <= (140 if moved or patience else 110)
+        assert len(text.splitlines()) <= (150 if moved or patience else 130)
         assert "\n\n\n\n" not in text
 
 

@@ -1,10 +1,14 @@
 """The first panel in a real browser, used as a lecturer would."""
 
+import io
 import re
 import time
+import zipfile
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from bench.browser import Server, settle
@@ -32,7 +36,18 @@ def later(page: Page, than: int, seconds: float = 60) -> int:
 
 
 def press(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).click()
+    main = page.get_by_test_id("stMain")  # the header has a "Stop" of its own at times
+    main.or_(page.get_by_test_id("stPopoverBody")).get_by_role(
+        "button", name=name, exact=True
+    ).click()
+
+
+def slider(page: Page, name: str) -> Locator:
+    return page.locator(".st-key-train_screen").get_by_role("slider", name=name)
+
+
+def said(page: Page, name: str) -> Locator:
+    return page.locator(".st-key-train_screen .drag", has_text=name).locator("output")
 
 
 def pause(page: Page) -> None:
@@ -51,7 +66,7 @@ def test_a_run_learns_to_its_end_and_is_tested_on_request(visit: Visit) -> None:
     expect(page.get_by_text("Finished.")).to_be_visible(timeout=120_000)
     assert step(page) == 98
     expect(page.get_by_text("Confusion matrix of 10,000 validation digits")).to_be_visible()
-    press(page, "Read the 10,000 test digits")
+    press(page, "Read the 10,000 test images")
     told = page.get_by_text(re.compile(r"read right, by the weights of step 98"))
     expect(told).to_be_visible()
     assert float(told.inner_text().split(" %")[0]) > 90
@@ -159,12 +174,12 @@ def test_dragging_shows_another_digit_s_maps_also_when_the_run_stands(visit: Vis
     pause(page)
     first = page.locator(".st-key-train_screen .maps canvas").first
     before = first.evaluate("canvas => canvas.toDataURL()")
-    page.locator(".st-key-train_screen .drag input").focus()
+    slider(page, "Validation digit").focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function(
         "([canvas, before]) => canvas.toDataURL() !== before", arg=[first.element_handle(), before]
     )
-    expect(page.locator(".st-key-train_screen .drag output")).to_have_text("1")
+    expect(said(page, "Validation digit")).to_have_text("1")
     press(page, "Stop")
 
 
@@ -174,20 +189,20 @@ def test_another_digit_can_be_looked_at_before_any_run_and_stands_in_the_address
     page = visit("/train_cnn")
     maps = page.locator(".st-key-train_screen .maps canvas").first
     before = maps.evaluate("canvas => canvas.toDataURL()")
-    page.locator(".st-key-train_screen .drag input").focus()
+    slider(page, "Validation digit").focus()
     for _ in range(3):
         page.keyboard.press("ArrowRight")
     page.wait_for_url("**train_digit=3")
     assert maps.evaluate("canvas => canvas.toDataURL()") != before
     begin(page)
-    expect(page.locator(".st-key-train_screen .drag output")).to_have_text("3")
+    expect(said(page, "Validation digit")).to_have_text("3")
     press(page, "Stop")
     linked = visit("/train_cnn?train_digit=3")
-    expect(linked.locator(".st-key-train_screen .drag output")).to_have_text("3")
+    expect(said(linked, "Validation digit")).to_have_text("3")
     here = linked.locator(".st-key-train_screen .maps canvas").first
     assert here.evaluate("canvas => canvas.toDataURL()") != before
     again = visit("/train_cnn?train_digit=8", context=page.context)  # whose run looks at 3
-    expect(again.locator(".st-key-train_screen .drag output")).to_have_text("8")
+    expect(said(again, "Validation digit")).to_have_text("8")
 
 
 def test_a_second_run_is_seen_as_soon_as_the_first(visit: Visit) -> None:
@@ -275,7 +290,9 @@ def test_the_rate_can_be_moved_while_it_learns_also_after_f5(visit: Visit) -> No
     page.get_by_role("tab", name="The code").click()
     code = page.get_by_test_id("stCode")
     expect(code).to_contain_text("learning_rate, batch_size, epochs, seed = 0.1, 64, 20, 0")
-    expect(code).to_contain_text(re.compile(r"moved = \{\d+: 0.05, \d+: 0.02\}"))
+    expect(code).to_contain_text(
+        re.compile(r'moved = \{\d+: \{"lr": 0.05\}, \d+: \{"lr": 0.02\}\}')
+    )
 
 
 def test_nonsense_in_the_address_falls_back_to_the_defaults_and_is_named(visit: Visit) -> None:
@@ -305,3 +322,190 @@ def test_a_page_lives_on_when_the_server_starts_again(browser: Browser) -> None:
         page.close()
     finally:
         server.close()
+
+
+def test_the_time_machine_goes_back_and_a_branch_goes_on_from_there(visit: Visit) -> None:
+    page = visit("/train_cnn?train_batch=512&train_epochs=1")
+    begin(page)
+    expect(page.get_by_text("Finished.")).to_be_visible(timeout=120_000)
+    kernels = page.locator(".st-key-train_screen .maps canvas").nth(1)
+    now = kernels.evaluate("canvas => canvas.toDataURL()")
+    slider(page, "Time machine").focus()
+    page.keyboard.press("Home")
+    expect(said(page, "Time machine")).to_have_text(re.compile(r"step 0 \(1 of \d+\)"))
+    expect(page.get_by_text("0 of 98", exact=True)).to_be_visible()
+    first = kernels.evaluate("canvas => canvas.toDataURL()")
+    assert first != now
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    expect(said(page, "Time machine")).to_have_text(re.compile(r"step 4 \(5 of \d+\)"))
+    expect(page.get_by_text("4 of 98", exact=True)).to_be_visible()
+    press(page, "Compare call_split")
+    press(page, "From step 4")
+    expect(page.locator(".st-key-train_run input")).to_have_value(
+        re.compile("2: η 0.0001, batch 512"), timeout=20_000
+    )
+    expect(page.locator(".st-key-train_screen .curves").first).to_contain_text("1: η 0.1")
+    later(page, 4)
+    slider(page, "Time machine").focus()
+    page.keyboard.press("Home")
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("2 of 98", exact=True)).to_be_visible()  # of the run before
+    page.keyboard.press("End")
+    expect(said(page, "Time machine")).to_have_text(re.compile("now, step"))
+
+
+def test_a_cell_of_the_matrix_shows_its_images_and_an_image_its_maps(visit: Visit) -> None:
+    page = visit("/train_cnn")
+    wrong = page.locator(".st-key-train_screen .matrix .wrong").first
+    count = int(wrong.inner_text())
+    wrong.click()
+    gallery = page.locator(".st-key-train_screen .gallery")
+    expect(gallery.locator("h4")).to_have_text(re.compile(rf"^{count} digits?: true \d, read as"))
+    expect(gallery.locator("button:not(.empty)")).to_have_count(min(12, count))
+    gallery.locator("button").first.click()
+    expect(said(page, "Validation digit")).not_to_have_text("0")
+    page.locator(".st-key-train_screen .matrix .chosen").click()
+    expect(gallery.locator("h4")).to_have_text(re.compile("^Worst of [0-9]+ mistakes"))
+
+
+def zipped(folders: dict[str, list[bytes]]) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as packed:
+        for folder, pictures in folders.items():
+            for number, content in enumerate(pictures):
+                packed.writestr(f"{folder}/{number}.png", content)
+    return file.getvalue()
+
+
+def plain(colour: tuple[int, int, int]) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), colour).save(file, "PNG")
+    return file.getvalue()
+
+
+def upload(page: Page, content: bytes) -> None:
+    press(page, "Own pictures upload")
+    page.locator("input[type=file]").set_input_files(
+        {"name": "own.zip", "mimeType": "application/zip", "buffer": content}
+    )
+
+
+def test_own_pictures_are_learned_and_their_address_leads_others_to_them(visit: Visit) -> None:
+    page = visit("/train_cnn?train_network=MLP%2C+300+and+100+units&train_epochs=20")
+    reds = [plain((200 + k, 10, 10)) for k in range(20)]
+    blues = [plain((10, 10, 200 + k)) for k in range(20)]
+    upload(page, zipped({"red *thing*": reds, "blue": blues}))
+    expect(page.get_by_text("40 pictures of blue and red *thing*.")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.wait_for_url("**train_data=own-**")
+    begin(page)
+    expect(page.get_by_text("Finished.")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Confusion matrix of 6 validation images")).to_be_visible()
+    expect(page.locator(".st-key-train_screen .matrix .right")).to_have_text(["3", "3"])
+    assert page.locator(".st-key-train_screen .pad").count() == 0
+    stranger = visit(page.url.removeprefix(page.url.split("/train_cnn")[0]))
+    expect(stranger.get_by_text("Confusion matrix of 6 validation images")).to_be_visible()
+
+
+def test_a_hostile_zip_gives_one_sentence_and_changes_nothing(visit: Visit) -> None:
+    page = visit("/train_cnn")
+    content = zipped({"../../etc": [plain((1, 2, 3))] * 6, "b": [plain((3, 2, 1))] * 6})
+    upload(page, content)
+    expect(page.get_by_test_id("stAlert")).to_have_count(1)
+    expect(page.get_by_test_id("stAlert")).to_contain_text("..")
+    assert "own-" not in page.url
+    press(page, "Own pictures upload")
+    begin(page)
+    press(page, "Stop")
+
+
+def test_an_own_layer_table_is_checked_and_trained(visit: Visit) -> None:
+    page = visit(
+        "/train_cnn?train_network=Own+layer+table&train_table=conv4-k9-s3-relu,fc20-tanh"
+        "&train_epochs=20"
+    )
+    expect(page.get_by_text("conv1 maps")).to_be_visible()
+    begin(page)
+    press(page, "Stop")
+    box = page.locator(".st-key-train_table input")
+    box.fill("conv4-k9,conv4-k15,conv4-k15")
+    box.press("Enter")
+    told = page.get_by_test_id("stAlert")
+    expect(told).to_contain_text('row 3, "conv4-k15": ⌊(6 + 2·0 − 1·(15 − 1) − 1) / 1⌋ + 1 = −8')
+    expect(page.locator(".st-key-train_start button")).to_be_disabled()
+    box.fill("nonsense <b>")
+    box.press("Enter")
+    expect(told).to_contain_text("row 1")
+    box.fill("fc20")
+    box.press("Enter")
+    expect(told).to_have_count(0)
+    page.get_by_role("tab", name="Network").click()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+
+
+def test_what_is_changed_while_it_learns_is_marked_on_the_curves(visit: Visit) -> None:
+    page = visit("/train_cnn?train_epochs=20&train_batch=512")
+    begin(page)
+    page.get_by_text("Momentum, regularisation, start").click()
+    page.locator(".st-key-train_batch [role=slider], .st-key-train_batch input").first.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_text(re.compile(r"of 3,9\d\d$"))).to_be_visible()  # steps of 256 images
+    page.locator(".st-key-train_momentum [role=slider], .st-key-train_momentum input").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_url("**train_momentum=0.95**")
+    press(page, "Stop")
+    page.get_by_role("tab", name="The code").click()
+    expect(page.get_by_test_id("stCode")).to_contain_text(
+        re.compile(r"moved = \{\d+: \{.*256\}, \d+: \{.*0.95\}\}")
+    )
+
+
+def test_a_run_and_its_film_can_be_taken_away(visit: Visit) -> None:
+    page = visit("/train_cnn?train_batch=512&train_epochs=1")
+    begin(page)
+    expect(page.get_by_text("Finished.")).to_be_visible(timeout=120_000)
+    with page.expect_download() as made:
+        press(page, "download The run as a zip")
+    with zipfile.ZipFile(made.value.path()) as packed:
+        assert packed.namelist() == ["weights.safetensors", "run.json", "run.py"]
+        assert b"learning_rate, batch_size, epochs, seed = 0.1, 512, 1, 0" in packed.read("run.py")
+    with page.expect_download() as film:
+        press(page, "movie Film of its maps")
+    assert film.value.path().read_bytes()[:3] == b"GIF"
+
+
+LINKS = {
+    "train_network": "VGG, small",
+    "train_norm": "group",
+    "train_activation": "tanh",
+    "train_rate": "0.02",
+    "train_batch": "1000",
+    "train_epochs": "7",
+    "train_optimiser": "AdamW",
+    "train_schedule": "one cycle",
+    "train_momentum": "0.8",
+    "train_decay": "0.01",
+    "train_l1": "1e-05",
+    "train_dropout": "0.3",
+    "train_smoothing": "0.1",
+    "train_patience": "3",
+    "train_initial": "2/fan-in (He)",
+    "train_images": "5,000",
+    "train_seed": "5",
+    "train_data": "Fashion-MNIST, a subset",
+}
+
+
+def test_every_setting_stands_in_the_address(visit: Visit) -> None:
+    page = visit("/train_cnn?" + urlencode(LINKS))
+    begin(page)
+    expect(page.locator(".st-key-train_run input")).to_have_value(
+        "1: η 0.02, own table, Fashion-MNIST, a subset, 5,000 images, batch 1000, 7 epochs, "
+        "AdamW, μ 0.8, η one cycle, λ 0.01, L1 1e-05, dropout 0.3, smoothing 0.1, "
+        "start 2/fan-in (He), patience 3, seed 5"
+    )
+    for key, value in LINKS.items():
+        assert urlencode({key: value}) in page.url, key
+    press(page, "Stop")

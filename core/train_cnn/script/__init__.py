@@ -49,7 +49,7 @@ SHARES = {
     return (1 + math.cos(math.pi * step / steps)) / 2
 ''',
     "one-cycle": '''def share(step, steps):
-    """Of the learning rate: up over three tenths of the steps, down to almost 0 over the others."""
+    """Of the learning rate: up over three tenths of the steps, then down to almost 0."""
     top = 0.3 * steps - 1
     start, end, way = 1 / 25, 1, step / top
     if step > top:

@@ -181,7 +181,7 @@ def define(name: str, row: Row) -> str:
         return PLAIN.format(name=name, both=_sequential("return ", [*a, *b, *after], indent=4))
     over = convolution(row, "into, out, 1, stride", "out")
     last = "none" if row.kind == "skip" else row.activation
-    clear = "  # and nothing more: the way back is clear" * (row.kind == "skip")
+    clear = "  # nothing more: the way back is clear" * (row.kind == "skip")
     return RESIDUAL.format(
         name=name,
         a=_sequential("self.a = ", a, indent=8),

@@ -62,7 +62,7 @@ def write_data(recipe: Recipe, known: About) -> str:
     mean, deviation = ("mean", "deviation.clamp(min=0.05)") if own else MOMENTS[recipe.data]
     paper = recipe.network == "lenet5"
     pixels = "F.pad(images, (2, 2, 2, 2))" if paper else "images"
-    said = "  # normalised, with two pixels of paper around" if paper else "  # normalised"
+    said = "  # padded and normalised" if paper else "  # normalised"
     parts.append(f"images = ({pixels} - {mean}) / {deviation}{said}\n")
     learnt, others = ("[:50_000]", "[50_000:]") if recipe.data == "mnist" else ("[learnt]",) * 2
     if recipe.data == "fashion":
