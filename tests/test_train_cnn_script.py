@@ -417,3 +417,16 @@ def test_pictures_that_are_gone_are_told(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("GLASSBOX_RUNS", str(tmp_path))
     with pytest.raises(ValueError, match="no longer on the server"):
         script(replace(BASE, data=f"own-{'0' * 32}"))
+
+
+def test_the_script_of_a_branch_gives_the_losses_before_and_after_it() -> None:
+    run = begin(BASE, None).training
+    expected = [float(run.advance()) for _ in range(5)]
+    snapshot = run.snapshot()
+    branch = begin(replace(BASE, learning_rate=0.1, momentum=0.5), snapshot).training
+    expected += [float(branch.advance()) for _ in range(branch.steps - 5)]
+    changes = [(each.step, each.name, each.value) for each in branch.changes]
+    _, told = started(script(branch.began, changes))
+    assert agree(told, expected)
+    _, wrong = started(script(branch.recipe, changes))
+    assert not agree(wrong, expected)

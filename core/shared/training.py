@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from itertools import starmap
 from typing import Any
 
@@ -93,6 +93,8 @@ class Training:
         self.logits = _quickest(network)
         self.drops = any(isinstance(layer, networks.Dropout) for layer in network.modules())
         self.now = recipe  # with what was changed since the start
+        self.began = recipe  # that the first step was taken by; a branch may have another since
+        self.branched: dict[str, int] = {}  # other fields than MOVABLE, by the step of the branch
         self.optimiser = _optimiser(network, recipe)
         self.images = len(dataset.training)
         self.total = recipe.epochs * self.images
@@ -224,7 +226,9 @@ class Training:
         record: dict[str, Any] = {
             "seen": self.seen,
             "ended": self.ended,
-            "recipe": {name: getattr(self.recipe, name) for name in ("optimiser", *MOVABLE)},
+            "recipe": asdict(self.recipe),
+            "began": asdict(self.began),
+            "branched": self.branched,
             "now": {name: getattr(self.now, name) for name in MOVABLE},
             "points": [astuple(point) for point in self.points],
             "changes": [astuple(change) for change in self.changes],
@@ -258,6 +262,10 @@ class Training:
         self.points = list(starmap(Point, record["points"]))
         self.changes = list(starmap(Change, record["changes"]))
         self.kept = list(record["kept"])
+        self.began, self.branched = Recipe(**record["began"]), dict(record["branched"])
+        for name, value in asdict(self.recipe).items():
+            if name not in MOVABLE and record["recipe"][name] != value:
+                self.branched[name] = self.step
         for name in MOVABLE:
             if record["recipe"][name] == getattr(self.recipe, name):
                 self.now = replace(self.now, **{name: record["now"][name]})

@@ -105,6 +105,8 @@ class State:
     curves: Curves
     batch_loss: float | None  # of the last step's batch before that step
     changes: tuple[tuple[int, str, float], ...]  # the step, what was changed, and its value
+    began: Recipe  # that the first step was taken by; where it is not the run's, it is a branch
+    branched: dict[str, int]  # fields that cannot be moved live and changed all the same, by step
     classes: tuple[str, ...]
     confusion: Int[np.ndarray, "k k"]  # row: the true class, column: the one that was read
     confusion_images: int  # validation images that the confusion matrix and the last point count

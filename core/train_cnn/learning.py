@@ -68,6 +68,8 @@ class Lesson:
             curves=curves_of(training),
             batch_loss=None if training.batch_loss is None else float(training.batch_loss),
             changes=tuple((each.step, each.name, each.value) for each in training.changes),
+            began=training.began,
+            branched=dict(training.branched),
             classes=training.dataset.classes,
             confusion=evaluation.confusion.numpy(),
             confusion_images=len(evaluation.logits),
@@ -174,18 +176,25 @@ def test(lesson: Lesson) -> tuple[int, float]:
     return lesson.tested
 
 
-def untrained(recipe: Recipe, index: int = 0, ink: Float[np.ndarray, "h w"] | None = None) -> State:
+def untrained(
+    recipe: Recipe,
+    index: int = 0,
+    ink: Float[np.ndarray, "h w"] | None = None,
+    cell: tuple[int, int] | None = None,
+) -> State:
     """Look at the network that a run by this recipe will start from.
 
     Args:
         recipe: of the run.
         index: of the watched image among the validation images.
         ink: a drawing to be read, as `read` takes it.
+        cell: of the confusion matrix, as `sort` takes it.
 
-    Raises: ValueError when there is no such image.
+    Raises: ValueError when there is no such image or cell.
     """
     lesson = begin(recipe, None)
     show(lesson, index)
+    sort(lesson, cell)
     lesson.ink = ink
     return lesson.freeze()
 

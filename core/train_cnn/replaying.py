@@ -122,9 +122,12 @@ def export(config: Config, folder: str, version: int) -> bytes:
     }
     record = snapshot.record
     changes = [(step, name, value) for step, _, name, value in record["changes"]]
+    began = Recipe(**record["began"])
     about = {
         "recipe": dict(config),
         "step": snapshot.step,
+        "began": record["began"],
+        "branched": record["branched"],
         "changes": changes,
         "points": record["points"],
         "columns": [
@@ -141,7 +144,7 @@ def export(config: Config, folder: str, version: int) -> bytes:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("weights.safetensors", save(weights))
         packed.writestr("run.json", json.dumps(about, indent=1))
-        packed.writestr("run.py", script(Recipe(**config), changes))
+        packed.writestr("run.py", script(began, changes))
     return file.getvalue()
 
 

@@ -116,7 +116,7 @@ def state_of(view: View | None) -> Shown:
         engine.ask(view.run, train_cnn.SHOW, looks["digit"])  # wakes it from its snapshot
         view = engine.view(view.run)
     if view is None or view.state is None:  # none yet, in the line, or just begun
-        state = engine.call(train_cnn.UNTRAINED, own, looks["digit"], looks["ink"])
+        state = engine.call(train_cnn.UNTRAINED, own, looks["digit"], looks["ink"], looks["cell"])
         state = train_cnn.planned(state, own)
     else:
         state = view.state
@@ -190,9 +190,5 @@ with picture:
     )
 address.note("train_digit", str(looks["digit"] or ""))
 address.note("train_run", shown if shown != next(iter(views), "") else "")
-run = (
-    (f"Run {told(shown)}", Recipe(**chosen.config), state.changes if state else ())
-    if chosen
-    else None
-)
+run = (f"Run {told(shown)}", Recipe(**chosen.config), state) if chosen else None
 tabs(recipe, about, run)

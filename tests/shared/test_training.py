@@ -490,6 +490,9 @@ def test_a_branch_with_another_optimiser_starts_it_afresh() -> None:
         branch.advance()
     assert {"exp_avg", "exp_avg_sq"} <= set(next(iter(branch.optimiser.state.values())))
     assert branch.points[0] == whole.points[0]
+    assert (branch.began, branch.branched) == (RECIPE, {"optimiser": 9})
+    again = begin(recipe, branch.snapshot())
+    assert (again.began, again.branched) == (RECIPE, {"optimiser": 9})
 
 
 def test_early_stopping_ends_with_the_weights_of_the_lowest_validation_loss() -> None:

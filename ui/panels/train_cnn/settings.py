@@ -232,7 +232,8 @@ def link(recipe: Recipe) -> str:
     for name, key in KEYS.items():
         value = getattr(recipe, name)
         if value != getattr(usual, name):
-            query[key] = f"{value:,}" if name == "images" else NAMES.get(value, value)
+            said = value if name == "data" else NAMES.get(value, value)
+            query[key] = f"{value:,}" if name == "images" else said
     if recipe.network != usual.network:
         query |= {"train_network": NAMES["own"], "train_table": recipe.network}
     return f"?{urlencode(query)}"
@@ -247,20 +248,23 @@ def _data(asked: Mapping[str, str]) -> tuple[str, About]:
     """Choose the data; own pictures come as a zip, or by the address of somebody who has them."""
     own: list[str] = st.session_state.setdefault("train_own", [])
     linked = asked.get("train_data", "")
-    trouble = ""
-    if linked.startswith(datasets.OWN) and linked not in own:
+    if linked:
         try:
             datasets.about(linked)
-            own.append(linked)
         except ValueError as error:
-            trouble = str(error)
+            st.toast(words.plain(str(error)), icon=":material/link_off:", duration="long")
+        else:
+            if linked.startswith(datasets.OWN) and linked not in own:
+                own.append(linked)
+            st.session_state.train_data = linked
     data = st.selectbox(
         "Data",
         ("mnist", "fashion", *own),
         format_func=lambda name: NAMES.get(name) or f"Own pictures {own.index(name) + 1}",
         key="train_data",
-        **BOUND,
+        persist_state="session",
     )
+    address.note("train_data", data if data != Recipe().data else "")
     with st.popover("Own pictures", icon=":material/upload:", width="stretch"):
         st.markdown(
             "A zip with one folder of pictures a class: at least two classes and five pictures "
@@ -273,8 +277,6 @@ def _data(asked: Mapping[str, str]) -> tuple[str, About]:
         told = st.session_state.get("train_told")
         if told:
             (st.success if told[0] else st.warning)(told[1])
-    if trouble:
-        st.toast(trouble, icon=":material/link_off:", duration="long")
     try:
         return data, datasets.about(data)
     except ValueError as error:  # they were deleted on the server meanwhile

@@ -35,14 +35,14 @@ SEES = (
 def tabs(
     recipe: Recipe,
     about: About,
-    run: tuple[str, Recipe, Sequence[tuple[int, str, float]]] | None,
+    run: tuple[str, Recipe, train_cnn.State | None] | None,
 ) -> None:
     """Draw the tabs.
 
     Args:
         recipe: of a new run.
         about: its data.
-        run: the chosen run's name, its recipe, and what was changed while it was live.
+        run: the chosen run's name, its recipe, and its newest state if there is one.
     """
     lesson, formula, network, code = st.tabs(
         ["What to try", "Formula", "Network", "The code"], on_change="rerun"
@@ -57,12 +57,8 @@ def tabs(
         with network:
             _network(recipe, about)
     if code.open:
-        name, of, moved = run or ("A new run", recipe, ())
-        code.markdown(
-            f"{name}, as plain PyTorch: started in the repository's folder, it gives the same "
-            "losses."
-        )
-        code.code(script(of, moved), language="python", height=420)
+        with code:
+            _code(*(run or ("A new run", recipe, None)))
 
 
 def _lessons() -> None:
@@ -124,6 +120,21 @@ def _network(recipe: Recipe, about: About) -> None:
     with st.expander("Edit the layer table", key="train_editor", on_change="rerun") as editor:
         if editor.open:
             _edit(recipe, about)
+
+
+def _code(name: str, recipe: Recipe, state: train_cnn.State | None) -> None:
+    until = "it gives the same losses"
+    if state and state.branched:
+        step, fields = (
+            min(state.branched.values()),
+            words.choices([words.spaced(field) for field in state.branched]).replace(
+                " or ", " and "
+            ),
+        )
+        until += f" until step {step:,}, from which on the run has another {fields}"
+    st.markdown(f"{name}, as plain PyTorch: started in the repository's folder, {until}.")
+    text = script(state.began, state.changes) if state else script(recipe)
+    st.code(text, language="python", height=420)
 
 
 def _table(rows: Sequence[layers.Layer]) -> None:
