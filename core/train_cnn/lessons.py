@@ -68,7 +68,7 @@ LARGE = Recipe(
     network="fc1000-relu,fc1000-relu",
     images=1000,
     epochs=40,
-    learning_rate=0.02,
+    learning_rate=0.005,
     batch_size=32,
     schedule="constant",
     weight_decay=0.0,
@@ -156,9 +156,9 @@ LESSONS: tuple[Lesson, ...] = (
         },
         arms=(
             Arm(name="nothing", recipe=LARGE),
-            Arm(name="dropout 0.5", recipe=replace(LARGE, dropout=0.5)),
+            Arm(name="dropout 0.7", recipe=replace(LARGE, dropout=0.7)),
             Arm(name="L2, λ = 0.01", recipe=replace(LARGE, weight_decay=0.01)),
-            Arm(name="early stopping", recipe=replace(LARGE, patience=1)),
+            Arm(name="early stopping", recipe=replace(LARGE, patience=2)),
         ),
     ),
     Lesson(

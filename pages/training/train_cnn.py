@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from core import train_cnn
+from core.shared import datasets
 from core.shared.engine import EngineError, View
 from core.shared.recipes import Recipe
 from ui import address, live, screen, server, visitors, words
@@ -32,6 +33,12 @@ def told(run: str) -> str:
     return f"{place}: {Recipe(**config).differs(NAMES)}"
 
 
+def digit_of(wanted: Recipe) -> int:
+    """Give the place of the watched image in a run's data, which may have fewer."""
+    place: int = looks["digit"]
+    return min(place, datasets.about(wanted.data).validation - 1)
+
+
 def start(made: Recipe | None = None, step: int | None = None) -> None:
     """Start a run by the settings, or like the chosen one with a change, and look at it."""
     origin = (chosen.run, step) if chosen and step is not None else None
@@ -41,7 +48,7 @@ def start(made: Recipe | None = None, step: int | None = None) -> None:
         st.session_state.train_others = [chosen.run] if made and chosen else []
         st.session_state.train_run = run
         looks["step"] = None
-        live.trying(engine.post, run, train_cnn.SHOW, looks["digit"])
+        live.trying(engine.post, run, train_cnn.SHOW, digit_of(wanted))
 
 
 def steer(name: str, key: str) -> None:
@@ -56,7 +63,7 @@ st.write("What happens inside a network while it learns? Watch one learn, step b
 buttons = st.container(horizontal=True, gap="xsmall")
 picture, side = st.columns([3.9, 1], gap="medium")
 with side:
-    recipe, about, trouble = settings(asked, steer)
+    recipe, about, trouble = settings(asked, steer, looks["digit"])
     with st.container(key="train_plan"):
         st.caption(f"A new run: {recipe.plan(train_cnn.training_images(recipe))}.")
     if trouble:
@@ -112,11 +119,12 @@ def board(view: View | None) -> list[Block]:
 def state_of(view: View | None) -> Shown:
     """Give what is to be drawn."""
     own = Recipe(**view.config) if view else recipe
+    place = digit_of(own)
     if view and view.state is None and not view.live and view.status != "failed":
-        engine.ask(view.run, train_cnn.SHOW, looks["digit"])  # wakes it from its snapshot
+        engine.ask(view.run, train_cnn.SHOW, place)  # wakes it from its snapshot
         view = engine.view(view.run)
     if view is None or view.state is None:  # none yet, in the line, or just begun
-        state = engine.call(train_cnn.UNTRAINED, own, looks["digit"], looks["ink"], looks["cell"])
+        state = engine.call(train_cnn.UNTRAINED, own, place, looks["ink"], looks["cell"])
         state = train_cnn.planned(state, own)
     else:
         state = view.state
@@ -124,18 +132,19 @@ def state_of(view: View | None) -> Shown:
     compared = {told(run): live.curves(engine, run, train_cnn.CURVES) for run in others}
     past = state
     if view and looks["step"] in state.kept and looks["step"] != state.step:
-        where = looks["step"], looks["digit"], looks["ink"], looks["cell"]
+        where = looks["step"], place, looks["ink"], looks["cell"]
         past = replace(engine.recall(view.run, train_cnn.REPLAY, *where), kept=state.kept)
     return Shown(state=past, recipe=own, view=view, newest=state, others=compared, name=name)
 
 
 def show(index: Any) -> None:
     """Look at another validation image."""
-    looks["digit"] = int(index)
+    place = int(index)
     if shown:
-        live.tell(engine, shown, train_cnn.SHOW, looks["digit"])
+        live.tell(engine, shown, train_cnn.SHOW, place)
     else:
-        engine.call(train_cnn.UNTRAINED, recipe, looks["digit"], looks["ink"])
+        engine.call(train_cnn.UNTRAINED, recipe, place, looks["ink"])
+    looks["digit"] = place
 
 
 def read(text: Any) -> None:
@@ -183,7 +192,8 @@ with picture:
         state = seen.state if seen else None
         st.markdown(words.tested(state.tested if state else None))
         if seen:
-            live.take_away("train", engine, seen, train_cnn.EXPORT, train_cnn.FILM, looks["digit"])
+            place = digit_of(Recipe(**seen.config))
+            live.take_away("train", engine, seen, train_cnn.EXPORT, train_cnn.FILM, place)
     st.caption(
         "The test images are read only when you ask. Whoever picks rates, epochs or seeds by them "
         "has begun to learn them; choose by validation, and test once, at the end."

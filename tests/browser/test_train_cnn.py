@@ -342,9 +342,10 @@ def test_the_time_machine_goes_back_and_a_branch_goes_on_from_there(visit: Visit
     expect(page.get_by_text("4 of 98", exact=True)).to_be_visible()
     press(page, "Compare")
     press(page, "From step 4")
-    expect(page.locator(".st-key-train_run input")).to_have_count(1)
-    expect(page.locator(".st-key-train_run input")).to_have_value(
-        re.compile("2: η 0.0001, batch 512"), timeout=20_000
+    page.wait_for_function(  # the box is a new one, and for a moment the old one stands beside it
+        "value => [...document.querySelectorAll('.st-key-train_run input')]"
+        ".map(box => box.value).join() === value",
+        arg="2: η 0.0001, batch 512, 1 epoch",
     )
     expect(page.locator(".st-key-train_screen .curves").first).to_contain_text("1: η 0.1")
     later(page, 4)

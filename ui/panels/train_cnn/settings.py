@@ -108,13 +108,14 @@ BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 
 
 def settings(
-    asked: Mapping[str, str], steer: Callable[[str, str], None]
+    asked: Mapping[str, str], steer: Callable[[str, str], None], digit: int
 ) -> tuple[Recipe, About, str]:
     """Draw the settings.
 
     Args:
         asked: what the address asked for when the page was opened.
         steer: takes the field and the widget's key of what a live run may go on with.
+        digit: the place of the watched image among the validation images.
 
     Returns: the recipe of a new run, its data, and a sentence on why there can be no such run, or
     nothing.
@@ -217,7 +218,7 @@ def settings(
         patience=patience,
         seed=seed,
     )
-    _refuse(asked, recipe, choice, images, smoothing)
+    _refuse(asked, recipe, choice, images, smoothing, digit)
     try:
         arithmetic(network, about.shape, len(about.classes))
     except ValueError as error:
@@ -342,7 +343,12 @@ def _own_table() -> str:
 
 
 def _refuse(
-    asked: Mapping[str, str], recipe: Recipe, choice: str, images: int, smoothing: float
+    asked: Mapping[str, str],
+    recipe: Recipe,
+    choice: str,
+    images: int,
+    smoothing: float,
+    digit: int,
 ) -> None:
     """Say of each value in the address that could not be had what it has to be."""
 
@@ -369,6 +375,9 @@ def _refuse(
             "train_loss": (NAMES[recipe.loss], named(recipes.LOSSES)),
             "train_initial": (NAMES[recipe.initialisation], named(recipes.INITIALISATIONS)),
             "train_network": (NAMES[choice], named(NETWORKS)),
+            "train_patience": (recipe.patience or "never", one_of(("never", *PATIENCES[1:]))),
+            "train_images": (f"{images:,}" if images else "all", f"all or {one_of(COUNTS[1:])}"),
+            "train_digit": (digit, "a whole number from 0 to 9,999"),
             "train_seed": (recipe.seed, "a whole number from 0 to 2,147,483,647"),
         },
     )
