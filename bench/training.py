@@ -10,43 +10,54 @@ whose speed drifts does so for all of them.
 import argparse
 import gzip
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from bench import report
 from bench.browser import ROOT, STEP, Server, chromium, cpu_seconds, settle
 from core import train_cnn
+from core.shared import process
 from core.shared.engine import Engine, View
+from core.shared.layers import PRESETS
 from core.shared.recipes import Recipe
 
 LONG = Recipe(epochs=100)  # the panel's defaults, but it does not end while we measure
+NETWORKS = {"LeNet-5": "lenet5", "VGG": PRESETS["vgg"], "ResNet": PRESETS["resnet"]}
 
 
-def plain_loop(seconds: float, loader: bool) -> float:
+SIDES = ("bare", "like", "loader", "on", "off")
+
+
+def plain_loop(seconds: float, recipe: Recipe, loader: bool, at_once: bool) -> float:
     """Train the same network in the barest loop over tensors, or over a DataLoader of pictures.
 
     Both have the run's device, batch and optimiser, and compute one layer after the other, as the
-    page's script does; the environment is as PyTorch finds it.
+    page's script does, unless LeNet-5 is to compute `at_once` as the run does.
     """
     import torch
     import torch.nn.functional as F
 
     from core.shared import devices
     from core.shared.data import mnist
-    from core.shared.networks import lenet5
+    from core.shared.lenet import Normalise
+    from core.shared.networks import build
     from core.shared.vision_library import torchvision
 
-    recipe = Recipe()
     device = devices.choose()
     devices.prepare(device)
     digits = mnist(torch.device("cpu") if loader else device).training
-    layers = dict(lenet5(torch.Generator().manual_seed(0)).to(device).named_children())
-    if loader:
-        layers["normalise"] = torch.nn.ZeroPad2d(2)  # the transforms normalise instead
-    network = torch.nn.Sequential(*layers.values())
+    built = build(recipe.network, torch.Generator().manual_seed(0)).to(device)
+    layers = dict(built.named_children())
+    shift = layers["normalise"]
+    if loader and isinstance(shift, Normalise):  # the transforms normalise instead
+        layers["normalise"] = torch.nn.ZeroPad2d(shift.padding)
+    network = built if at_once else torch.nn.Sequential(*layers.values())
+    logits = getattr(network, "at_once", network)
     if not loader:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.SGD(
@@ -74,7 +85,7 @@ def plain_loop(seconds: float, loader: bool) -> float:
         order = torch.randperm(len(digits)).split(recipe.batch_size)
         batches = source if loader else ((digits.images[i], digits.labels[i]) for i in order)
         for images, labels in batches:
-            loss = F.cross_entropy(network(images.to(device)), labels.to(device))
+            loss = F.cross_entropy(logits(images.to(device)), labels.to(device))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -88,17 +99,46 @@ def plain_loop(seconds: float, loader: bool) -> float:
                 warm, done, began = True, 0, now
 
 
-def side(name: str, seconds: float) -> float:
-    """Measure a plain loop in a process of its own."""
-    command = [sys.executable, "-m", "bench.training", "--side", name, "--seconds", str(seconds)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return float(told.split()[-1])
+def views(seconds: float, recipe: Recipe, on: bool) -> float:
+    """Train as the panel does, and look at it as often as the engine does, or never."""
+    from core.shared import devices, owner
+    from core.train_cnn import learning
+
+    devices.prepare(devices.choose())
+    work = (given for given in learning.train(recipe) if isinstance(given, learning.Lesson))
+    lesson = next(work)
+    pushed, rest = 0.0, owner.PUSH
+    began = warm = time.perf_counter()
+    step = 0
+    for lesson in work:
+        now = time.perf_counter()
+        if on and now - pushed > rest:
+            pickle.dumps(lesson.freeze())
+            pushed = time.perf_counter()
+            rest = min(max(owner.PUSH, (pushed - now) / owner.SHARE), owner.REST)
+        if now - began < seconds / 4:
+            warm, step = now, lesson.training.step
+        elif now - warm > seconds:
+            break
+    return (lesson.training.step - step) * recipe.batch_size / (time.perf_counter() - warm)
 
 
-def engine_alone(seconds: float) -> float:
+def side(name: str, seconds: float, network: str = "LeNet-5") -> float:
+    """Measure one side in a process of its own."""
+    options = ["--side", name, "--seconds", str(seconds), "--network", network]
+    like = {} if name in ("bare", "loader") else process.KERNELS
+    command = [sys.executable, "-m", "bench.training", *options]
+    told = subprocess.run(
+        command, check=True, capture_output=True, text=True, env={**like, **os.environ}
+    )
+    return float(told.stdout.split()[-1])
+
+
+def engine_alone(seconds: float, network: str = "LeNet-5") -> float:
     """Measure the panel's run with all its live views, nobody looking."""
+    recipe = replace(LONG, network=NETWORKS[network])
     with tempfile.TemporaryDirectory() as folder, Engine(Path(folder)) as engine:
-        run = engine.submit(train_cnn.TRAIN, LONG, visitor="bench")
+        run = engine.submit(train_cnn.TRAIN, recipe, visitor="bench")
         first = moved(engine, run, 0)
         first = moved(engine, run, first.version, seconds / 4)
         began = time.perf_counter()
@@ -178,13 +218,18 @@ def main() -> None:
     """Measure all sides and print what holds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--quick", action="store_true", help="under a minute")
-    parser.add_argument("--side", choices=("bare", "loader"), help="used by the bench itself")
+    parser.add_argument("--side", choices=SIDES, help="used by the bench itself")
+    parser.add_argument("--network", choices=tuple(NETWORKS), help="likewise")
     parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=5)
     asked = parser.parse_args()
     if asked.side:
-        print(plain_loop(asked.seconds, asked.side == "loader"))
+        recipe = replace(LONG, network=NETWORKS[asked.network])
+        if asked.side in ("on", "off"):
+            print(views(asked.seconds, recipe, asked.side == "on"))
+        else:
+            print(plain_loop(asked.seconds, recipe, asked.side == "loader", asked.side == "like"))
         return
     pairs, seeds = (1, 0) if asked.quick else (asked.pairs, asked.seeds)
     seconds = 4.0 if asked.quick else asked.seconds
@@ -192,13 +237,15 @@ def main() -> None:
         engine.call("math:sqrt", 1.0)
         device = engine.ready()["owners"][0]["name"]
     report.heading("bench.training", device)
-    bare, loader, alone, watched = [], [], [], []
+    bare, like, loader, alone, watched = [], [], [], [], []
     for _ in range(pairs):
         bare.append(side("bare", seconds))
+        like.append(side("like", seconds))
         alone.append(engine_alone(seconds))
         watched.append(engine_watched(seconds))
         loader.append(side("loader", seconds))
     report.spread("(a) barest loop over tensors", bare, "images/s")
+    report.spread("the same, as the run computes and in its environment", like, "images/s")
     report.spread("(b) DataLoader over PIL images", loader, "images/s")
     report.spread("the panel's run, nobody looking", alone, "images/s")
     report.spread("the panel's run, its page open", [each[0] for each in watched], "images/s")
@@ -208,7 +255,22 @@ def main() -> None:
         "run / barest loop, nobody looking": (alone, bare, 0.95),
         "run / barest loop, page open": ([each[0] for each in watched], bare, 0.85),
         "run / DataLoader loop": (alone, loader, 2.5),
+        "run / loop that computes like it, nobody looking": (alone, like, 0.95),
     }
+    for network in NETWORKS:
+        deep = seconds if network == "LeNet-5" else 2 * seconds  # a look comes twice a second
+        plain, run, on, off = [], [], [], []
+        for _ in range(pairs):
+            on.append(side("on", deep, network))
+            off.append(side("off", deep, network))
+            if network != "LeNet-5":
+                plain.append(side("bare", seconds, network))
+                run.append(engine_alone(seconds, network))
+        if run:
+            report.spread(f"{network}: barest loop over tensors", plain, "images/s")
+            report.spread(f"{network}: the panel's run, nobody looking", run, "images/s")
+            ratios[f"{network}: run / barest loop"] = (run, plain, 0.95)
+        ratios[f"{network}: live views on / off"] = (on, off, 0.95)
     claims = []
     for text, (ours, theirs, goal) in ratios.items():
         value = report.spread(text, [a / b for a, b in zip(ours, theirs, strict=True)], "ratio")

@@ -148,7 +148,8 @@ class Recipe:
         """Say what a run over so many images will do."""
         steps = self.epochs * self.steps_an_epoch(images)
         size = min(self.batch_size, images)
-        return f"{steps:,} step{'s' * (steps > 1)} of {size:,} image{'s' * (size > 1)}"
+        work = f"{steps:,} step{'s' * (steps > 1)} of {size:,} image{'s' * (size > 1)}"
+        return f"{work}, η = {self.learning_rate:g}"
 
     def differs(self, names: Mapping[str, str]) -> str:
         """Say in a few words how to learn: the rate, and what else is not as it is by default."""
