@@ -1,5 +1,6 @@
 """A visitor's runs on a page: the buttons, how one stands, and which of them are kept."""
 
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -14,6 +15,7 @@ from ui.blocks import Block
 __all__ = [
     "choose",
     "curves",
+    "look_at",
     "made",
     "seen",
     "standing",
@@ -26,8 +28,9 @@ __all__ = [
 P = ParamSpec("P")
 R = TypeVar("R")
 
+LATE = 2.0  # seconds in which an old choice may still come in
 OBEYED = 1.0  # seconds that a page waits for a command's effect
-WIDTH = 112  # pixels of a button
+STANDING = ("paused", "stopped", "failed", "interrupted")  # what can go on
 NEARLY = 0.8  # of the quota, from which on a visitor is warned
 
 
@@ -62,40 +65,34 @@ def transport(
     start: Callable[[], None],
     off: bool = False,
 ) -> None:
-    """Draw start, stop, pause, resume and step, each in its place, grey where it does nothing."""
+    """Draw start, stop, pause, resume and step, each in its place, grey where it does nothing.
+
+    A button that took another's place would for a moment stand beside it, and all below would jump.
+    """
     status = run.status if run else ""
-    goes_on = status in ("paused", "stopped", "failed", "interrupted")
-
-    def does(command: Callable[[str], None]) -> dict[str, Any]:
-        key = f"{section}_{command.__name__}"
-        return {
-            "key": key,
-            "on_click": trying,
-            "args": (_seen, engine, command, run),
-            "width": WIDTH,
-        }
-
-    if run and run.live:
-        st.button("Stop", icon=":material/stop:", **does(engine.stop))
-    else:
-        icon, key = ":material/play_arrow:", f"{section}_start"
+    live = bool(run and run.live)
+    st.button(
+        "Start",
+        type="primary",
+        key=f"{section}_start",
+        on_click=start,
+        disabled=off or live,
+        width=76,
+    )
+    for word, command, works, width in (
+        ("Stop", engine.stop, live, 72),
+        ("Pause", engine.pause, status in ("running", "waiting"), 80),
+        ("Resume", engine.resume, status in STANDING, 92),
+        ("One step", engine.step, status == "paused", 100),
+    ):
         st.button(
-            "Start",
-            type="primary",
-            icon=icon,
-            on_click=start,
-            key=key,
-            width=WIDTH,
-            disabled=off,
+            word,
+            key=f"{section}_{command.__name__}",
+            on_click=trying,
+            args=(_seen, engine, command, run),
+            disabled=not works,
+            width=width,
         )
-    if goes_on:
-        word = "Resume" if status == "paused" else "Continue"
-        st.button(word, icon=":material/resume:", **does(engine.resume))
-    else:
-        off = status not in ("running", "waiting")
-        st.button("Pause", icon=":material/pause:", disabled=off, **does(engine.pause))
-    off = status != "paused"
-    st.button("One step", icon=":material/skip_next:", disabled=off, **does(engine.step))
 
 
 def choose(
@@ -116,26 +113,25 @@ def choose(
         told: says in words what sets a run apart.
         chosen: the run that is looked at now.
     """
-    # With a new run comes a new box: what an older one still tells must not choose against it.
-    key = f"{section}_box_{next(iter(runs), '')}"
+    key = f"{section}_box"
     if chosen:
         st.session_state[key] = chosen.run
-    with st.container(key=f"{section}_run", width=300):
+    with st.container(key=f"{section}_run", width=246):
         st.selectbox(
             "Run",
             list(runs),
             format_func=told,
             key=key,
             on_change=_choose,
-            args=(f"{section}_run", key),
+            args=(section, key),
             placeholder="no run yet",
             disabled=not runs,
             label_visibility="collapsed",
         )
     usage = engine.usage(visitor)
     full = usage.taken > NEARLY * usage.quota
-    word, icon = ("Nearly full", "warning") if full else ("Keep", "inventory_2")
-    with st.popover(word, icon=f":material/{icon}:", disabled=chosen is None):
+    word = "Nearly full" if full else "Keep"
+    with st.popover(word, disabled=chosen is None):
         taken, quota = words.size(usage.taken), words.size(usage.quota)
         st.markdown(f"Your runs take **{taken}** of {quota} on the server.")
         going = usage.next_to_go
@@ -159,8 +155,20 @@ def choose(
             )
 
 
-def _choose(name: str, key: str) -> None:
-    st.session_state[name] = st.session_state[key]
+def look_at(section: str, run: str, before: View | None) -> None:
+    """Look at a run that has just begun, and no more at the one before."""
+    st.session_state[f"{section}_run"] = run
+    st.session_state[f"{section}_left"] = before.run if before else "", time.monotonic()
+
+
+def _choose(section: str, key: str) -> None:
+    """Look at the run that was chosen.
+
+    A script run that the browser asked for before it knew of a new run tells the old choice again.
+    """
+    run, when = st.session_state.get(f"{section}_left", ("", 0.0))
+    if st.session_state[key] != run or time.monotonic() - when > LATE:
+        st.session_state[f"{section}_run"] = st.session_state[key]
 
 
 def made(old: Any, name: str, value: Any) -> tuple[Any, str]:
@@ -227,8 +235,8 @@ STANDS = {
     "running": "Running.",
     "paused": "Paused: one step at a time, or resume.",
     "finished": "Finished.",
-    "stopped": "Stopped; it can be continued from here.",
-    "interrupted": "The server stopped during this run; continue it from its last snapshot.",
+    "stopped": "Stopped; resume goes on from here.",
+    "interrupted": "The server stopped during this run; resume goes on from its last snapshot.",
 }
 
 

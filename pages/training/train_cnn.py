@@ -46,7 +46,7 @@ def start(made: Recipe | None = None, step: int | None = None) -> None:
     run = live.trying(engine.submit, train_cnn.TRAIN, wanted, visitor=visitor, origin=origin)
     if run:
         st.session_state.train_others = [chosen.run] if made and chosen else []
-        st.session_state.train_run = run
+        live.look_at("train", run, chosen)
         looks["step"] = None
         live.trying(engine.post, run, train_cnn.SHOW, digit_of(wanted))
 
@@ -73,7 +73,7 @@ with buttons:
     chosen = views.get(st.session_state.get("train_run") or "", next(iter(views.values()), None))
     live.transport("train", engine, chosen, start, bool(trouble))
     live.choose("train", engine, visitor, views, told, chosen)
-    with st.popover("Compare", icon=":material/call_split:", disabled=chosen is None):
+    with st.popover("Compare", disabled=chosen is None):
         others = st.multiselect(
             "Draw over the chosen run's curves",
             [run for run in views if not chosen or run != chosen.run],

@@ -87,6 +87,23 @@ def test_nothing_is_remounted_and_nothing_jumps_while_it_learns(visit: Visit) ->
     press(page, "Stop")
 
 
+def test_nothing_jumps_when_a_run_starts_and_stops(visit: Visit) -> None:
+    page = visit("/train_cnn?train_batch=512")
+    page.evaluate(
+        """() => {
+          const top = () => document.querySelector('.st-key-train_screen').offsetTop
+          window.tops = new Set()
+          const look = () => { tops.add(top()); requestAnimationFrame(look) }
+          look()
+        }"""
+    )
+    for _ in range(2):
+        begin(page)
+        press(page, "Stop")
+        expect(page.get_by_text("Stopped")).to_be_visible()
+    assert page.evaluate("tops.size") == 1
+
+
 def test_pause_stands_one_step_is_one_and_resume_goes_on(visit: Visit) -> None:
     page = visit("/train_cnn?train_epochs=20")
     begin(page)
@@ -102,7 +119,7 @@ def test_pause_stands_one_step_is_one_and_resume_goes_on(visit: Visit) -> None:
     press(page, "Stop")
     expect(page.get_by_text("Stopped")).to_be_visible()
     stopped = step(page)
-    press(page, "Continue")
+    press(page, "Resume")
     later(page, stopped)
     press(page, "Stop")
 
@@ -317,7 +334,7 @@ def test_a_page_lives_on_when_the_server_starts_again(browser: Browser) -> None:
         expect(page.locator(".st-key-train_screen .lost")).to_have_count(1)
         server.start()
         expect(page.get_by_text("The server stopped during this run")).to_be_visible(timeout=60_000)
-        press(page, "Continue")
+        press(page, "Resume")
         later(page, step(page))
         page.close()
     finally:
