@@ -3,12 +3,23 @@
 import ctypes
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import torch
 
-__all__ = ["choose", "describe", "every", "free_memory", "prepare", "release", "synchronise"]
+__all__ = [
+    "choose",
+    "describe",
+    "every",
+    "free_memory",
+    "prepare",
+    "pulse",
+    "release",
+    "synchronise",
+    "watch",
+]
 
 VARIABLE = "GLASSBOX_DEVICE"
 KINDS = ("cpu", "cuda", "mps")
@@ -67,6 +78,17 @@ def prepare(device: torch.device) -> None:
         torch.cuda.set_device(device)
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
+
+
+def pulse() -> None:
+    """Tell whoever watches over this thread that it is still at work."""
+    if hasattr(_prepared, "pulse"):
+        _prepared.pulse()
+
+
+def watch(pulse: Callable[[], None]) -> None:
+    """Be told of each pulse of this thread."""
+    _prepared.pulse = pulse
 
 
 def synchronise(device: torch.device) -> None:

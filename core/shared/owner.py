@@ -8,8 +8,9 @@ living thing that can be looked at:
     living.snapshot() -> Snapshot    written when the work pauses, ends, and now and then
     living.progress -> float         from 0 to 1, for the time left
 
-or a `Snapshot`, which is kept for good. Work that can go on from a snapshot takes it as its second
-argument; the first thing it then yields is where the snapshot left it.
+or a `Snapshot`, which is kept for good, or None in the middle of a long step, so that others have
+their turn. Work that can go on from a snapshot takes it as its second argument; the first thing it
+then yields is where the snapshot left it.
 
 The other side of the pipe is `core.shared.engine`, which says what each message means.
 """
@@ -81,6 +82,7 @@ class Owner:
         self.link, self.beat = link, beat
         self.device = devices.choose(device)
         devices.prepare(self.device)
+        devices.watch(self.pulse)
         self.reserve = devices.free_memory(self.device) // 10
         self.calls: deque[tuple[int, str, str | None, bytes]] = deque()
         self.runs: dict[str, Run] = {}  # live ones
@@ -264,7 +266,7 @@ class Owner:
                     given = next(run.work)
                     if isinstance(given, snapshots.Snapshot):
                         snapshots.write(run.folder, given)
-                    else:
+                    elif given is not None:
                         if run.status == "stepping" and run.living is not None:
                             run.owed -= 1  # the first thing is where it stands, and no step
                         run.living, run.stale = given, True
@@ -359,6 +361,10 @@ class Owner:
             yield
         finally:
             self.beat[1], self.beat[0] = before[1], before[0]
+
+    def pulse(self) -> None:
+        """Let the server see that what is in hand goes on."""
+        self.beat[0] = time.monotonic()
 
     def keep(self, run: Run) -> None:
         """Hold an ended run in memory for questions, letting the longest unasked go."""

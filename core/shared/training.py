@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, replace
 from itertools import starmap
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from core.shared import networks, snapshots
+from core.shared import devices, networks, snapshots
 from core.shared.data import Dataset, Split
 from core.shared.recipes import MOVABLE, Recipe
 from core.shared.snapshots import Snapshot
@@ -21,7 +21,7 @@ __all__ = ["Change", "Evaluation", "Flow", "Point", "Training", "at_rest", "eval
 
 POINTS = 12  # of the curves, an epoch
 MOST_POINTS = 300  # of the curves, a run
-WATCHED = 500  # validation images that each point is computed on; the last takes all
+WATCHED = 500  # validation images that each point is computed on; at the end it is all
 CHUNK = 250  # images a forward pass outside of training
 DROPOUT_SEEDS = 1 << 32  # steps of one seed that have masks of their own
 
@@ -110,6 +110,7 @@ class Training:
         self.flow: Flow | None = None  # of the last step that was measured
         self.measuring = True  # whether the next step is
         self.best: tuple[int, float, dict[str, Tensor]] | None = None  # step, loss, weights
+        self.evaluation: Evaluation  # of the present weights, or those at the last point
         self._order: tuple[int, Tensor] | None = None
         self._window: list[tuple[Tensor, Tensor, Tensor]] = []
         self._carried = (0.0, 0, 0)  # of a window that a snapshot cut: loss, right, images
@@ -143,18 +144,40 @@ class Training:
         """The learning rate of the next step, with the schedule."""
         return self.now.learning_rate * self.now.share(self.step, max(self.steps, self.step + 1))
 
-    def run(self) -> Iterator[Snapshot | None]:
-        """Do the steps that are left, one at a time; yield before the first and after each.
+    def run(self) -> Iterator[Snapshot | Literal["stepped", "busy"]]:
+        """Do the steps that are left, one at a time, and at the end read all validation images.
 
-        Returns: a snapshot at log-spaced steps, None at the others.
+        Returns: before the first step and after each "stepped", or at log-spaced steps a snapshot;
+            "busy" between two parts of the reading.
         Raises: FloatingPointError when the loss is no longer finite.
         """
-        yield self._keep() if self.step == 0 else None
+        yield self._keep() if self.step == 0 else "stepped"
         while not self.ended:
             spaced = snapshots.log_spaced(self.steps)
             self.measuring |= self.step + 1 in spaced
             self.advance()
-            yield self._keep() if self.ended or self.step in spaced else None
+            if not self.ended:
+                yield self._keep() if self.step in spaced else "stepped"
+        validation = self.dataset.validation
+        if len(self.evaluation.logits) < len(validation):
+            logits = []
+            for images in validation.images.split(CHUNK):
+                logits.append(_read(self.network, images))
+                yield "busy"
+            self.evaluation = _judge(torch.cat(logits), validation.labels, self.recipe)
+            if self.points[-1].step == self.step and not self._is_older:
+                self.points[-1] = replace(
+                    self.points[-1],
+                    validation_loss=self.evaluation.loss,
+                    validation_accuracy=self.evaluation.accuracy,
+                    validation_images=len(validation),
+                )
+        yield "stepped" if self.step in self.kept else self._keep()
+
+    @property
+    def _is_older(self) -> bool:
+        """Whether the weights are those of an earlier step, by early stopping."""
+        return self.ended and self.best is not None and self.best[0] != self.step
 
     def advance(self) -> Float[Tensor, ""]:
         """Do one step of the optimiser on the next batch.
@@ -282,12 +305,11 @@ class Training:
             step, value = record["best"]
             self.best = step, value, {name: each.to(device) for name, each in best.items()}
         logits = snapshot.tensors.get("evaluation.logits")
-        seen = self._watched(self.points[-1].validation_images)
-        self.evaluation = (
-            evaluate(self.network, seen, self.recipe)
-            if logits is None
-            else _judge(logits, seen.labels.cpu(), self.recipe)
-        )
+        if logits is None:
+            self.evaluation = evaluate(self.network, self._watched(WATCHED), self.recipe)
+        else:
+            labels = self._watched(len(logits)).labels.cpu()
+            self.evaluation = _judge(logits, labels, self.recipe)
 
     def _take_up_state(self, state: dict[str, Tensor], device: torch.device) -> None:
         for name, parameter in self.network.named_parameters():
@@ -338,12 +360,12 @@ class Training:
             right += int((logits.argmax(1) == labels).sum())
         return loss, right, images
 
-    def _watched(self, count: int | None) -> Split:
+    def _watched(self, count: int) -> Split:
         validation = self.dataset.validation
         return Split(validation.images[:count], validation.labels[:count])
 
     def _add_point(self) -> None:
-        result = evaluate(self.network, self._watched(None if self.ended else WATCHED), self.recipe)
+        result = evaluate(self.network, self._watched(WATCHED), self.recipe)
         loss, right, images = self._sums()
         self._window, self._carried = [], (0.0, 0, 0)
         self.evaluation = result
@@ -373,7 +395,7 @@ class Training:
         if self.ended or self.seen - best >= self.recipe.patience * self.images:
             self.network.load_state_dict(self.best[2])
             self.ended = True
-            self.evaluation = evaluate(self.network, self._watched(None), self.recipe)
+            self.evaluation = evaluate(self.network, self._watched(WATCHED), self.recipe)
 
     def _diverged(self) -> FloatingPointError:
         rate = self.now.learning_rate * self.now.share(max(0, self.step - 1), self.steps)
@@ -395,9 +417,14 @@ def loss_of(
 
 def evaluate(network: nn.Module, split: Split, recipe: Recipe | None = None) -> Evaluation:
     """Read every image of a split; each module's mode and the gradients stay as they are."""
-    with at_rest(network):
-        logits = torch.cat([*map(_quickest(network), split.images.split(CHUNK))])
+    logits = torch.cat([_read(network, images) for images in split.images.split(CHUNK)])
     return _judge(logits, split.labels, recipe or Recipe())
+
+
+def _read(network: nn.Module, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+    devices.pulse()  # a large network takes its time for many images
+    with at_rest(network):
+        return _quickest(network)(images)
 
 
 @contextmanager
@@ -413,6 +440,7 @@ def at_rest(network: nn.Module) -> Iterator[None]:
             module.training = was_training
 
 
+@torch.no_grad()
 def _judge(logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"], recipe: Recipe) -> Evaluation:
     classes = logits.shape[1]
     pairs = torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2)

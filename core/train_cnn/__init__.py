@@ -4,12 +4,14 @@ The work itself is in `core.train_cnn.learning` and `replaying`; this module nee
 the server that draws the page needs none either.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from core.shared import datasets
+from core.shared.arithmetic import arithmetic
 from core.shared.recipes import Recipe
 
 __all__ = [
@@ -31,6 +33,8 @@ __all__ = [
     "State",
     "images_a_second",
     "planned",
+    "require_room",
+    "training_images",
 ]
 
 TRAIN = "core.train_cnn.learning:train"  # long work: submit it with a Recipe
@@ -44,6 +48,10 @@ CURVES = "core.train_cnn.replaying:curves"  # these are calls on what a run has 
 EXPORT = "core.train_cnn.replaying:export"
 FILM = "core.train_cnn.replaying:film"
 REPLAY = "core.train_cnn.replaying:replay"
+
+
+MOST_PRODUCTS = 10**10  # multiply-adds of a step, forward: seconds on a slow CPU
+MOST_VALUES = 10**8  # outputs of a step's layers: 400 MB, and as much again on the way back
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,24 @@ def training_images(recipe: Recipe) -> int:
     Raises: ValueError when its data are not here.
     """
     return recipe.images or datasets.about(recipe.data).training
+
+
+def require_room(recipe: Recipe) -> None:
+    """Refuse what cannot be built, and a step that would keep the device from all others.
+
+    Raises: ValueError that names the row or the batch size, the rule and the value.
+    """
+    about = datasets.about(recipe.data)
+    layers = arithmetic(recipe.network, about.shape, len(about.classes))
+    size = min(recipe.batch_size, training_images(recipe))
+    products = sum(layer.multiply_adds for layer in layers)
+    values = sum(math.prod(layer.shape) for layer in layers)
+    most = min(MOST_PRODUCTS // products, MOST_VALUES // values)
+    if size > most:
+        raise ValueError(
+            f"batch_size must be at most {most:,} for this network, which takes {products:,} "
+            f"multiply-adds an image and puts out {values:,} values, got {size:,}"
+        )
 
 
 def images_a_second(state: State, recipe: Recipe, pace: float) -> float:

@@ -14,7 +14,7 @@ from core.shared.digits import centre_by_mass, fit
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
 from core.shared.training import Training, at_rest, evaluate
-from core.train_cnn import Activity, Reading, State
+from core.train_cnn import Activity, Reading, State, require_room
 from core.train_cnn.looking import activity, curves_of, faults
 
 __all__ = ["Lesson", "begin", "change", "read", "show", "sort", "test", "train", "untrained"]
@@ -117,26 +117,35 @@ class Lesson:
         return self._activity
 
 
-def train(recipe: Recipe, snapshot: Snapshot | None = None) -> Iterator[Lesson | Snapshot]:
+def train(recipe: Recipe, snapshot: Snapshot | None = None) -> Iterator[Lesson | Snapshot | None]:
     """Train the recipe's network on its data, yielding before the first step and after each.
 
     Args:
         recipe: how; with its seed it determines every weight, on one kind of device.
         snapshot: where to go on; None starts anew.
 
-    Returns: the same lesson again and again, and a snapshot at log-spaced steps.
+    Returns: the same lesson again and again, a snapshot at log-spaced steps, and None while all
+        validation images are read at the end.
     Raises: FloatingPointError when the loss is no longer finite; ValueError when the network does
         not fit the data, or the data are not here.
     """
     lesson = begin(recipe, snapshot)
     for kept in lesson.training.run():
+        if kept == "busy":
+            yield None
+            continue
         yield lesson  # first, so that from one lesson to the next is always one step
-        if kept is not None:
+        if isinstance(kept, Snapshot):
             yield replace(kept, record={**kept.record, "watched": lesson.watched})
 
 
 def change(lesson: Lesson, name: str, value: float) -> None:
-    """Go on with another learning rate, momentum, weight decay or batch size."""
+    """Go on with another learning rate, momentum, weight decay or batch size.
+
+    Raises: ValueError when it has no such value, or the batch is too large for the network.
+    """
+    recipe = replace(lesson.training.now, **{name: value})  # type: ignore[arg-type] # it checks
+    require_room(recipe)
     lesson.training.change(name, value)
 
 
@@ -201,6 +210,7 @@ def untrained(
 
 def begin(recipe: Recipe, snapshot: Snapshot | None) -> Lesson:
     """Stand before the first step of a run, or where the snapshot was taken."""
+    require_room(recipe)
     device = devices.choose()
     dataset = data.dataset(recipe.data, device, recipe.images)
     network = networks.build(

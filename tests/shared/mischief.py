@@ -124,7 +124,7 @@ def lesson(recipe: Recipe, snapshot: Snapshot | None = None) -> Iterator[object]
     training = begin(recipe, snapshot)
     living = Lesson(training)
     for kept in training.run():
-        if kept is not None:
+        if isinstance(kept, Snapshot):
             yield kept
         yield living
 

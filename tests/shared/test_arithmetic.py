@@ -326,7 +326,7 @@ def test_both_sides_are_given_where_they_differ() -> None:
         ),
         (
             "conv256,conv256",
-            "a network must have at most 200,000,000 multiply-adds an image, got 342,770,688",
+            "a network must have at most 30,000,000 multiply-adds an image, got 342,770,688",
         ),
     ],
 )

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from core import train_cnn
 from core.shared import datasets, layers, recipes, uploads
-from core.shared.arithmetic import arithmetic
 from core.shared.datasets import About
 from core.shared.recipes import Recipe
 from ui import address, words
@@ -220,7 +220,7 @@ def settings(
     )
     _refuse(asked, recipe, choice, images, smoothing, digit)
     try:
-        arithmetic(network, about.shape, len(about.classes))
+        train_cnn.require_room(recipe)
     except ValueError as error:
         return recipe, about, str(error)
     return recipe, about, ""
