@@ -129,6 +129,28 @@ def lesson(recipe: Recipe, snapshot: Snapshot | None = None) -> Iterator[object]
         yield living
 
 
+def long_but_alive(seconds: float) -> str:
+    """Take longer than anybody is patient, and tell that it goes on."""
+    limit = time.perf_counter() + seconds
+    while time.perf_counter() < limit:
+        work(0.1)
+        devices.pulse()
+    return "done"
+
+
+def in_parts(config: Config) -> Iterator[Counter | None]:
+    """Count, with much that is no step between two of them."""
+    counter = Counter(0, config.steps)
+    yield counter
+    while counter.step < config.steps:
+        for _ in range(20):
+            work(config.pause)
+            yield None
+        counter.step += 1
+        write_line(config.log, f"{config.name}{counter.step}")
+        yield counter
+
+
 def three(*given: object) -> tuple[object, ...]:
     """Give back what was given."""
     return given

@@ -499,6 +499,33 @@ def test_work_that_resists_its_end_is_ended_all_the_same(
     engine.stop(bystander)
 
 
+def test_a_long_call_that_tells_that_it_lives_is_let_live(engine: Engine) -> None:
+    process = call(engine, mischief.owner)
+    assert call(engine, mischief.long_but_alive, 1.5 * PATIENCE) == "done"
+    assert call(engine, mischief.owner) == process
+
+
+def test_work_between_two_steps_is_no_step_and_gives_others_their_turn(
+    engine: Engine, until: Until, tmp_path: Path
+) -> None:
+    log = str(tmp_path / "log")
+    first = submit(engine, mischief.in_parts, steps=4, pause=0.02, log=log, name="a")
+    second = submit(engine, mischief.in_parts, steps=4, pause=0.02, log=log, name="b")
+    until(lambda: step_of(engine.view(first)) > 0)
+    engine.pause(first)
+    until(stands(engine, first, "paused"))
+    stood = step_of(engine.view(first))
+    if stood < 4:
+        engine.step(first)
+        until(lambda: step_of(engine.view(first)) == stood + 1)
+        engine.resume(first)
+    until(stands(engine, first, "finished"))
+    until(stands(engine, second, "finished"))
+    told = [line[0] for line in lines(tmp_path / "log")]
+    assert sorted(told) == ["a"] * 4 + ["b"] * 4
+    assert told not in (["a"] * 4 + ["b"] * 4, ["b"] * 4 + ["a"] * 4)
+
+
 def test_slow_work_is_let_live(engine: Engine, until: Until) -> None:
     run = submit(engine, mischief.yields_slowly, steps=3, pause=PATIENCE * 0.6)
     until(stands(engine, run, "finished", "failed"))
