@@ -316,12 +316,12 @@ LIVE: Changes = ((2, "momentum", 0.8), (3, "batch_size", 30), (5, "learning_rate
         ("(3 / fan_in)", "(3.01 / fan_in)"),
         (", label_smoothing=0.1", ""),
         ("parameter.grad += 0.001", "parameter.grad += 0.002"),
-        ("share(step, steps)\n    loss", "1\n    loss"),
+        ("share(at, steps)\n    loss", "1\n    loss"),
         ("round(0.05 * steps)", "round(0.2 * steps)"),
         ('2: {"momentum": 0.8}', ""),
         ("3: 30", "4: 30"),
         ("5: 0.02", "6: 0.02"),
-        ("rest = math.ceil((len(images) - place) / batch_size)", "rest = 0"),
+        ("else seen / total * steps", "else step"),
         ("images - 0.1", "images - 0.11"),
         (".sort().values", ""),
         ("turn(labels) * 10 + labels", "turn(labels) + 1000 * labels"),
@@ -340,7 +340,7 @@ def test_that_oracle_rejects_a_wrong_script(right: str, wrong: str) -> None:
         ("value < lowest", "value > lowest"),
         ("network.eval()", "pass"),
         ("network.train()", "pass"),
-        ("validation_loss(500 if", "validation_loss(50 if"),
+        ("validation_loss(500)", "validation_loss(50)"),
     ],
 )
 def test_that_oracle_rejects_a_script_that_ends_early_for_another_reason(

@@ -121,7 +121,7 @@ class Recipe:
         if self.loss == "squared" and self.smoothing:
             raise ValueError(f"smoothing must be 0 with the squared error, got {self.smoothing!r}")
 
-    def share(self, step: int, steps: int) -> float:
+    def share(self, step: float, steps: int) -> float:
         """Tell which share of the learning rate is used in a step, counted from 0, of so many.
 
         Source: for "one-cycle" Smith and Topin 2019, arXiv:1708.07120, with torch's defaults; for
@@ -136,6 +136,7 @@ class Recipe:
             case "cosine":
                 return _half_cosine(1, 0, step / steps)
             case "one-cycle":
+                step = min(step, steps - 1)
                 top = RISING * steps - 1
                 if step <= top:
                     return _half_cosine(FIRST, 1, step / top)

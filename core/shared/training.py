@@ -22,6 +22,8 @@ __all__ = ["Change", "Evaluation", "Flow", "Point", "Training", "at_rest", "eval
 POINTS = 12  # of the curves, an epoch
 MOST_POINTS = 300  # of the curves, a run
 WATCHED = 500  # validation images that each point is computed on; at the end it is all
+MOST, FEWEST, MOST_KEPT = 30, 8, 128 << 20  # snapshots that are kept for good; bytes of them
+STATES = 3  # of each weight in a snapshot, at most: itself, and two that Adam keeps
 CHUNK = 250  # images a forward pass outside of training
 DROPOUT_SEEDS = 1 << 32  # steps of one seed that have masks of their own
 
@@ -100,17 +102,21 @@ class Training:
         self.total = recipe.epochs * self.images
         steps = recipe.epochs * recipe.steps_an_epoch(self.images)
         apart = max(1, steps / recipe.epochs / POINTS, steps / MOST_POINTS)
+        size = STATES * sum(each.nbytes for each in network.parameters())
+        self.keeps = max(FEWEST, min(MOST, MOST_KEPT // size))  # snapshots for good
         self.intervals = max(1, round(steps / apart))  # between the points of the curves
         self.step = self.seen = 0
         self.ended = False
         self.batch_loss: Float[Tensor, ""] | None = None  # of the last step, as `advance` gives it
         self.points: list[Point] = []
         self.changes: list[Change] = []
+        self.evaluated = 0  # the step at which `evaluation` was made
         self.kept: list[int] = []  # steps whose snapshots are kept for good
         self.flow: Flow | None = None  # of the last step that was measured
         self.measuring = True  # whether the next step is
         self.best: tuple[int, float, dict[str, Tensor]] | None = None  # step, loss, weights
-        self.evaluation: Evaluation  # of the present weights, or those at the last point
+        self._evaluation: Evaluation | None = None
+        self._used = recipe.learning_rate  # by the last step
         self._order: tuple[int, Tensor] | None = None
         self._window: list[tuple[Tensor, Tensor, Tensor]] = []
         self._carried = (0.0, 0, 0)  # of a window that a snapshot cut: loss, right, images
@@ -130,6 +136,20 @@ class Training:
         return self.step + rest + (self.recipe.epochs - epoch - 1) * math.ceil(self.images / size)
 
     @property
+    def evaluation(self) -> Evaluation:
+        """How the network did at the last point of the curves, or does after its end."""
+        if self._evaluation is None:
+            self._evaluation = evaluate(self.network, self._watched(WATCHED), self.recipe)
+            self.evaluated = self.step
+        return self._evaluation
+
+    @property
+    def weights_of(self) -> int:
+        """The step that the present weights are of; by early stopping an earlier one."""
+        older = self.ended and self.best is not None
+        return self.best[0] if older and self.best else self.step
+
+    @property
     def progress(self) -> float:
         """The share of the work that is done."""
         return 1.0 if self.ended else self.seen / self.total
@@ -141,8 +161,15 @@ class Training:
 
     @property
     def rate(self) -> float:
-        """The learning rate of the next step, with the schedule."""
-        return self.now.learning_rate * self.now.share(self.step, max(self.steps, self.step + 1))
+        """The learning rate of the next step, with the schedule.
+
+        Its steps are those that were planned; once the batch size has changed, the share of the
+        images that were seen tells where in them we are.
+        """
+        planned = self.recipe.epochs * self.began.steps_an_epoch(self.images)
+        cut = any(change.name == "batch_size" for change in self.changes)
+        place = self.seen / self.total * planned if cut else self.step
+        return self.now.learning_rate * self.now.share(place, planned)
 
     def run(self) -> Iterator[Snapshot | Literal["stepped", "busy"]]:
         """Do the steps that are left, one at a time, and at the end read all validation images.
@@ -153,7 +180,7 @@ class Training:
         """
         yield self._keep() if self.step == 0 else "stepped"
         while not self.ended:
-            spaced = snapshots.log_spaced(self.steps)
+            spaced = snapshots.log_spaced(self.steps, self.keeps)
             self.measuring |= self.step + 1 in spaced
             self.advance()
             if not self.ended:
@@ -164,20 +191,16 @@ class Training:
             for images in validation.images.split(CHUNK):
                 logits.append(_read(self.network, images))
                 yield "busy"
-            self.evaluation = _judge(torch.cat(logits), validation.labels, self.recipe)
-            if self.points[-1].step == self.step and not self._is_older:
+            self._evaluation = _judge(torch.cat(logits), validation.labels, self.recipe)
+            self.evaluated = self.step
+            if self.points[-1].step == self.step == self.weights_of:
                 self.points[-1] = replace(
                     self.points[-1],
-                    validation_loss=self.evaluation.loss,
-                    validation_accuracy=self.evaluation.accuracy,
+                    validation_loss=self._evaluation.loss,
+                    validation_accuracy=self._evaluation.accuracy,
                     validation_images=len(validation),
                 )
         yield "stepped" if self.step in self.kept else self._keep()
-
-    @property
-    def _is_older(self) -> bool:
-        """Whether the weights are those of an earlier step, by early stopping."""
-        return self.ended and self.best is not None and self.best[0] != self.step
 
     def advance(self) -> Float[Tensor, ""]:
         """Do one step of the optimiser on the next batch.
@@ -187,7 +210,7 @@ class Training:
         """
         batch = self._batch()
         labels = self.dataset.training.labels[batch]
-        rate = self.rate
+        rate = self._used = self.rate
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         if self.drops:
@@ -195,12 +218,13 @@ class Training:
         logits = self.logits(self.dataset.training.images[batch])
         loss = loss_of(self.recipe, logits, labels, self.recipe.smoothing)
         loss.backward()
+        sizes = self._gradient_norms() if self.measuring else {}
         if self.recipe.l1:
             for parameter in self.network.parameters():
                 if parameter.grad is not None:
                     parameter.grad.add_(parameter.detach().sign(), alpha=self.recipe.l1)
         if self.measuring:
-            self.flow, self.measuring = self._measure(), False
+            self.flow, self.measuring = self._measure(sizes), False
         else:
             self.optimiser.step()
         self.optimiser.zero_grad()
@@ -242,8 +266,8 @@ class Training:
             for part, value in self.optimiser.state.get(parameter, {}).items():
                 if isinstance(value, Tensor):
                     tensors[f"optimiser.{part}.{name}"] = value
-        if self.points[-1].step == self.step:
-            tensors["evaluation.logits"] = self.evaluation.logits
+        if self._evaluation is not None and self.evaluated == self.step:
+            tensors["evaluation.logits"] = self._evaluation.logits
         if self.best:
             tensors |= {f"best.{name}": value for name, value in self.best[2].items()}
         record: dict[str, Any] = {
@@ -272,16 +296,26 @@ class Training:
         Raises: ValueError when it is of another network.
         """
         device = self.dataset.training.labels.device
-        weights = _under("network.", snapshot)
+        weights, record, recipe = _under("network.", snapshot), snapshot.record, self.recipe
+        if not {"recipe", "began", "branched", "kept"} <= record.keys():
+            raise ValueError(
+                "This run is of an older version of Glassbox and cannot be taken up again."
+            )
         try:
             self.network.load_state_dict(weights)
         except RuntimeError as error:
             raise ValueError(f"snapshot must be of this network, got: {error}") from error
-        record = snapshot.record
-        if record["recipe"]["optimiser"] == self.recipe.optimiser:
+        earlier = Recipe(**record["recipe"])
+        if earlier.loss != recipe.loss:
+            raise ValueError(
+                f"loss must stay {earlier.loss!r} in a branch, whose curves would else mix two "
+                f"quantities, got {recipe.loss!r}"
+            )
+        if earlier.optimiser == recipe.optimiser:
             self._take_up_state(_under("optimiser.", snapshot), device)
         self.step, self.seen = snapshot.step, record["seen"]
-        self.ended = record["ended"] or self.seen >= self.total
+        early = record["ended"] and self.seen < earlier.epochs * self.images
+        self.ended = self.seen >= self.total or (early and earlier.patience == recipe.patience)
         self.points = list(starmap(Point, record["points"]))
         self.changes = list(starmap(Change, record["changes"]))
         self.kept = list(record["kept"])
@@ -305,11 +339,10 @@ class Training:
             step, value = record["best"]
             self.best = step, value, {name: each.to(device) for name, each in best.items()}
         logits = snapshot.tensors.get("evaluation.logits")
-        if logits is None:
-            self.evaluation = evaluate(self.network, self._watched(WATCHED), self.recipe)
-        else:
+        if logits is not None:  # else it is made when somebody asks for it
             labels = self._watched(len(logits)).labels.cpu()
-            self.evaluation = _judge(logits, labels, self.recipe)
+            self._evaluation = _judge(logits, labels, self.recipe)
+            self.evaluated = self.step
 
     def _take_up_state(self, state: dict[str, Tensor], device: torch.device) -> None:
         for name, parameter in self.network.named_parameters():
@@ -328,15 +361,25 @@ class Training:
             self._order = epoch, order.to(self.dataset.training.labels.device)
         return self._order[1][place : place + self.now.batch_size]
 
-    def _measure(self) -> Flow:
-        """Do the optimiser's step, and measure what it does to each layer."""
+    def _learning_layers(self) -> dict[str, list[nn.Parameter]]:
+        """List the parameters of each layer that has some with a gradient."""
         layers = {
             name: [each for each in layer.parameters() if each.grad is not None]
             for name, layer in self.network.named_children()
         }
-        layers = {name: parameters for name, parameters in layers.items() if parameters}
+        return {name: parameters for name, parameters in layers.items() if parameters}
+
+    def _gradient_norms(self) -> dict[str, Float[Tensor, ""]]:
+        """Measure the gradient of the loss in each layer, before anything is added to it."""
+        return {
+            name: _norm([p.grad for p in parameters if p.grad is not None])
+            for name, parameters in self._learning_layers().items()
+        }
+
+    def _measure(self, gradients: dict[str, Float[Tensor, ""]]) -> Flow:
+        """Do the optimiser's step, and measure what it does to each layer."""
+        layers, gradient = self._learning_layers(), list(gradients.values())
         before = {name: [p.detach().clone() for p in each] for name, each in layers.items()}
-        gradient = [_norm([p.grad for p in each if p.grad is not None]) for each in layers.values()]
         self.optimiser.step()
         moved = [
             _norm([p.detach() - b for p, b in zip(each, before[name], strict=True)])
@@ -368,7 +411,7 @@ class Training:
         result = evaluate(self.network, self._watched(WATCHED), self.recipe)
         loss, right, images = self._sums()
         self._window, self._carried = [], (0.0, 0, 0)
-        self.evaluation = result
+        self._evaluation, self.evaluated = result, self.step
         self.points.append(
             Point(
                 self.step,
@@ -395,13 +438,12 @@ class Training:
         if self.ended or self.seen - best >= self.recipe.patience * self.images:
             self.network.load_state_dict(self.best[2])
             self.ended = True
-            self.evaluation = evaluate(self.network, self._watched(WATCHED), self.recipe)
+            self._evaluation = None  # it was of the weights that have just gone
 
     def _diverged(self) -> FloatingPointError:
-        rate = self.now.learning_rate * self.now.share(max(0, self.step - 1), self.steps)
         return FloatingPointError(
             f"The loss was no longer a finite number by step {self.step:,}, at a learning "
-            f"rate of {rate:.3g}: try a tenth of it."
+            f"rate of {self._used:.3g}: try a tenth of it."
         )
 
 

@@ -80,9 +80,9 @@ while seen < total:
 {ORDER}\
 """
 BATCH = "    batch = order[place : place + batch_size].to(device)\n"
-STEPS = """    # The steps in all, if the batch size stays as it is now.
-    rest = math.ceil((len(images) - place) / batch_size)
-    steps = step + rest + (epochs - epoch - 1) * math.ceil(len(images) / batch_size)
+PLANNED = "steps = epochs * math.ceil(len(images) / batch_size)  # as they were planned\n"
+PLACE = """    # In the schedule, once the batch size has changed.
+    at = step if step < min(sizes) else seen / total * steps
 """
 L1 = """    for parameter in network.parameters():  # L1
         parameter.grad += {} * parameter.detach().sign()
@@ -105,7 +105,7 @@ lowest, best, best_seen = validation_loss(500), copy.deepcopy(network.state_dict
 
 """
 PATIENCE = """    if seen * looks // total > (seen - len(batch)) * looks // total:
-        value = validation_loss(500 if seen < total else len(watched))
+        value = validation_loss(500)
         if value < lowest:
             lowest, best, best_seen = value, copy.deepcopy(network.state_dict()), seen
         elif seen == total or seen - best_seen >= {patience} * len(images):
@@ -201,13 +201,14 @@ def _loop(recipe: Recipe, classes: int, *, rates: bool, sizes: bool, moved: bool
     """Write the training itself."""
     shared, images = recipe.schedule != "constant", sizes or recipe.patience > 0
     size = "    batch_size = sizes.get(step, batch_size)\n" * sizes
-    counted = [IN_IMAGES, size, BATCH, STEPS * (sizes and shared)]
+    counted = [PLANNED * (sizes and shared), IN_IMAGES, size, BATCH, PLACE * (sizes and shared)]
+    at = "at" if sizes and shared else "step"
     lines = [
         LOOKS if recipe.patience else "",
         *(counted if images else [IN_STEPS]),
         "    optimiser.param_groups[0].update(moved.get(step, {}))\n" * moved,
         "    learning_rate = rates.get(step, learning_rate)\n" * rates,
-        '    optimiser.param_groups[0]["lr"] = learning_rate * share(step, steps)\n' * shared,
+        f'    optimiser.param_groups[0]["lr"] = learning_rate * share({at}, steps)\n' * shared,
         _loss(recipe, classes, "network(images[batch])", "labels[batch]", recipe.smoothing),
         "    loss.backward()\n",
         L1.format(recipe.l1) * bool(recipe.l1),
