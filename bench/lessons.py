@@ -3,6 +3,7 @@
 python -m bench.lessons [NAME ...]      all of them, or some
 """
 
+import copy
 import json
 import sys
 from dataclasses import replace
@@ -50,7 +51,8 @@ def noise(training: Training, recipe: Recipe, batches: int = 20) -> float:
     Returns: the root mean square distance of a batch's gradient from the whole one, as a share of
     that one's length; 0 for the full batch.
     """
-    network, split = training.network, training.dataset.training
+    network = copy.deepcopy(training.network)  # batch normalisation counts what it sees
+    split = training.dataset.training
 
     def gradient(place: slice) -> torch.Tensor:
         logits = network(split.images[place])

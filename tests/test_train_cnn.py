@@ -87,7 +87,7 @@ def test_the_state_is_what_plain_torch_finds_in_the_network(digits: Dataset) -> 
     assert (state.kernels_of, state.kernels_in_all) == ("C1", 6)
     assert (state.step, state.steps, state.epoch) == (7, 20, 0.7)
     assert len(state.curves.epoch) == len(lesson.training.points)
-    assert state.confusion.sum() == state.confusion_images == 100
+    assert state.confusion.sum() == state.validation.images == 100
 
 
 def test_a_frozen_state_does_not_move_with_the_training() -> None:
@@ -169,10 +169,10 @@ def test_what_is_changed_is_told_and_used() -> None:
     assert state.curves.changes == ((0.5, "learning_rate", 0.004), (0.5, "batch_size", 64.0))
     # 160 images of the first epoch are left, then 320 of the second, 64 a step.
     assert state.steps == 5 + 3 + 5
-    assert state.learning_rate == pytest.approx(0.004 * RECIPE.share(5, 13))
+    assert state.learning_rate == pytest.approx(0.004 * RECIPE.share(5, 20))
     lesson.training.advance()
     used = lesson.training.optimiser.param_groups[0]["lr"]
-    assert used == pytest.approx(0.004 * RECIPE.share(5, 13))
+    assert used == pytest.approx(0.004 * RECIPE.share(5, 20))
 
 
 def test_the_untrained_network_is_the_one_that_a_run_starts_from() -> None:
@@ -236,7 +236,8 @@ def at_a_point(steps: int = 10) -> learning.Lesson:
     """A lesson whose last point of the curves is of its present weights."""
     lesson = lesson_after(steps)
     training = lesson.training
-    training.evaluation = evaluate(training.network, training._watched(500), RECIPE)
+    training._evaluation = evaluate(training.network, training._watched(500), RECIPE)
+    training.evaluated = training.step
     return lesson
 
 
@@ -315,6 +316,15 @@ def test_activity_is_a_plain_count(activation: str) -> None:
             assert each.idle == pytest.approx(outer.mean(), abs=1e-4)
             assert outer.mean() > 0.1
     assert set(found) == {"conv1", "max2", "fc3"}
+    assert {each.images for each in found.values()} == {40}
+
+
+def test_only_what_the_output_itself_went_through_counts_as_its_activation() -> None:
+    table = "conv4-s4-relu,skip4-relu,res4-tanh,plain4-sigmoid,inception8-relu,global,fc5"
+    network = networks.build(table, torch.Generator().manual_seed(0))
+    images = few_digits().validation.images[:10]
+    found = [each.squashing for each in looking.activity(network, images)]
+    assert found == ["relu", "", "tanh", "sigmoid", "relu", "", ""]
 
 
 def kept_run(folder: Path, recipe: Recipe = RECIPE) -> dict[int, State]:
@@ -324,9 +334,10 @@ def kept_run(folder: Path, recipe: Recipe = RECIPE) -> dict[int, State]:
     for given in learning.train(recipe):
         if isinstance(given, Snapshot):
             snapshots.write(folder, given)
-            states[given.step] = lesson.freeze()
         elif given is not None:
             lesson = given
+            if lesson.training.step in lesson.training.kept:
+                states[lesson.training.step] = lesson.freeze()
     snapshots.write(folder, lesson.snapshot(), rolling=True)
     return states
 
@@ -356,6 +367,11 @@ def test_a_replayed_step_has_the_confusion_of_its_own_weights(tmp_path: Path) ->
         logits, labels = plain_logits(lesson)
         expected = metrics.confusion_matrix(labels, logits.argmax(1), labels=range(10))
         replayed = replaying.replay(asdict(RECIPE), str(tmp_path), step, 5, None, (4, 4))
+        accuracy = metrics.accuracy_score(labels, logits.argmax(1))
+        assert replayed.validation.accuracy == pytest.approx(accuracy)
+        loss = torch.nn.functional.cross_entropy(logits, labels).item()
+        assert replayed.validation.loss == pytest.approx(loss, rel=1e-5)
+        assert replayed.validation.step == step
         assert np.array_equal(replayed.confusion, expected), step
         assert replayed.faults.count == expected[4, 4]
         assert replayed.index == 5
@@ -445,7 +461,7 @@ def test_all_validation_images_are_read_at_the_end_in_parts(
     given = list(learning.train(RECIPE))
     assert given.count(None) == 4  # 777 images, 250 at a time
     assert given[-7] is not None  # the last step but one, then nothing but the reading
-    last, kept = given[-2:]
+    kept, last = given[-2:]
     assert isinstance(last, learning.Lesson)
     assert isinstance(kept, Snapshot)
     state = last.freeze()
@@ -454,8 +470,8 @@ def test_all_validation_images_are_read_at_the_end_in_parts(
     expected = metrics.confusion_matrix(many.validation.labels, read, labels=range(10))
     assert np.array_equal(state.confusion, expected)
     accuracy = metrics.accuracy_score(many.validation.labels, read)
-    assert state.curves.validation_accuracy[-1] == pytest.approx(accuracy)
-    assert state.confusion_images == 777
+    assert state.validation.accuracy == pytest.approx(accuracy)
+    assert (state.validation.step, state.validation.images) == (20, 777)
     again = learning.begin(RECIPE, kept)
     assert np.array_equal(again.freeze().confusion, expected)
 
@@ -473,3 +489,73 @@ def test_a_step_that_would_take_too_long_is_refused() -> None:
     assert lesson.training.now.batch_size == 64
     with pytest.raises(ValueError, match="batch_size must be at most"):
         learning.begin(Recipe(network=network, batch_size=5000), None)
+
+
+def test_after_early_stopping_every_number_is_of_the_weights_that_are_left(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    many = few_digits(others=777)
+    monkeypatch.setattr(data, "dataset", lambda name, device, images=0: many)
+    recipe = replace(RECIPE, epochs=60, patience=2, learning_rate=0.1, schedule="constant")
+    kept_run(tmp_path, recipe)
+    lesson = learning.begin(recipe, snapshots.newest(tmp_path))
+    state = lesson.freeze()
+    assert state.stopped_early is not None
+    assert state.stopped_early < state.step == state.steps
+    logits, labels = plain_logits(lesson)
+    accuracy = metrics.accuracy_score(labels, logits.argmax(1))
+    assert state.validation.accuracy == pytest.approx(accuracy)
+    assert (state.validation.step, state.validation.images) == (state.stopped_early, 777)
+    assert learning.test(lesson)[0] == state.stopped_early
+    last = replaying.replay(asdict(recipe), str(tmp_path), state.step)
+    assert last.validation == state.validation
+    replaying.film(asdict(recipe), str(tmp_path), 0, 1)
+
+
+def test_a_branch_shows_the_steps_before_it_as_they_were(tmp_path: Path) -> None:
+    states = kept_run(tmp_path)
+    step = list(states)[3]
+    other = replace(RECIPE, learning_rate=1.0, schedule="constant")
+    replayed = replaying.replay(asdict(other), str(tmp_path), step)
+    assert replayed.learning_rate == states[step].learning_rate
+    assert (replayed.changes, replayed.branched) == ((), {})
+
+
+def test_a_branch_cannot_have_another_loss_and_an_old_snapshot_is_told(tmp_path: Path) -> None:
+    kept_run(tmp_path)
+    snapshot = snapshots.newest(tmp_path)
+    assert snapshot is not None
+    with pytest.raises(ValueError, match="loss must stay 'cross-entropy' in a branch"):
+        learning.begin(replace(RECIPE, loss="squared"), snapshot)
+    record = {name: value for name, value in snapshot.record.items() if name != "began"}
+    with pytest.raises(ValueError, match="of an older version of Glassbox"):
+        learning.begin(RECIPE, replace(snapshot, record=record))
+
+
+def test_a_finished_run_goes_on_in_a_branch_with_more_epochs(tmp_path: Path) -> None:
+    kept_run(tmp_path)
+    longer = learning.begin(replace(RECIPE, epochs=3), snapshots.newest(tmp_path)).training
+    assert (longer.ended, longer.step, longer.steps) == (False, 20, 30)
+
+
+@pytest.mark.parametrize("table", ["max3,fc100-relu", "max2-s1,fc10", "", "fc10"])
+def test_the_kernels_of_odd_networks_can_be_shown(table: str) -> None:
+    state = learning.untrained(replace(RECIPE, network=table))
+    network = networks.build(table, torch.Generator().manual_seed(RECIPE.seed))
+    first = next(each for each in network.modules() if isinstance(each, torch.nn.Linear))
+    flat = state.kernels.reshape(len(state.kernels), -1)
+    assert np.array_equal(flat, first.weight.detach().numpy()[:16])
+    assert state.kernels.shape[2:] == ((28, 28) if table in ("", "fc10") else (1, flat.shape[1]))
+
+
+def test_batch_normalisation_of_one_image_is_refused() -> None:
+    network = layers.PRESETS["vgg"]
+    for recipe in (
+        Recipe(network=network, batch_size=1),
+        Recipe(network=network, batch_size=64, images=129, data="fashion"),
+    ):
+        with pytest.raises(ValueError, match="batch_size must leave no batch of one image"):
+            require_room(recipe)
+    require_room(Recipe(network=network, batch_size=64, images=130, data="fashion"))
+    with pytest.raises(ValueError, match="at most 400,000 values an image, got"):
+        require_room(Recipe(network="conv512-k1," + ",".join(["max1-s1"] * 3), batch_size=1))

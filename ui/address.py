@@ -5,6 +5,8 @@ from typing import Any
 
 import streamlit as st
 
+from ui.words import plain
+
 __all__ = ["asked", "note", "refuse"]
 
 
@@ -30,7 +32,7 @@ def refuse(prefix: str, wanted: Mapping[str, str], given: Mapping[str, tuple[Any
         if key in wanted and not _same(wanted[key], value)
     ]
     if sentences:
-        st.toast("\n\n".join(sentences), icon=":material/link_off:", duration="long")
+        st.toast("\n\n".join(map(plain, sentences)), icon=":material/link_off:", duration="long")
 
 
 def note(key: str, value: str) -> None:

@@ -77,7 +77,7 @@ class Maps:
     range: str  # size and scale in words, under the name
     alt: str
     low: float = 0.0  # of "colour": the value that is black
-    look: str = "signed"  # blue below 0, orange above; "ink": black on white; "colour": three maps
+    look: str = "signed"  # blue below 0, orange above; "ink", "grey", "colour": see screen.js
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,11 +190,18 @@ def histograms(title: str, rows: Sequence[Histogram]) -> Block:
         for row in rows
     ]
     words = {"kind": "histograms", "span": 12, "title": title, "rows": described}
-    return Block({**words, "bins": len(rows[0].counts)}, np.concatenate([r.counts for r in rows]))
+    return Block(
+        {**words, "bins": len(rows[0].counts) if rows else 0}, _joined([r.counts for r in rows])
+    )
 
 
-def gallery(name: str, title: str, hint: str, pictures: Sequence[Picture], *, span: int) -> Block:
-    """Show pictures in a grid of twelve places; a click on one tells its number."""
+def gallery(
+    name: str, title: str, hint: str, pictures: Sequence[Picture], *, grey: bool = False, span: int
+) -> Block:
+    """Show pictures in a grid of twelve places; a click on one tells its number.
+
+    One channel is ink on paper, or with `grey` light on black.
+    """
     shapes = [picture.pixels.shape for picture in pictures]
     words = {
         "kind": "gallery",
@@ -203,9 +210,10 @@ def gallery(name: str, title: str, hint: str, pictures: Sequence[Picture], *, sp
         "title": title,
         "hint": hint,
         "shape": shapes[0] if shapes else (1, 1, 1),
+        "grey": grey,
         "rows": [(picture.name, picture.words, picture.tells) for picture in pictures],
     }
-    return Block(words, np.concatenate([p.pixels.ravel() for p in pictures] or [np.empty(0)]))
+    return Block(words, _joined([picture.pixels.ravel() for picture in pictures]))
 
 
 def maps(panels: Sequence[Maps]) -> Block:
@@ -306,6 +314,10 @@ def pack(header: dict[str, Any], blocks: Sequence[Block]) -> bytes:
     text += b" " * (-len(text) % 4)
     numbers = b"".join(block.numbers.astype("<f4").tobytes() for block in blocks)
     return len(text).to_bytes(4, "little") + text + numbers
+
+
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def _steps(low: float, high: float) -> list[float]:

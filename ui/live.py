@@ -1,7 +1,7 @@
 """A visitor's runs on a page: the buttons, how one stands, and which of them are kept."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
@@ -17,6 +17,7 @@ __all__ = [
     "curves",
     "look_at",
     "made",
+    "readable",
     "seen",
     "standing",
     "take_away",
@@ -27,6 +28,7 @@ __all__ = [
 
 P = ParamSpec("P")
 R = TypeVar("R")
+C = TypeVar("C")
 
 LATE = 2.0  # seconds in which an old choice may still come in
 OBEYED = 1.0  # seconds that a page waits for a command's effect
@@ -41,7 +43,7 @@ def trying(do: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R | Non
     except KeyError:
         st.toast("This run is gone: it was deleted in another window.", icon=":material/info:")
     except (EngineError, ValueError) as error:
-        st.toast(str(error), icon=":material/error:", duration="long")
+        st.toast(words.plain(str(error)), icon=":material/error:", duration="long")
     return None
 
 
@@ -184,10 +186,27 @@ def made(old: Any, name: str, value: Any) -> tuple[Any, str]:
 def curves(engine: Engine, run: str, target: str) -> Any:
     """Give the curves of a run: of its newest state, or of its newest snapshot by the target.
 
-    Raises: EngineError when it has none yet.
+    None when it has none yet, or was deleted in another window.
     """
-    view = engine.view(run)
-    return view.state.curves if view.state else engine.recall(run, target, view.version)
+    view = seen(engine, run)
+    if view is None or view.state:
+        return view and view.state.curves
+    with suppress(EngineError):
+        return engine.recall(run, target, view.version)
+    return None
+
+
+def readable(
+    runs: Sequence[View], function: str, make: Callable[..., C]
+) -> tuple[dict[str, View], dict[str, C]]:
+    """Choose the runs of a function whose configs can be read, by name, with their configs."""
+    views, configs = {}, {}
+    for view in runs:
+        if view.function == function:
+            with suppress(TypeError, ValueError):  # of an older version
+                configs[view.run] = make(**view.config)
+                views[view.run] = view
+    return views, configs
 
 
 def take_away(
@@ -197,14 +216,15 @@ def take_away(
 
     def make(target: str, *given: Any) -> bytes:
         try:
-            content: bytes = engine.recall(view.run, target, *given)
+            newest = engine.view(view.run).version
+            content: bytes = engine.recall(view.run, target, *given, newest)
         except EngineError as error:
             raise RuntimeError(str(error)) from error
         return content
 
     st.download_button(
         "The run as a zip",
-        lambda: make(export, view.version),
+        lambda: make(export),
         f"run-{view.run}.zip",
         "application/zip",
         key=f"{section}_export",
@@ -213,7 +233,7 @@ def take_away(
     )
     st.download_button(
         "Film of its maps",
-        lambda: make(film, *arguments, view.version),
+        lambda: make(film, *arguments),
         f"run-{view.run}.gif",
         "image/gif",
         key=f"{section}_film",

@@ -4,14 +4,11 @@ import math
 import re
 from collections.abc import Sequence
 
-import numpy as np
-from jaxtyping import Float
-
 from core.shared.layers import Layer
 
 __all__ = ["a", "choices", "duration", "pair", "plain", "size", "spaced", "table", "tested"]
 
-LARGE = 10.0  # nats; such a loss needs no third decimal
+LARGE = 10.0  # such a loss needs no third decimal
 
 
 def a(noun: str) -> str:
@@ -36,12 +33,11 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def pair(losses: Float[np.ndarray, " n"], accuracies: Float[np.ndarray, " n"]) -> str:
-    """Say the last loss in nats and the last accuracy in per cent."""
-    if math.isnan(losses[-1]):
+def pair(loss: float, accuracy: float) -> str:
+    """Say a loss and an accuracy in per cent; a dash where there is none."""
+    if math.isnan(loss):
         return "–"
-    loss = float(losses[-1])
-    return f"{loss:{'.3f' if loss < LARGE else '.4g'}} · {100 * accuracies[-1]:.1f} %"
+    return f"{loss:{'.3f' if loss < LARGE else '.4g'}} · {100 * accuracy:.1f} %"
 
 
 def size(count: int) -> str:
@@ -72,7 +68,8 @@ def table(layers: Sequence[Layer]) -> list[dict[str, str]]:
     products = sum(layer.multiply_adds for layer in layers)
     return [
         *rows,
-        {
+        dict.fromkeys(rows[0], "")
+        | {
             "layer": "in all",
             "parameters": f"{parameters:,}",
             "multiply-adds": f"{products:,}",

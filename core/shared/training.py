@@ -21,7 +21,7 @@ __all__ = ["Change", "Evaluation", "Flow", "Point", "Training", "at_rest", "eval
 
 POINTS = 12  # of the curves, an epoch
 MOST_POINTS = 300  # of the curves, a run
-WATCHED = 500  # validation images that each point is computed on; at the end it is all
+WATCHED = 500  # validation images that each point is computed on
 MOST, FEWEST, MOST_KEPT = 30, 8, 128 << 20  # snapshots that are kept for good; bytes of them
 STATES = 3  # of each weight in a snapshot, at most: itself, and two that Adam keeps
 CHUNK = 250  # images a forward pass outside of training
@@ -38,7 +38,7 @@ class Point:
     training_accuracy: float | None  # the share of those images that were read right
     validation_loss: float
     validation_accuracy: float
-    validation_images: int  # the first so many of the validation images
+    validation_images: int  # the first so many of the validation images, the same for all points
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +193,6 @@ class Training:
                 yield "busy"
             self._evaluation = _judge(torch.cat(logits), validation.labels, self.recipe)
             self.evaluated = self.step
-            if self.points[-1].step == self.step == self.weights_of:
-                self.points[-1] = replace(
-                    self.points[-1],
-                    validation_loss=self._evaluation.loss,
-                    validation_accuracy=self._evaluation.accuracy,
-                    validation_images=len(validation),
-                )
         yield "stepped" if self.step in self.kept else self._keep()
 
     def advance(self) -> Float[Tensor, ""]:

@@ -52,6 +52,8 @@ UNPACKED = 20 * MEGABYTE  # bytes of one file
 UNPACKED_IN_ALL = 256 * MEGABYTE
 RATIO = 200  # unpacked bytes for a packed one, in a file of more than a megabyte
 PIXELS = 24_000_000  # of one picture
+JPEG, SCAN, SCANS = b"\xff\xd8", b"\xff\xda", 60  # each scan takes time for all pixels
+SECONDS = 30.0  # that reading a zip may take, and that another may wait for it
 PIXELS_IN_ALL = 1_000_000_000  # some pack a thousand to one: without an end they cost minutes
 CLASSES = (2, 20)
 LEAST = 5  # pictures a class
@@ -80,6 +82,7 @@ TURNS = {
 }
 EXIF_ERRORS = (AttributeError, LookupError, OSError, SyntaxError, TypeError, ValueError)
 
+_reading = threading.Lock()  # one zip at a time: it takes time from everybody
 _keeping = threading.Lock()  # sessions are threads of one process, and two may count the same room
 
 
@@ -122,9 +125,19 @@ def read_zip(content: bytes) -> Pictures:
     Returns: the pictures by class and name; the classes in natural order, 2 before 10.
     Raises: ValueError, one sentence that says what is wrong with the zip and what is accepted.
     """
+    if not _reading.acquire(timeout=SECONDS):
+        raise ValueError("the server is reading other zips just now: try again in a minute")
+    try:
+        return _read(content)
+    finally:
+        _reading.release()
+
+
+def _read(content: bytes) -> Pictures:
+    until = time.monotonic() + SECONDS
     found: list[tuple[str, str, UInt8[np.ndarray, "28 28 3"]]] = []  # folder, file, pixels
     left_out: list[str] = []
-    pixels = 0
+    pixels, slow = 0, False
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")  # of what it only suspects
         for entry in _entries(content):
@@ -135,7 +148,14 @@ def read_zip(content: bytes) -> Pictures:
                     raise ValueError("lies in no folder")
                 picture = _open(unpacked)
                 pixels += picture.width * picture.height
-                if pixels > PIXELS_IN_ALL:
+                if slow:
+        raise ValueError(
+            f"the zip's pictures must be read within {SECONDS:g} s: send fewer or smaller ones"
+        )
+    if pixels > PIXELS_IN_ALL:
+                    break
+                if time.monotonic() > until:
+                    slow = True
                     break
                 found.append((above[-1], entry.name, _small(picture)))
             except ValueError as error:
@@ -361,6 +381,8 @@ def _open(content: bytes) -> Image.Image:
     """Open a picture by its content, not a pixel of it decoded."""
     if content.startswith(LOCAL):
         raise ValueError("is a zip in the zip")
+    if content.startswith(JPEG) and content.count(SCAN) > SCANS:
+        raise ValueError(f"has more than {SCANS} scans")
     try:
         picture = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError as error:

@@ -6,6 +6,7 @@ the server that draws the page needs none either.
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -19,6 +20,7 @@ __all__ = [
     "CURVES",
     "EXPORT",
     "FILM",
+    "FROM_THE_START",
     "READ",
     "REPLAY",
     "SHOW",
@@ -31,7 +33,9 @@ __all__ = [
     "Faults",
     "Reading",
     "State",
+    "Verdict",
     "images_a_second",
+    "known",
     "planned",
     "require_room",
     "training_images",
@@ -50,7 +54,9 @@ FILM = "core.train_cnn.replaying:film"
 REPLAY = "core.train_cnn.replaying:replay"
 
 
+FROM_THE_START = ("seed", "initialisation", "loss")  # fields that no branch can have otherwise
 MOST_PRODUCTS = 10**10  # multiply-adds of a step, forward: seconds on a slow CPU
+MOST_AN_IMAGE = 400_000  # outputs of all layers; a hundred images are looked at together
 MOST_VALUES = 10**8  # outputs of a step's layers: 400 MB, and as much again on the way back
 
 
@@ -89,6 +95,16 @@ class Faults:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the network read some of the validation images."""
+
+    step: int  # whose weights did
+    loss: float
+    accuracy: float
+    images: int  # the first so many
+
+
+@dataclass(frozen=True, slots=True)
 class Activity:
     """The outputs of one layer for the first validation images."""
 
@@ -96,6 +112,7 @@ class Activity:
     counts: Int[np.ndarray, " b"]  # values in each of b equal bins
     low: float  # the lowest value, where the bins begin
     high: float  # the highest, where they end
+    images: int  # that they were counted for
     squashing: str  # "relu" and the like, "sigmoid", "tanh" or ""
     idle: float | None  # share of maps or units that are 0 for all these images (ReLU),
     # or of values within a twentieth of an end of the range (sigmoid, tanh); else None
@@ -116,8 +133,8 @@ class State:
     began: Recipe  # that the first step was taken by; where it is not the run's, it is a branch
     branched: dict[str, int]  # fields that cannot be moved live and changed all the same, by step
     classes: tuple[str, ...]
-    confusion: Int[np.ndarray, "k k"]  # row: the true class, column: the one that was read
-    confusion_images: int  # validation images that the confusion matrix and the last point count
+    validation: Verdict
+    confusion: Int[np.ndarray, "k k"]  # of that; row: the true class, column: the one that was read
     faults: Faults
     kernels: Float[np.ndarray, "kernels c kh kw"]  # of the first layer with weights, at most 16
     kernels_of: str  # that layer
@@ -147,6 +164,16 @@ def planned(state: State, recipe: Recipe) -> State:
     return replace(state, steps=steps, epochs=recipe.epochs, learning_rate=rate)
 
 
+def known(**config: Any) -> Recipe:
+    """Read a run's config.
+
+    Raises: ValueError or TypeError when it is of another version, or its data are not here.
+    """
+    recipe = Recipe(**config)
+    datasets.about(recipe.data)
+    return recipe
+
+
 def training_images(recipe: Recipe) -> int:
     """Count the images that a run learns from.
 
@@ -162,10 +189,20 @@ def require_room(recipe: Recipe) -> None:
     """
     about = datasets.about(recipe.data)
     layers = arithmetic(recipe.network, about.shape, len(about.classes))
-    size = min(recipe.batch_size, training_images(recipe))
+    images = training_images(recipe)
+    size = min(recipe.batch_size, images)
+    if "-batch" in recipe.network and 1 in (size, images % size):
+        raise ValueError(
+            "batch_size must leave no batch of one image, whose variance batch normalisation would "
+            f"divide by, got {recipe.batch_size} for {images:,} images"
+        )
     products = sum(layer.multiply_adds for layer in layers)
     values = sum(math.prod(layer.shape) for layer in layers)
-    most = min(MOST_PRODUCTS // products, MOST_VALUES // values)
+    if values > MOST_AN_IMAGE:
+        raise ValueError(
+            f"a network must put out at most {MOST_AN_IMAGE:,} values an image, got {values:,}"
+        )
+    most = min(MOST_PRODUCTS // max(1, products), MOST_VALUES // values)
     if size > most:
         raise ValueError(
             f"batch_size must be at most {most:,} for this network, which takes {products:,} "

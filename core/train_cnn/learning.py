@@ -1,5 +1,6 @@
 """A network learns, and can be looked at, spoken to and tested between two steps."""
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,10 +15,25 @@ from core.shared.digits import centre_by_mass, fit
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
 from core.shared.training import Training, at_rest, evaluate
-from core.train_cnn import Activity, Reading, State, require_room
+from core.train_cnn import Activity, Reading, State, Verdict, require_room
 from core.train_cnn.looking import activity, curves_of, faults
 
-__all__ = ["Lesson", "begin", "change", "read", "show", "sort", "test", "train", "untrained"]
+__all__ = [
+    "MAPS",
+    "Lesson",
+    "array",
+    "begin",
+    "change",
+    "first_kernels",
+    "maps_of",
+    "read",
+    "show",
+    "sort",
+    "test",
+    "train",
+    "untrained",
+    "weighted",
+]
 
 PROBE = 100  # validation images whose activations are counted
 DEAR = 0.02  # share of a run's time that may go into counting them
@@ -52,10 +68,9 @@ class Lesson:
         network, validation = training.network, training.dataset.validation
         image = validation.images[self.watched : self.watched + 1]
         with at_rest(network):
-            given = networks.outputs(network, image)
-        maps = {name: each[0] for name, each in given.items() if _is_shown(name, each)}
-        chosen = _spread(list(maps), LAYERS)
-        kernels_of, kernels = first_kernels(network)
+            read = network(image)[0].softmax(0)
+        maps, in_all = maps_of(network, image[0])
+        kernels_of, kernels = first_kernels(network, training.dataset.shape)
         flow, evaluation = training.flow, training.evaluation
         names = flow.layers if flow else weighted(network)
         training.measuring = True
@@ -72,16 +87,21 @@ class Lesson:
             branched=dict(training.branched),
             classes=training.dataset.classes,
             confusion=evaluation.confusion.numpy(),
-            confusion_images=len(evaluation.logits),
+            validation=Verdict(
+                training.weights_of if training.evaluated == training.step else training.evaluated,
+                evaluation.loss,
+                evaluation.accuracy,
+                len(evaluation.logits),
+            ),
             faults=faults(evaluation, validation, self.cell),
             kernels=array(kernels[:MAPS]),
             kernels_of=kernels_of,
             kernels_in_all=len(kernels),
             index=self.watched,
             label=int(validation.labels[self.watched]),
-            watched=Reading(array(image[0]), array(given["output"][0].softmax(0))),
-            maps={name: array(maps[name][:MAPS]) for name in chosen},
-            maps_in_all={name: len(maps[name]) for name in chosen},
+            watched=Reading(array(image[0]), array(read)),
+            maps=maps,
+            maps_in_all=in_all,
             activity=self._count(),
             flow_step=flow.step if flow else 0,
             flow_layers=names,
@@ -124,8 +144,8 @@ def train(recipe: Recipe, snapshot: Snapshot | None = None) -> Iterator[Lesson |
         recipe: how; with its seed it determines every weight, on one kind of device.
         snapshot: where to go on; None starts anew.
 
-    Returns: the same lesson again and again, a snapshot at log-spaced steps, and None while all
-        validation images are read at the end.
+    Returns: the same lesson again and again, before it a snapshot at log-spaced steps, and None
+        while all validation images are read at the end.
     Raises: FloatingPointError when the loss is no longer finite; ValueError when the network does
         not fit the data, or the data are not here.
     """
@@ -134,9 +154,9 @@ def train(recipe: Recipe, snapshot: Snapshot | None = None) -> Iterator[Lesson |
         if kept == "busy":
             yield None
             continue
-        yield lesson  # first, so that from one lesson to the next is always one step
-        if isinstance(kept, Snapshot):
+        if isinstance(kept, Snapshot):  # first: what the lesson tells of is on the disk
             yield replace(kept, record={**kept.record, "watched": lesson.watched})
+        yield lesson
 
 
 def change(lesson: Lesson, name: str, value: float) -> None:
@@ -181,7 +201,7 @@ def test(lesson: Lesson) -> tuple[int, float]:
     """Read the test images: the step and the share that was right."""
     training = lesson.training
     result = evaluate(training.network, training.dataset.test, training.recipe)
-    lesson.tested = training.step, result.accuracy
+    lesson.tested = training.weights_of, result.accuracy
     return lesson.tested
 
 
@@ -227,20 +247,44 @@ def begin(recipe: Recipe, snapshot: Snapshot | None) -> Lesson:
     return Lesson(Training(network, dataset, recipe, snapshot), watched)
 
 
+def maps_of(
+    network: nn.Sequential, image: Float[Tensor, "c h w"]
+) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """Compute the feature maps of an image in a few layers.
+
+    Returns: at most sixteen maps of at most five layers, by their names, and how many there are.
+    """
+    with at_rest(network):
+        given = networks.outputs(network, image[None])
+    maps = {name: each[0] for name, each in given.items() if _is_shown(name, each)}
+    chosen = _spread(list(maps), LAYERS)
+    return {name: array(maps[name][:MAPS]) for name in chosen}, {n: len(maps[n]) for n in chosen}
+
+
 def weighted(network: nn.Sequential) -> tuple[str, ...]:
     """Name the layers that have weights."""
     return tuple(name for name, layer in network.named_children() if [*layer.parameters()])
 
 
-def first_kernels(network: nn.Module) -> tuple[str, Float[Tensor, "m c h w"]]:
-    """Give the weights of the first layer that has some, as pictures, and that layer's name."""
+def first_kernels(
+    network: nn.Sequential, shape: tuple[int, int, int]
+) -> tuple[str, Float[Tensor, "m c h w"]]:
+    """Give the weights of the first layer that has some, as pictures, and that layer's name.
+
+    Args:
+        network: whose it is.
+        shape: of one image. A fully connected layer that sees it gives a picture for each unit; one
+            that sees pooled images a row of numbers.
+
+    Raises: ValueError when no layer has weights.
+    """
     for name, layer in network.named_modules():
         if isinstance(layer, nn.Conv2d):
             return name.split(".")[0], layer.weight
-        if isinstance(layer, nn.Linear):  # of an MLP: a picture of the input for each unit
-            pixels = layer.weight.shape[1]
-            side = round((pixels / (3 if pixels % 3 == 0 else 1)) ** 0.5)
-            return name.split(".")[0], layer.weight.view(len(layer.weight), -1, side, side)
+        if isinstance(layer, nn.Linear):
+            whole = layer.weight.shape[1] == math.prod(shape)
+            seen = shape if whole else (1, 1, layer.weight.shape[1])
+            return name.split(".")[0], layer.weight.view(-1, *seen)
     raise ValueError("network must have a layer with weights, got none")
 
 

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.shared import networks
+from core.shared.blocks import Residual
 from core.shared.data import Split
 from core.shared.training import Evaluation, Training, at_rest
 from core.train_cnn import Activity, Curves, Faults
@@ -78,18 +79,21 @@ def faults(evaluation: Evaluation, split: Split, cell: tuple[int, int] | None) -
 
 
 def activity(network: nn.Sequential, images: Float[Tensor, "n c h w"]) -> tuple[Activity, ...]:
-    """Count what each layer puts out for some images."""
+    """Count what each layer puts out for some images, one layer after the other."""
+    found, value = [], images
     with at_rest(network):
-        given = networks.outputs(network, images)
-    return tuple(
-        _count(name, value.float(), _squashing(network.get_submodule(name)))
-        for name, value in given.items()
-        if name not in ("normalise", "output")
-    )
+        for name, layer in network.named_children():
+            value = layer(value)
+            if name not in ("normalise", "output"):
+                found.append(_count(name, value.float(), _squashing(layer)))
+    return tuple(found)
 
 
 def _squashing(layer: nn.Module) -> str:
-    """Name the activation that a layer's output has gone through last."""
+    """Name the activation that a layer's output has gone through last, "" for none."""
+    for part in layer.children():
+        if isinstance(part, Residual):  # what is inside its branch is not its output's
+            return _squashing(part.activation)
     names = [SQUASHING[type(each)] for each in layer.modules() if type(each) in SQUASHING]
     return names[-1] if names else ""
 
@@ -111,4 +115,5 @@ def _count(layer: str, values: Tensor, squashing: str) -> Activity:
         bottom, top = ENDS[squashing]
         edge = EDGE * (top - bottom)
         idle = float(((flat < bottom + edge) | (flat > top - edge)).float().mean())
-    return Activity(layer, counts.long().cpu().numpy(), low, high, squashing, idle)
+    found = counts.long().cpu().numpy()
+    return Activity(layer, found, low, high, len(values), squashing, idle)

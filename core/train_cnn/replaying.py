@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ from PIL import Image, ImageDraw, ImageFont
 from safetensors.torch import save
 from torch import Tensor
 
-from core.shared import snapshots
+from core.shared import devices, snapshots
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
 from core.train_cnn import Curves, State
-from core.train_cnn.learning import begin, show, sort
+from core.train_cnn.learning import MAPS, Lesson, array, begin, first_kernels, maps_of, show, sort
 from core.train_cnn.looking import curves_of
 from core.train_cnn.script import script
 
@@ -55,11 +56,17 @@ def replay(
 
     Raises: ValueError when the step was not kept.
     """
-    lesson = begin(Recipe(**config), _kept(folder, step))
+    lesson = _again(config, folder, step)
     show(lesson, index)
     sort(lesson, cell)
     lesson.ink = ink
     return lesson.freeze()
+
+
+def _again(config: Config, folder: str, step: int) -> Lesson:
+    """Stand at a kept step, by the recipe that the run had then: before a branch it had another."""
+    snapshot = _kept(folder, step)
+    return begin(Recipe(**snapshot.record.get("recipe", config)), snapshot)
 
 
 def curves(config: Config, folder: str, version: int) -> Curves:
@@ -84,14 +91,14 @@ def film(config: Config, folder: str, index: int, version: int) -> bytes:
 
     Returns: the file's content; each map in all frames on the scale of its largest value in any.
     """
-    states = [replay(config, folder, step, index) for step in snapshots.steps(Path(folder))]
-    if not states:
+    stills = [_still(config, folder, step, index) for step in snapshots.steps(Path(folder))]
+    if not stills:
         raise ValueError("run must have kept a step for a film, got none")
     highs = {
-        name: max(float(np.nan_to_num(abs(_parts(state)[name])).max()) for state in states) or 1.0
-        for name in _parts(states[0])
+        name: max(float(np.nan_to_num(abs(still.maps[name])).max()) for still in stills) or 1.0
+        for name in stills[0].maps
     }
-    frames = [_frame(state, highs) for state in states]
+    frames = [_frame(still, highs) for still in stills]
     file = io.BytesIO()
     frames[0].save(
         file,
@@ -163,28 +170,42 @@ def _newest(folder: str) -> Snapshot:
     return snapshot
 
 
-def _parts(state: State) -> dict[str, Float[np.ndarray, "m h w"]]:
-    """Name the montages of a frame."""
-    kernels = state.kernels.reshape(-1, *state.kernels.shape[2:])
-    return {f"{state.kernels_of} kernels": kernels, **state.maps}
+@dataclass(frozen=True, slots=True)
+class _Still:
+    """What a frame of the film shows."""
+
+    words: str
+    image: Float[np.ndarray, "c h w"]
+    maps: dict[str, Float[np.ndarray, "_ _ _"]]
 
 
-def _frame(state: State, highs: Mapping[str, float]) -> Image.Image:
-    image = np.clip(255 * (1 - state.watched.seen.mean(0)), 0, 255).astype(np.uint8)
-    panels = [("image", np.repeat(image[..., None], 3, 2))]
-    panels += [(name, _montage(maps, highs[name])) for name, maps in _parts(state).items()]
+def _still(config: Config, folder: str, step: int, index: int) -> _Still:
+    devices.pulse()
+    lesson = _again(config, folder, step)
+    show(lesson, min(index, len(lesson.training.dataset.validation) - 1))
+    training = lesson.training
+    image = training.dataset.validation.images[lesson.watched]
+    of, kernels = first_kernels(training.network, training.dataset.shape)
+    shown = array(kernels[:MAPS])
+    maps, _ = maps_of(training.network, image)
+    return _Still(
+        f"step {training.step:,}, epoch {training.epoch:.2f}",
+        array(image),
+        {f"{of} kernels": shown.reshape(-1, *shown.shape[2:]), **maps},
+    )
+
+
+def _frame(still: _Still, highs: Mapping[str, float]) -> Image.Image:
+    seen = still.image if len(still.image) > 1 else 1 - still.image.repeat(3, 0)
+    image = np.clip(255 * seen, 0, 255).astype(np.uint8).transpose(1, 2, 0)
+    panels = [("image", image)]
+    panels += [(name, _montage(maps, highs[name])) for name, maps in still.maps.items()]
     pictures = [(name, _enlarged(pixels)) for name, pixels in panels]
     width = sum(picture.width + MARGIN for _, picture in pictures) + MARGIN
     height = max(picture.height for _, picture in pictures) + HEAD + LINE + MARGIN
     frame = Image.new("RGB", (width, height), "white")
     draw, font = ImageDraw.Draw(frame), ImageFont.load_default(14)
-    accuracy = 100 * state.curves.validation_accuracy[-1]
-    draw.text(
-        (MARGIN, 6),
-        f"step {state.step:,}, epoch {state.epoch:.2f}, validation {accuracy:.1f} %",
-        "black",
-        font,
-    )
+    draw.text((MARGIN, 6), still.words, "black", font)
     left = MARGIN
     for name, picture in pictures:
         draw.text((left, HEAD), name, "black", ImageFont.load_default(12))

@@ -16,21 +16,26 @@ from ui.panels.train_cnn.settings import CHOICES, NAMES, settings
 from ui.panels.train_cnn.tabs import tabs
 
 engine, visitor = server.engine(), visitors.visitor()
-views = {v.run: v for v in engine.runs_of(visitor) if v.function == train_cnn.TRAIN}
+views, recipes = live.readable(engine.runs_of(visitor), train_cnn.TRAIN, train_cnn.known)
 asked = address.asked("train")
 if asked.get("train_run") in views:
     st.session_state.train_run = asked["train_run"]
 digit = asked.get("train_digit", "")
 known = digit.isdecimal() and len(digit) <= len("9999")
 looks: dict[str, Any] = st.session_state.setdefault(  # at what, and what is drawn
-    "train_looks", {"digit": int(digit) if known else 0, "ink": None, "cell": None, "step": None}
+    "train_looks",
+    {"digit": int(digit) if known else 0, "ink": None, "cell": None, "step": None, "run": ""},
 )
 
 
 def told(run: str) -> str:
     """Name a run by its number and by what is not as usual in it."""
-    place, config = len(views) - list(views).index(run), views[run].config
-    return f"{place}: {Recipe(**config).differs(NAMES)}"
+    return f"{len(views) - list(views).index(run)}: {recipes[run].differs(NAMES)}"
+
+
+def classes_of(wanted: Recipe) -> int:
+    """Count the classes of a run's data."""
+    return len(datasets.about(wanted.data).classes)
 
 
 def digit_of(wanted: Recipe) -> int:
@@ -65,9 +70,12 @@ picture, side = st.columns([3.9, 1], gap="medium")
 with side:
     recipe, about, trouble = settings(asked, steer, looks["digit"])
     with st.container(key="train_plan"):
-        st.caption(f"A new run: {recipe.plan(train_cnn.training_images(recipe))}.")
+        st.caption(
+            f"A new run: {recipe.plan(train_cnn.training_images(recipe))}. Moved while a run is "
+            "live, η, batch size, μ and λ change in that run too."
+        )
     if trouble:
-        st.warning(trouble)
+        st.warning(words.plain(trouble))
 
 with buttons:
     chosen = views.get(st.session_state.get("train_run") or "", next(iter(views.values()), None))
@@ -89,7 +97,7 @@ with buttons:
             "to", CHOICES[what], format_func=lambda v: NAMES.get(v, str(v)), key="train_value"
         )
         step = looks["step"]
-        made, refusal = live.made(Recipe(**chosen.config) if chosen else recipe, what, value)
+        made, refusal = live.made(recipes[chosen.run] if chosen else recipe, what, value)
         st.button(
             "From the start", key="train_twin", on_click=start, args=(made,), disabled=not made
         )
@@ -98,12 +106,14 @@ with buttons:
             key="train_branch",
             on_click=start,
             args=(made, step),
-            disabled=not made or step is None or what in ("seed", "initialisation"),
-            help="Go back with the time machine first.",
+            disabled=not made or step is None or what in train_cnn.FROM_THE_START,
+            help="Move the time machine to the step first.",
         )
         if refusal:
             st.caption(refusal)
 shown = chosen.run if chosen else ""
+if shown != looks["run"]:  # what was looked at in another run is not looked at here
+    looks |= {"run": shown, "step": None, "cell": None}
 if shown and known and "train_digit" in asked:
     live.trying(live.tell, engine, shown, train_cnn.SHOW, looks["digit"])
 
@@ -112,29 +122,31 @@ def board(view: View | None) -> list[Block]:
     """Draw a run's newest state, or the network before its first step, or say what is wrong."""
     try:
         return draw(state_of(view))
-    except EngineError as error:
+    except (EngineError, ValueError) as error:
         return [progress(0, str(error), warn=True)]
 
 
 def state_of(view: View | None) -> Shown:
     """Give what is to be drawn."""
-    own = Recipe(**view.config) if view else recipe
+    own = recipes[view.run] if view else recipe
+    cell = looks["cell"] if max(looks["cell"] or (0,)) < classes_of(own) else None
     place = digit_of(own)
     if view and view.state is None and not view.live and view.status != "failed":
         engine.ask(view.run, train_cnn.SHOW, place)  # wakes it from its snapshot
         view = engine.view(view.run)
     if view is None or view.state is None:  # none yet, in the line, or just begun
-        state = engine.call(train_cnn.UNTRAINED, own, place, looks["ink"], looks["cell"])
+        state = engine.call(train_cnn.UNTRAINED, own, place, looks["ink"], cell)
         state = train_cnn.planned(state, own)
     else:
         state = view.state
     name = told(view.run) if view and view.run in views else "A new run"
     compared = {told(run): live.curves(engine, run, train_cnn.CURVES) for run in others}
+    known = {name: curves for name, curves in compared.items() if curves is not None}
     past = state
     if view and looks["step"] in state.kept and looks["step"] != state.step:
-        where = looks["step"], place, looks["ink"], looks["cell"]
+        where = looks["step"], place, looks["ink"], cell
         past = replace(engine.recall(view.run, train_cnn.REPLAY, *where), kept=state.kept)
-    return Shown(state=past, recipe=own, view=view, newest=state, others=compared, name=name)
+    return Shown(state=past, recipe=own, view=view, newest=state, others=known, name=name)
 
 
 def show(index: Any) -> None:
@@ -156,9 +168,10 @@ def read(text: Any) -> None:
 
 def sort(cell: Any) -> None:
     """Show the images of a cell of the confusion matrix; None for the worst mistakes."""
-    looks["cell"] = None if cell is None else (int(cell[0]), int(cell[1]))
+    chosen_cell = None if cell is None else (int(cell[0]), int(cell[1]))
     if shown:
-        live.tell(engine, shown, train_cnn.SORT, looks["cell"])
+        live.tell(engine, shown, train_cnn.SORT, chosen_cell)
+    looks["cell"] = chosen_cell
 
 
 def at(place: Any) -> None:
@@ -192,13 +205,12 @@ with picture:
         state = seen.state if seen else None
         st.markdown(words.tested(state.tested if state else None))
         if seen:
-            place = digit_of(Recipe(**seen.config))
-            live.take_away("train", engine, seen, train_cnn.EXPORT, train_cnn.FILM, place)
+            live.take_away("train", engine, seen, train_cnn.EXPORT, train_cnn.FILM, looks["digit"])
     st.caption(
         "The test images are read only when you ask. Whoever picks rates, epochs or seeds by them "
         "has begun to learn them; choose by validation, and test once, at the end."
     )
 address.note("train_digit", str(looks["digit"] or ""))
 address.note("train_run", shown if shown != next(iter(views), "") else "")
-run = (f"Run {told(shown)}", Recipe(**chosen.config), state) if chosen else None
+run = (f"Run {told(shown)}", recipes[shown], state) if chosen else None
 tabs(recipe, about, run)

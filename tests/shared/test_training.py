@@ -435,6 +435,16 @@ def test_the_measured_flow_is_a_plain_recomputation() -> None:
         assert gradient != pytest.approx(2 * gradients.norm().item(), rel=1e-3)
 
 
+def test_the_measured_gradient_is_of_the_loss_alone() -> None:
+    with_l1, without = begin(replace(RECIPE, l1=0.5)), begin(RECIPE)
+    for training in (with_l1, without):
+        training.advance()
+    assert with_l1.flow is not None
+    assert without.flow is not None
+    assert with_l1.flow.gradient == pytest.approx(without.flow.gradient)
+    assert with_l1.flow.update != pytest.approx(without.flow.update)
+
+
 def test_measuring_moves_nothing() -> None:
     measured, alone = begin(RECIPE), begin(RECIPE)
     losses = []

@@ -884,3 +884,32 @@ def test_the_name_is_a_hash_that_lasts(tmp_path: Path) -> None:
     words = b'[[2, 1, 28, 28], ["a", "b"], []]'
     content = bytes(index % 256 for index in range(1568)) + struct.pack("<2q", 0, 1)
     assert keep(tmp_path, pictures) == hashlib.sha256(words + content).hexdigest()[:32]
+
+
+def test_a_picture_of_very_many_scans_is_left_out_before_it_is_decoded() -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), "red").save(file, "JPEG", progressive=True)
+    many = file.getvalue()[:-2] + (uploads.SCAN + b"\0" * 10) * 100 + b"\xff\xd9"
+    with pytest.raises(ValueError, match="has more than 60 scans"):
+        uploads._open(many)
+    assert uploads._open(file.getvalue()).size == (64, 64)
+
+
+def test_a_zip_that_takes_too_long_is_refused_and_so_is_one_that_waits_too_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as packed:
+        for name in ("a/1.png", "b/2.png"):
+            picture = io.BytesIO()
+            Image.new("L", (28, 28)).save(picture, "PNG")
+            packed.writestr(name, picture.getvalue())
+    monkeypatch.setattr(uploads, "SECONDS", -1.0)
+    monkeypatch.setattr(uploads, "_reading", threading.Lock())
+    with uploads._reading, pytest.raises(ValueError, match="is reading other zips just now"):
+        monkeypatch.setattr(uploads, "SECONDS", 0.0)
+        uploads.read_zip(file.getvalue())
+    monkeypatch.setattr(uploads, "SECONDS", 1e-9)
+    with pytest.raises(ValueError, match="must be read within 1e-09 s"):
+        uploads.read_zip(file.getvalue())
+    assert not uploads._reading.locked()

@@ -107,10 +107,16 @@ def test_a_time_in_words(seconds: float | None, text: str) -> None:
 def test_sizes_choices_and_pairs_in_words() -> None:
     assert [words.size(n) for n in (0, 3_250_586, 512 << 20)] == ["0 MB", "3.1 MB", "512 MB"]
     assert words.choices((1, 2.5, "c")) == "1, 2.5 or c"
-    one, large, none = np.array([0.1, 0.1234]), np.array([253.1234]), np.array([math.nan])
-    assert words.pair(one, np.array([0, 0.9876])) == "0.123 · 98.8 %"
-    assert words.pair(large, np.array([0.1])) == "253.1 · 10.0 %"
-    assert words.pair(none, none) == "–"
+    assert words.pair(0.1234, 0.9876) == "0.123 · 98.8 %"
+    assert words.pair(253.1234, 0.1) == "253.1 · 10.0 %"
+    assert words.pair(math.nan, math.nan) == "–"
+    assert [words.a(noun) for noun in ("3", "8", "Ankle boot", "image")] == [
+        "a 3",
+        "an 8",
+        "an Ankle boot",
+        "an image",
+    ]
+    assert words.plain("![x](y) <b> a_b") == r"\!\[x\]\(y\) \<b\> a\_b"
 
 
 def test_several_runs_follow_one_another_in_the_numbers() -> None:

@@ -212,7 +212,7 @@ const kinds = {
         button.classList.toggle('empty', !row)
         button.disabled = !row
         if (!row) continue
-        const canvas = button.firstChild, panel = { c, h, w, columns: 1, high: 1, look: c === 3 ? 'colour' : 'ink', offset: block.offset + k * c * h * w }
+        const canvas = button.firstChild, panel = { c, h, w, columns: 1, high: 1, look: c === 3 ? 'colour' : block.grey ? 'grey' : 'ink', offset: block.offset + k * c * h * w }
         if (canvas.width !== w || canvas.height !== h) { canvas.width = w; canvas.height = h }
         paintPixels(canvas, panel, values, screen.dark)
         set(button.children[1], row[0]); set(button.children[2], row[1])
@@ -341,7 +341,9 @@ function prepare(canvas, ratio) {
 function paintPixels(canvas, panel, values, dark) {
   const context = canvas.getContext('2d'), image = context.createImageData(canvas.width, canvas.height)
   if (panel.look === 'colour') return paintColour(context, image, panel, values)
-  const inky = panel.look === 'ink', paper = inky ? (dark ? 20 : 255) : (dark ? 24 : 247), ink = dark ? 245 : 15
+  // "ink" is black on white, in the dark theme white on black; "grey" a photograph; else a signed map.
+  const grey = panel.look === 'grey', inky = grey || panel.look === 'ink'
+  const paper = grey ? 0 : inky ? (dark ? 20 : 255) : (dark ? 24 : 247), ink = grey ? 255 : dark ? 245 : 15
   for (let c = 0; c < panel.c; c++) {
     const left = (c % panel.columns) * (panel.w + 1), top = Math.floor(c / panel.columns) * (panel.h + 1)
     for (let y = 0; y < panel.h; y++) for (let x = 0; x < panel.w; x++) {

@@ -43,9 +43,12 @@ def draw(shown: Shown) -> list[Block]:
     """Draw a state of a run, or of the network before its first step where there is no run."""
     state, newest, recipe = shown.state, shown.newest, shown.recipe
     about = datasets.about(recipe.data)
+    own = recipe.data.startswith(datasets.OWN)
     noun = "digit" if recipe.data == "mnist" else "image"
     read = (state.drawn.seen, state.drawn.probabilities) if state.drawn else None
-    title = f"Confusion matrix of {state.confusion_images:,} validation {noun}s"
+    verdict = state.validation
+    when = "" if verdict.step == state.step else f", at step {verdict.step:,}"
+    title = f"Confusion matrix of {verdict.images:,} validation {noun}s{when}"
     axis = blocks.SQUARED if recipe.loss == "squared" else blocks.LOSS
     marks = [(epoch, f"{SIGNS[name]} {value:g}") for epoch, name, value in newest.curves.changes]
     runs = {shown.name: newest.curves, **shown.others}
@@ -69,13 +72,13 @@ def draw(shown: Shown) -> list[Block]:
         blocks.curves(axis, losses, last, marks, past),
         blocks.curves(blocks.ACCURACY, accuracies, last, marks, past),
         _time_machine(state, newest),
-        blocks.maps(_board(state)),
+        blocks.maps(_board(state, own)),
         blocks.drag("digit", f"Validation {noun}", 0, about.validation - 1, state.index),
         *_flow(state),
         _activity(state),
         blocks.matrix("cell", state.confusion, state.classes, title, state.faults.cell, span=6),
         *(drawing if about.shape[0] == 1 else []),
-        _faults(state, noun),
+        _faults(state, noun, own),
     ]
 
 
@@ -96,12 +99,12 @@ def _figures(shown: Shown) -> list[tuple[str, str, float]]:
     ]
     if view and view.status in ("paused", "stopped") and state.batch_loss is not None:
         last[0] = ("last batch", f"{state.batch_loss:.4g}", 0.9)
-    seen, at = f"{state.confusion_images:,}", state.curves
+    verdict, curves = state.validation, state.curves
     return [
         ("step", f"{state.step:,} of {shown.newest.steps:,}", 1.45),
         ("η now", f"{state.learning_rate:.3g}", 0.9),
-        ("training", words.pair(at.training_loss, at.training_accuracy), 1.35),
-        (f"validation, {seen}", words.pair(at.validation_loss, at.validation_accuracy), 1.35),
+        ("training", words.pair(curves.training_loss[-1], curves.training_accuracy[-1]), 1.35),
+        (f"validation, {verdict.images:,}", words.pair(verdict.loss, verdict.accuracy), 1.35),
         *last,
     ]
 
@@ -116,13 +119,13 @@ def _time_machine(state: train_cnn.State, newest: train_cnn.State) -> Block:
     return blocks.drag("at", "Time machine", 0, len(kept), place, names)
 
 
-def _board(state: train_cnn.State) -> list[Maps]:
+def _board(state: train_cnn.State, own: bool) -> list[Maps]:
     """Put the watched image, the kernels and the maps of each layer on one board."""
     best = state.watched.probabilities.argmax()
     seen, true = state.watched.seen, state.classes[state.label]
-    look = "colour" if len(seen) > 1 else "ink"
+    look = "colour" if len(seen) > 1 else "grey" if own else "ink"
     image = Maps(
-        name=words.a(true),
+        name=true if len(true) > SHORT else words.a(true),
         values=seen,
         high=1,
         columns=1,
@@ -188,16 +191,19 @@ def _activity(state: train_cnn.State) -> Block:
                 warn=idle is not None and idle > TOO_IDLE,
             )
         )
-    return blocks.histograms("Outputs of each layer, for 100 validation images", rows)
+    count = state.activity[0].images if state.activity else 0
+    return blocks.histograms(f"Outputs of each layer, for {count} validation images", rows)
 
 
-def _faults(state: train_cnn.State, noun: str) -> Block:
+def _faults(state: train_cnn.State, noun: str, own: bool) -> Block:
     """Show the images of the chosen cell, or the worst mistakes."""
     faults, classes = state.faults, state.classes
     title = f"Worst of {faults.count:,} mistakes"
     if faults.cell is not None:
         true, read = (classes[each] for each in faults.cell)
         title = f"{faults.count:,} {noun}{'s' * (faults.count != 1)}: true {true}, read as {read}"
+    if faults.count > len(faults.index):
+        title += f"; {len(faults.index)} of them"
     pictures = [
         Picture(
             pixels=faults.images[k] / 255,
@@ -207,9 +213,8 @@ def _faults(state: train_cnn.State, noun: str) -> Block:
         )
         for k in range(len(faults.index))
     ]
-    return blocks.gallery(
-        "digit", title, f"true → read, p(true), p(read). {CELL}", pictures, span=12
-    )
+    hint = f"true → read, softmax p(true), p(read). {CELL}"
+    return blocks.gallery("digit", title, hint, pictures, grey=own, span=12)
 
 
 def _chances(true: float, read: float) -> str:

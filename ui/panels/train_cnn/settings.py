@@ -295,7 +295,7 @@ def _take() -> None:
         pictures = uploads.read_zip(file.getvalue())
         name = datasets.OWN + uploads.keep(uploads.folder(), pictures)
     except (ValueError, OSError) as error:
-        st.session_state.train_told = (False, str(error))
+        st.session_state.train_told = (False, words.plain(str(error)))
         return
     if name not in st.session_state.train_own:
         st.session_state.train_own.append(name)

@@ -86,16 +86,19 @@ def _lessons() -> None:
 def _seeds(name: str, values: Sequence[float | str | None]) -> str:
     """Say the median of some seeds and how far they spread; a sentence as it is."""
     numbers = sorted(value for value in values if isinstance(value, (int, float)))
+    sentences = [value for value in values if isinstance(value, str)]
+    if sentences:
+        return sentences[len(sentences) // 2]
     if len(numbers) < len(values):
-        return str(values[0]) if isinstance(values[0], str) else "not reached"
+        return f"reached by {len(numbers)} of {len(values)}"
     show = "{:.1%}" if name.endswith("accuracy") else "{:,.3g}"
     low, middle, high = (show.format(numbers[k]) for k in (0, len(numbers) // 2, -1))
     return middle if low == high else f"{middle} ({low} – {high})"
 
 
 def _formula(recipe: Recipe) -> None:
-    loss, output = LOSSES[recipe.loss]
-    st.latex(loss)
+    loss, output = LOSSES["smoothed" if recipe.smoothing else recipe.loss]
+    st.latex(loss.replace("EPSILON", f"{recipe.smoothing:g}"))
     own = "" if recipe.optimiser == "adamw" or not recipe.weight_decay else r" + \lambda w"
     sign = rf" + {recipe.l1:g}\,\mathrm{{sign}}(w)" if recipe.l1 else ""
     st.latex(rf"{output} \qquad g = \nabla_{{\!w}} L{own}{sign}")
@@ -113,7 +116,7 @@ def _network(recipe: Recipe, about: About) -> None:
     try:
         rows = arithmetic(recipe.network, about.shape, len(about.classes))
     except ValueError as error:
-        st.warning(str(error))
+        st.warning(words.plain(str(error)))
     else:
         _table(rows)
         st.caption(f"{PAPER} {SEES}" if recipe.network == "lenet5" else SEES)
@@ -142,7 +145,7 @@ def _table(rows: Sequence[layers.Layer]) -> None:
     st.dataframe(
         listed,
         hide_index=True,
-        height=min(TALLEST, ROW * (len(listed) + 1) + 3),
+        height=min(TALLEST, ROW * (len(listed) + 2)),
         column_config={
             "layer": st.column_config.TextColumn(pinned=True),
             "what it does": st.column_config.TextColumn(width=270),
@@ -188,7 +191,7 @@ def _edit(recipe: Recipe, about: About) -> None:
         table = layers.write(_row(number, row) for number, row in enumerate(edited, 1))
         rows = arithmetic(table, about.shape, len(about.classes))
     except ValueError as error:
-        st.warning(str(error))
+        st.warning(words.plain(str(error)))
         return
     if table != recipe.network:
         _table(rows)

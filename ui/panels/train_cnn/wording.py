@@ -36,6 +36,10 @@ LOSSES = {
         r"L = -\frac{1}{B}\sum_{n=1}^{B}\log p_{n,y_n}",
         r"p_n = \mathrm{softmax}(z_n)",
     ),
+    "smoothed": (
+        r"L = -\frac{1}{B}\sum_{n,k}\left((1-EPSILON)\,[k = y_n] + \frac{EPSILON}{K}\right)\log p_{n,k}",
+        r"p_n = \mathrm{softmax}(z_n)",
+    ),
     "squared": (
         r"L = \frac{1}{2B}\sum_{n=1}^{B}\sum_k \left(\sigma(z_{n,k}) - [k = y_n]\right)^2",
         r"\sigma(z) = \frac{1}{1+e^{-z}}",
