@@ -148,11 +148,7 @@ def _read(content: bytes) -> Pictures:
                     raise ValueError("lies in no folder")
                 picture = _open(unpacked)
                 pixels += picture.width * picture.height
-                if slow:
-        raise ValueError(
-            f"the zip's pictures must be read within {SECONDS:g} s: send fewer or smaller ones"
-        )
-    if pixels > PIXELS_IN_ALL:
+                if pixels > PIXELS_IN_ALL:
                     break
                 if time.monotonic() > until:
                     slow = True
@@ -160,6 +156,10 @@ def _read(content: bytes) -> Pictures:
                 found.append((above[-1], entry.name, _small(picture)))
             except ValueError as error:
                 left_out.append(f"{_printable(entry.name)} {error}")
+    if slow:
+        raise ValueError(
+            f"the zip's pictures must be read within {SECONDS:g} s: send fewer or smaller ones"
+        )
     if pixels > PIXELS_IN_ALL:
         raise ValueError(
             f"the zip's pictures must have at most {PIXELS_IN_ALL // 1_000_000:,} megapixels "

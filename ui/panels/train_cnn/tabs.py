@@ -98,7 +98,7 @@ def _seeds(name: str, values: Sequence[float | str | None]) -> str:
 
 def _formula(recipe: Recipe) -> None:
     loss, output = LOSSES["smoothed" if recipe.smoothing else recipe.loss]
-    st.latex(loss.replace("EPSILON", f"{recipe.smoothing:g}"))
+    st.latex(loss.replace("EPS", f"{recipe.smoothing:g}"))
     own = "" if recipe.optimiser == "adamw" or not recipe.weight_decay else r" + \lambda w"
     sign = rf" + {recipe.l1:g}\,\mathrm{{sign}}(w)" if recipe.l1 else ""
     st.latex(rf"{output} \qquad g = \nabla_{{\!w}} L{own}{sign}")

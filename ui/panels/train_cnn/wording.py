@@ -37,7 +37,7 @@ LOSSES = {
         r"p_n = \mathrm{softmax}(z_n)",
     ),
     "smoothed": (
-        r"L = -\frac{1}{B}\sum_{n,k}\left((1-EPSILON)\,[k = y_n] + \frac{EPSILON}{K}\right)\log p_{n,k}",
+        r"L = -\frac{1}{B}\sum_{n,k}\left((1-EPS)[k = y_n] + \frac{EPS}{K}\right)\log p_{nk}",
         r"p_n = \mathrm{softmax}(z_n)",
     ),
     "squared": (
