@@ -233,13 +233,14 @@ def matrix(
     counts: Int[np.ndarray, "k k"],
     classes: Sequence[str],
     title: str,
+    note: str,
     chosen: tuple[int, int] | None,
     *,
     span: int,
 ) -> Block:
     """Draw a confusion matrix: rows are true, columns are read; a click on a cell tells it.
 
-    A click on the chosen cell tells None.
+    A click on the chosen cell tells None; the note stands above the columns.
     """
     right = counts.trace() / max(1, counts.sum())
     words = {
@@ -248,6 +249,7 @@ def matrix(
         "name": name,
         "title": title,
         "classes": list(classes),
+        "note": note,
         "chosen": chosen,
         "alt": f"{title}; {right:.1%} are on the diagonal",
     }

@@ -215,10 +215,11 @@ class Owner:
         if run.living is None:
             work = self.open(run)
             for given in work:
-                if not isinstance(given, snapshots.Snapshot):
+                if isinstance(given, snapshots.Snapshot):
+                    snapshots.write(run.folder, given)
+                elif given is not None:
                     run.living = given
                     break
-                snapshots.write(run.folder, given)
             else:
                 raise ValueError("This run keeps nothing that could be asked.")
             if name in self.runs:

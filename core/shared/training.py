@@ -280,7 +280,8 @@ class Training:
         return Snapshot(self.step, tensors, record)
 
     def _keep(self) -> Snapshot:
-        self.kept.append(self.step)
+        if self.step not in self.kept:
+            self.kept.append(self.step)
         return self.snapshot()
 
     def _go_back_to(self, snapshot: Snapshot) -> None:

@@ -203,9 +203,9 @@ with picture:
         )
         seen = live.seen(engine, shown)
         state = seen.state if seen else None
-        st.markdown(words.tested(state.tested if state else None))
         if seen:
             live.take_away("train", engine, seen, train_cnn.EXPORT, train_cnn.FILM, looks["digit"])
+        st.markdown(words.tested(state.tested if state else None))
     st.caption(
         "The test images are read only when you ask. Whoever picks rates, epochs or seeds by them "
         "has begun to learn them; choose by validation, and test once, at the end."

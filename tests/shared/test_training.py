@@ -445,6 +445,15 @@ def test_the_measured_gradient_is_of_the_loss_alone() -> None:
     assert with_l1.flow.update != pytest.approx(without.flow.update)
 
 
+def test_a_step_that_is_taken_up_again_is_kept_once() -> None:
+    training = begin(RECIPE)
+    first = next(training.run())
+    assert isinstance(first, Snapshot)
+    again = begin(RECIPE, first)
+    next(again.run())
+    assert again.kept == [0]
+
+
 def test_measuring_moves_nothing() -> None:
     measured, alone = begin(RECIPE), begin(RECIPE)
     losses = []

@@ -32,7 +32,7 @@ def test_a_packet_unpacks_to_what_was_packed() -> None:
     made = [
         blocks.progress(0.25, "running"),
         blocks.maps(maps),
-        blocks.matrix("cell", counts, "0123456789", "t", None, span=6),
+        blocks.matrix("cell", counts, "0123456789", "t", "", None, span=6),
     ]
     for name in ("x", "xy", "xyz", "wxyz"):  # the header is padded to four bytes
         packet = blocks.pack({"name": name}, made)
@@ -83,7 +83,7 @@ def test_a_matrix_tells_its_share_on_the_diagonal() -> None:
     counts = np.eye(10, dtype=int) * 9
     counts[0, 1] = 10
     assert (
-        blocks.matrix("cell", counts, "0123456789", "M", (1, 1), span=6).words["alt"]
+        blocks.matrix("cell", counts, "0123456789", "M", "", (1, 1), span=6).words["alt"]
         == "M; 90.0% are on the diagonal"
     )
 

@@ -252,10 +252,11 @@ const kinds = {
     },
     paint(node, block, values, screen) {
       const k = block.classes.length, counts = values.subarray(block.offset, block.offset + k * k)
-      const drawn = counts.join() + block.title + block.chosen
+      const drawn = counts.join() + block.title + block.note + block.chosen + screen.dark
       if (node.__drawn === drawn) return
       node.__drawn = drawn
       set(node.firstChild, block.title)
+      set(node.querySelector('.read'), block.note ? `read as → (${block.note})` : 'read as →')
       const cells = node.querySelectorAll('button')
       for (let i = 0; i < k; i++) {
         const row = counts.subarray(k * i, k * i + k), total = row.reduce((a, b) => a + b, 0)
@@ -265,7 +266,7 @@ const kinds = {
           set(cell, count ? String(count) : '·')
           cell.className = (i === j ? 'right' : count ? 'wrong' : 'none') + (chosen ? ' chosen' : '')
           cell.ariaPressed = String(!!chosen)
-          cell.style.setProperty('--shade', `${(100 * (i === j ? 0.55 * share ** 3 : 0.75 * Math.min(1, 0.25 + 4 * share))).toFixed(0)}%`)
+          cell.style.setProperty('--shade', `${(100 * (i === j ? 0.55 * share ** 3 : (screen.dark ? 0.5 : 0.75) * Math.min(1, 0.25 + 4 * share))).toFixed(0)}%`)
           cell.title = `${count} of ${total} true ${block.classes[i]} read as ${block.classes[j]}: click to see them`
           cell.ariaLabel = `${count} true ${block.classes[i]} read as ${block.classes[j]}`
           cell.onclick = () => screen.tell(block.name, chosen ? null : [i, j], true)

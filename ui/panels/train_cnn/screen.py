@@ -47,8 +47,8 @@ def draw(shown: Shown) -> list[Block]:
     noun = "digit" if recipe.data == "mnist" else "image"
     read = (state.drawn.seen, state.drawn.probabilities) if state.drawn else None
     verdict = state.validation
-    when = "" if verdict.step == state.step else f", at step {verdict.step:,}"
-    title = f"Confusion matrix of {verdict.images:,} validation {noun}s{when}"
+    note = "" if verdict.step == state.step else f"by the weights of step {verdict.step:,}"
+    title = f"Confusion matrix of {verdict.images:,} validation {noun}s"
     axis = blocks.SQUARED if recipe.loss == "squared" else blocks.LOSS
     marks = [(epoch, f"{SIGNS[name]} {value:g}") for epoch, name, value in newest.curves.changes]
     runs = {shown.name: newest.curves, **shown.others}
@@ -64,7 +64,7 @@ def draw(shown: Shown) -> list[Block]:
     ]
     drawing = [
         blocks.pad("ink", f"Draw {words.a(noun)}", blank=read is None, span=3),
-        blocks.reading(read, state.classes, "What the network sees", READS, span=3),
+        blocks.reading(read, state.classes, "What it sees", READS, span=3),
     ]
     return [
         live.standing(shown.view, _ending(newest)),
@@ -76,7 +76,9 @@ def draw(shown: Shown) -> list[Block]:
         blocks.drag("digit", f"Validation {noun}", 0, about.validation - 1, state.index),
         *_flow(state),
         _activity(state),
-        blocks.matrix("cell", state.confusion, state.classes, title, state.faults.cell, span=6),
+        blocks.matrix(
+            "cell", state.confusion, state.classes, title, note, state.faults.cell, span=6
+        ),
         *(drawing if about.shape[0] == 1 else []),
         _faults(state, noun, own),
     ]

@@ -69,17 +69,17 @@ def _lessons() -> None:
         if not found:
             continue
         with st.expander(f"**{told.title}.** {told.claim}", key=f"train_lesson_{told.name}"):
-            head = "| | " + " | ".join(told.columns.values()) + " | |"
             rows = [
-                f"| **{arm.name}** | "
-                + " | ".join(_seeds(name, found[arm.name][name]) for name in told.columns)
-                + f" | [settings]({link(arm.recipe)}) |"
+                {"": arm.name}
+                | {said: _seeds(name, found[arm.name][name]) for name, said in told.columns.items()}
+                | {"settings": link(arm.recipe)}
                 for arm in told.arms
             ]
-            st.markdown("\n".join([head, "|-" * (len(told.columns) + 2) + "|", *rows]))
+            opened = st.column_config.LinkColumn(display_text="open")
+            st.dataframe(rows, hide_index=True, column_config={"settings": opened})
             st.caption(
                 f"Median of the seeds {words.choices(lessons.SEEDS).replace(' or ', ' and ')}, "
-                "in brackets the lowest and the highest. *settings* opens this page with them."
+                "in brackets the lowest and the highest. *open* has the settings."
             )
 
 
