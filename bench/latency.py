@@ -96,6 +96,9 @@ def main() -> None:
                 settle(page)
                 page.get_by_role("button", name="Start", exact=True).click()
                 page.get_by_text("Finished.").wait_for(timeout=120_000)
+                page.locator(TIME).press(
+                    "ArrowLeft"
+                )  # from now to the last kept step, which is now
                 page.wait_for_timeout(1000)
                 replayed += presses(page, TIME, STEP, REPLAYS, ("ArrowLeft", "ArrowLeft"))
     finally:

@@ -50,7 +50,11 @@ class Lesson:
         self.cell: tuple[int, int] | None = None
         self.tested: tuple[int, float] | None = None
         self._activity: tuple[Activity, ...] = ()
-        self._probed = (0.0, 0.0)  # when the activations were counted, and how long that took
+        self._probed = (
+            -1,
+            0.0,
+            0.0,
+        )  # the step and when activations were counted; how long it took
 
     @property
     def progress(self) -> float:
@@ -128,12 +132,13 @@ class Lesson:
 
     def _count(self) -> tuple[Activity, ...]:
         """Count activations, again only when the last time is far enough back to be cheap."""
-        now = time.monotonic()
-        when, took = self._probed
-        if not self._activity or self.training.ended or now - when > took / DEAR:
+        now, here = time.monotonic(), self.training.step
+        step, when, took = self._probed
+        cheap = self.training.ended or now - when > took / DEAR
+        if not self._activity or (step != here and cheap):
             images = self.training.dataset.validation.images[:PROBE]
             self._activity = activity(self.training.network, images)
-            self._probed = now, time.monotonic() - now
+            self._probed = here, now, time.monotonic() - now
         return self._activity
 
 

@@ -1,5 +1,7 @@
 """What is counted for a state: curves, mistakes, activations."""
 
+import math
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -100,8 +102,10 @@ def _squashing(layer: nn.Module) -> str:
 
 def _count(layer: str, values: Tensor, squashing: str) -> Activity:
     flat = values.flatten()
-    finite = flat[flat.isfinite()]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+    low, high = map(float, flat.aminmax())
+    finite = flat if math.isfinite(low + high) else flat[flat.isfinite()]
+    if finite is not flat:
+        low, high = map(float, finite.aminmax()) if len(finite) else (0.0, 0.0)
     counts = torch.zeros(BINS)
     if high > low:
         counts = torch.histc(finite, BINS, low, high)

@@ -1,6 +1,6 @@
 // A screen of blocks that repaints itself from the server while a run moves, without a script run.
 // A packet: the header's length (uint32), the header as JSON padded to four bytes, float32 values.
-const BLUE = [0, 114, 178], ORANGE = [213, 94, 0], SIDE = 84, PAD = 280
+const BLUE = [0, 114, 178], ORANGE = [213, 94, 0], SIDE = 84, PAD = 280, RESTS = 500  // RESTS in milliseconds
 const RUNS = { false: ['#0072b2', '#d55e00', '#007d5b', '#a0457f'], true: ['#56b4e9', '#e69f00', '#3fc79a', '#e08fc2'] }  // overlaid runs
 const LINES = { false: ['#0072b2', '#d55e00'], true: ['#56b4e9', '#e69f00'] }  // of the light and the dark theme
 const wait = ms => new Promise(done => setTimeout(done, ms))
@@ -132,7 +132,9 @@ const kinds = {
       const canvas = node.querySelector('canvas'), ratio = devicePixelRatio || 1, n = block.names.length
       canvas.style.height = `${Math.max(60, 20 * n) + 26}px`
       const width = canvas.clientWidth, height = canvas.clientHeight, row = (height - 26) / Math.max(1, n)
-      if (!width) return
+      const drawn = [values.subarray(block.offset, block.offset + n).join(), block.low, block.high, width, ratio, screen.dark].join(';')
+      if (!width || canvas.__drawn === drawn) return
+      canvas.__drawn = drawn
       const c = prepare(canvas, ratio), style = getComputedStyle(canvas)
       c.font = `13px ${style.fontFamily}`; c.fillStyle = style.color; c.lineWidth = 1
       const left = Math.max(40, ...block.names.map(name => c.measureText(name).width)) + 10, right = 16
@@ -172,6 +174,10 @@ const kinds = {
       }
     },
     paint(node, block, values, screen) {
+      const all = values.subarray(block.offset, block.offset + block.rows.length * block.bins)
+      const drawn = [all.join(), JSON.stringify(block.rows), node.clientWidth, screen.dark].join(';')
+      if (node.__drawn === drawn) return
+      node.__drawn = drawn
       set(node.firstChild, block.title)
       block.rows.forEach((row, k) => {
         const figure = node.lastChild.children[k], canvas = figure.querySelector('canvas')
@@ -205,8 +211,11 @@ const kinds = {
       }
     },
     paint(node, block, values, screen) {
+      const [c, h, w] = block.shape, size = c * h * w * block.rows.length
+      const drawn = [values.subarray(block.offset, block.offset + size).join(), JSON.stringify(block.rows), block.title, screen.dark].join(';')
+      if (node.__drawn === drawn) return
+      node.__drawn = drawn
       set(node.firstChild, block.title); set(node.children[1], block.hint)
-      const [c, h, w] = block.shape
       for (let k = 0; k < 12; k++) {
         const button = node.lastChild.children[k], row = block.rows[k]
         button.classList.toggle('empty', !row)
@@ -508,7 +517,10 @@ async function tell(root, name, value, last) {
       if (answer.ok) show(root, new Uint8Array(await answer.arrayBuffer()))
       compare(root)
     }
-    if (root.__last) root.__moved(`told ${performance.now()}`)
+    if (root.__last) {  // once the hand rests: the script makes the browser draw the whole page anew
+      clearTimeout(root.__hear)
+      root.__hear = setTimeout(() => root.__moved(`told ${performance.now()}`), RESTS)
+    }
   } finally { root.__telling = root.__last = false }
 }
 

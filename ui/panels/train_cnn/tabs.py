@@ -68,19 +68,25 @@ def _lessons() -> None:
         found = lessons.found().get(told.name)
         if not found:
             continue
-        with st.expander(f"**{told.title}.** {told.claim}", key=f"train_lesson_{told.name}"):
-            rows = [
-                {"": arm.name}
-                | {said: _seeds(name, found[arm.name][name]) for name, said in told.columns.items()}
-                | {"settings": link(arm.recipe)}
-                for arm in told.arms
-            ]
-            opened = st.column_config.LinkColumn(display_text="open")
-            st.dataframe(rows, hide_index=True, column_config={"settings": opened})
-            st.caption(
-                f"Median of the seeds {words.choices(lessons.SEEDS).replace(' or ', ' and ')}, "
-                "in brackets the lowest and the highest. *open* has the settings."
-            )
+        title = f"**{told.title}.** {told.claim}"
+        with st.expander(title, key=f"train_lesson_{told.name}", on_change="rerun") as box:
+            if box.open:
+                _outcome(told, found)
+
+
+def _outcome(told: lessons.Lesson, found: Mapping[str, Mapping[str, Sequence[Any]]]) -> None:
+    rows = [
+        {"": arm.name}
+        | {said: _seeds(name, found[arm.name][name]) for name, said in told.columns.items()}
+        | {"settings": link(arm.recipe)}
+        for arm in told.arms
+    ]
+    opened = st.column_config.LinkColumn(display_text="open")
+    st.dataframe(rows, hide_index=True, column_config={"settings": opened})
+    st.caption(
+        f"Median of the seeds {words.choices(lessons.SEEDS).replace(' or ', ' and ')}, "
+        "in brackets the lowest and the highest. *open* has the settings."
+    )
 
 
 def _seeds(name: str, values: Sequence[float | str | None]) -> str:
