@@ -30,7 +30,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 C = TypeVar("C")
 
-LATE = 2.0  # seconds in which an old choice may still come in
+LATE = 0.8  # seconds in which an old choice may still come in
 OBEYED = 1.0  # seconds that a page waits for a command's effect
 STANDING = ("paused", "stopped", "failed", "interrupted")  # what can go on
 NEARLY = 0.8  # of the quota, from which on a visitor is warned
