@@ -21,7 +21,6 @@ DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7)
 L1 = (0.0, 1e-6, 1e-5, 1e-4, 1e-3)
 SMOOTHINGS = (0.0, 0.05, 0.1, 0.2)
 PATIENCES = (0, 1, 2, 3, 5, 10)
-MOST_EPOCHS = 100
 AS_IS = "table"  # an activation or a normalisation as the network's table has it
 NAMES = {
     "nesterov": "SGD, Nesterov",
@@ -126,48 +125,20 @@ def settings(
     )
     network = _network(choice)
     usual = Recipe()
-    rate = st.select_slider(
-        "Learning rate η",
-        recipes.RATES,
-        usual.learning_rate,
-        key="train_rate",
-        on_change=steer,
-        args=("learning_rate", "train_rate"),
-        **BOUND,
-    )
-    batch = st.select_slider(
-        "Batch size",
-        recipes.BATCHES,
-        usual.batch_size,
-        key="train_batch",
-        on_change=steer,
-        args=("batch_size", "train_batch"),
-        **BOUND,
-    )
-    epochs = st.slider("Epochs", 1, MOST_EPOCHS, usual.epochs, key="train_epochs", **BOUND)
+    rate = _steering("Learning rate η", recipes.RATES, "learning_rate", "train_rate", steer)
+    batch = _steering("Batch size", recipes.BATCHES, "batch_size", "train_batch", steer)
+    epochs = st.slider("Epochs", 1, recipes.MOST_EPOCHS, usual.epochs, key="train_epochs", **BOUND)
     optimiser = _choose("Optimiser", recipes.OPTIMISERS, "train_optimiser")
     schedule = _choose("η over the run", recipes.SCHEDULES, "train_schedule")
     seed = st.number_input(
         "Seed", 0, 2**31 - 1, 0, key="train_seed", help="From 0 to 2,147,483,647.", **BOUND
     )
     with st.expander("Momentum, regularisation, start", key="train_more", on_change="ignore"):
-        momentum = st.select_slider(
-            "Momentum μ, or β₁ of Adam",
-            recipes.MOMENTA,
-            usual.momentum,
-            key="train_momentum",
-            on_change=steer,
-            args=("momentum", "train_momentum"),
-            **BOUND,
+        momentum = _steering(
+            "Momentum μ, or β₁ of Adam", recipes.MOMENTA, "momentum", "train_momentum", steer
         )
-        decay = st.select_slider(
-            "Weight decay λ (L2)",
-            recipes.DECAYS,
-            usual.weight_decay,
-            key="train_decay",
-            on_change=steer,
-            args=("weight_decay", "train_decay"),
-            **BOUND,
+        decay = _steering(
+            "Weight decay λ (L2)", recipes.DECAYS, "weight_decay", "train_decay", steer
         )
         l1 = st.select_slider("L1", L1, 0.0, key="train_l1", **BOUND)
         dropout = st.select_slider(
@@ -238,6 +209,16 @@ def link(recipe: Recipe) -> str:
     if recipe.network != usual.network:
         query |= {"train_network": NAMES["own"], "train_table": recipe.network}
     return f"?{urlencode(query)}"
+
+
+def _steering(
+    label: str, values: tuple[Any, ...], field: str, key: str, steer: Callable[[str, str], None]
+) -> Any:
+    """Draw a slider of a field that a live run goes on with when it is moved."""
+    usual = getattr(Recipe(), field)
+    return st.select_slider(
+        label, values, usual, key=key, on_change=steer, args=(field, key), **BOUND
+    )
 
 
 def _choose(label: str, values: tuple[str, ...], key: str) -> str:
@@ -364,7 +345,7 @@ def _refuse(
         {
             "train_rate": (recipe.learning_rate, one_of(recipes.RATES)),
             "train_batch": (recipe.batch_size, one_of(recipes.BATCHES)),
-            "train_epochs": (recipe.epochs, f"a whole number from 1 to {MOST_EPOCHS}"),
+            "train_epochs": (recipe.epochs, f"a whole number from 1 to {recipes.MOST_EPOCHS}"),
             "train_optimiser": (NAMES[recipe.optimiser], named(recipes.OPTIMISERS)),
             "train_schedule": (NAMES[recipe.schedule], named(recipes.SCHEDULES)),
             "train_decay": (recipe.weight_decay, one_of(recipes.DECAYS)),
