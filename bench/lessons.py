@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 
 from core.shared.data import Split
+from core.shared.evaluating import evaluate
 from core.shared.recipes import Recipe
-from core.shared.training import Training, evaluate
+from core.shared.training import Training
 from core.train_cnn import learning
 from core.train_cnn.lessons import FILE, LESSONS, SEEDS
 

@@ -16,9 +16,9 @@ from sklearn import metrics
 from core.shared import data, layers, networks, snapshots
 from core.shared.data import Dataset
 from core.shared.digits import centre_by_mass
+from core.shared.evaluating import evaluate
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
-from core.shared.training import evaluate
 from core.train_cnn import (
     State,
     images_a_second,

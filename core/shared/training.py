@@ -2,29 +2,27 @@
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, astuple, dataclass, replace
 from itertools import starmap
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from core.shared import devices, networks, snapshots
+from core.shared import networks, snapshots
 from core.shared.data import Dataset, Split
+from core.shared.evaluating import CHUNK, Evaluation, evaluate, judge, loss_of, quickest, read
 from core.shared.recipes import MOVABLE, Recipe
 from core.shared.snapshots import Snapshot
 
-__all__ = ["Change", "Evaluation", "Flow", "Point", "Training", "at_rest", "evaluate"]
+__all__ = ["Change", "Flow", "Point", "Training"]
 
 POINTS = 12  # of the curves, an epoch
 MOST_POINTS = 300  # of the curves, a run
 WATCHED = 500  # validation images that each point is computed on
 MOST, FEWEST, MOST_KEPT = 30, 8, 128 << 20  # snapshots that are kept for good; bytes of them
 STATES = 3  # of each weight in a snapshot, at most: itself, and two that Adam keeps
-CHUNK = 250  # images a forward pass outside of training
 DROPOUT_SEEDS = 1 << 32  # steps of one seed that have masks of their own
 
 
@@ -39,16 +37,6 @@ class Point:
     validation_loss: float
     validation_accuracy: float
     validation_images: int  # the first so many of the validation images, the same for all points
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """How a network does on a set of images."""
-
-    loss: float  # mean over the images
-    accuracy: float
-    confusion: Int[Tensor, "k k"]  # row: the true class, column: the class that was read
-    logits: Float[Tensor, "n k"]  # on the CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +80,7 @@ class Training:
         """
         self.network, self.dataset, self.recipe = network, dataset, recipe
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.logits = _quickest(network)
+        self.logits = quickest(network)
         self.drops = any(isinstance(layer, networks.Dropout) for layer in network.modules())
         self.now = recipe  # with what was changed since the start
         self.began = recipe  # that the first step was taken by; a branch may have another since
@@ -189,9 +177,9 @@ class Training:
         if len(self.evaluation.logits) < len(validation):
             logits = []
             for images in validation.images.split(CHUNK):
-                logits.append(_read(self.network, images))
+                logits.append(read(self.network, images))
                 yield "busy"
-            self._evaluation = _judge(torch.cat(logits), validation.labels, self.recipe)
+            self._evaluation = judge(torch.cat(logits), validation.labels, self.recipe)
             self.evaluated = self.step
         yield "stepped" if self.step in self.kept else self._keep()
 
@@ -335,7 +323,7 @@ class Training:
         logits = snapshot.tensors.get("evaluation.logits")
         if logits is not None:  # else it is made when somebody asks for it
             labels = self._watched(len(logits)).labels.cpu()
-            self._evaluation = _judge(logits, labels, self.recipe)
+            self._evaluation = judge(logits, labels, self.recipe)
             self.evaluated = self.step
 
     def _take_up_state(self, state: dict[str, Tensor], device: torch.device) -> None:
@@ -439,60 +427,6 @@ class Training:
             f"The loss was no longer a finite number by step {self.step:,}, at a learning "
             f"rate of {self._used:.3g}: try a tenth of it."
         )
-
-
-def loss_of(
-    recipe: Recipe, logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"], smoothing: float = 0.0
-) -> Float[Tensor, ""]:
-    """Compute the mean loss of some images: cross-entropy in nats, or ½ Σ (σ(z) − y)²."""
-    if recipe.loss == "squared":
-        targets = F.one_hot(labels, logits.shape[1])
-        return (logits.sigmoid() - targets).square().sum(1).mean() / 2
-    return F.cross_entropy(logits, labels, label_smoothing=smoothing)
-
-
-def evaluate(network: nn.Module, split: Split, recipe: Recipe | None = None) -> Evaluation:
-    """Read every image of a split; each module's mode and the gradients stay as they are."""
-    logits = torch.cat([_read(network, images) for images in split.images.split(CHUNK)])
-    return _judge(logits, split.labels, recipe or Recipe())
-
-
-def _read(network: nn.Module, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
-    devices.pulse()  # a large network takes its time for many images
-    with at_rest(network):
-        return _quickest(network)(images)
-
-
-@contextmanager
-def at_rest(network: nn.Module) -> Iterator[None]:
-    """Look at a network as it reads, not as it learns; then each module's mode is what it was."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, was_training in modes:
-            module.training = was_training
-
-
-@torch.no_grad()
-def _judge(logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"], recipe: Recipe) -> Evaluation:
-    classes = logits.shape[1]
-    pairs = torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2)
-    confusion = pairs.view(classes, classes).cpu()
-    return Evaluation(
-        loss=float(loss_of(recipe, logits, labels)),
-        accuracy=float(confusion.trace()) / len(labels),
-        confusion=confusion,
-        logits=logits.cpu(),
-    )
-
-
-def _quickest(network: nn.Module) -> Callable[[Tensor], Tensor]:
-    """Give the network's quickest way from pixels to logits."""
-    way: Callable[[Tensor], Tensor] = getattr(network, "at_once", network)
-    return way
 
 
 def _norm(values: list[Tensor]) -> Float[Tensor, ""]:

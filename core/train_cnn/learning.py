@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from core.shared import data, devices, networks
 from core.shared.digits import centre_by_mass, fit
+from core.shared.evaluating import at_rest, evaluate
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
-from core.shared.training import Training, at_rest, evaluate
+from core.shared.training import Training
 from core.train_cnn import Activity, Reading, State, Verdict, require_room
 from core.train_cnn.looking import activity, curves_of, faults
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from core.shared import networks
 from core.shared.blocks import Residual
 from core.shared.data import Split
-from core.shared.training import Evaluation, Training, at_rest
+from core.shared.evaluating import Evaluation, at_rest
+from core.shared.training import Training
 from core.train_cnn import Activity, Curves, Faults
 
 __all__ = ["activity", "curves_of", "faults"]

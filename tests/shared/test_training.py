@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from core.shared import snapshots
 from core.shared.data import Dataset, Split
+from core.shared.evaluating import Evaluation, evaluate
 from core.shared.networks import build, lenet5
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
-from core.shared.training import Evaluation, Training, evaluate
+from core.shared.training import Training
 from core.train_cnn.learning import Lesson
 from tests.shared.mischief import begin, few_digits
 
