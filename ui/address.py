@@ -7,7 +7,9 @@ import streamlit as st
 
 from ui.words import plain
 
-__all__ = ["asked", "note", "refuse"]
+__all__ = ["asked", "note", "number", "numbers", "refuse"]
+
+DIGITS = 9  # of a number in the address
 
 
 def asked(prefix: str) -> dict[str, str]:
@@ -33,6 +35,18 @@ def refuse(prefix: str, wanted: Mapping[str, str], given: Mapping[str, tuple[Any
     ]
     if sentences:
         st.toast("\n\n".join(map(plain, sentences)), icon=":material/link_off:", duration="long")
+
+
+def number(text: str) -> int | None:
+    """Read a whole number; None where there is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS else None
+
+
+def numbers(text: str, count: int) -> tuple[int, ...] | None:
+    """Read so many whole numbers with a "-" between them; None where it is anything else."""
+    found = [number(part) for part in text.split("-")]
+    known = tuple(each for each in found if each is not None)
+    return known if len(known) == len(found) == count else None
 
 
 def note(key: str, value: str) -> None:

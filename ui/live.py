@@ -149,12 +149,28 @@ def choose(
                 args=(engine.pin, chosen.run, not chosen.pinned),
             )
             st.button(
-                "Delete the chosen run for good",
+                "Delete the chosen run…",
                 icon=":material/delete:",
                 key=f"{section}_delete",
-                on_click=trying,
-                args=(engine.delete, chosen.run),
+                on_click=_delete,
+                args=(engine, chosen.run, told(chosen.run)),
             )
+
+
+def _delete(engine: Engine, run: str, name: str) -> None:
+    """Ask whether a run is to go for good."""
+
+    @st.dialog("Delete this run for good?")
+    def asking() -> None:
+        st.markdown(f"Run {words.plain(name)}: its weights and its curves cannot be had again.")
+        with st.container(horizontal=True):
+            if st.button("Delete it", type="primary", key="delete_yes"):
+                trying(engine.delete, run)
+                st.rerun()
+            if st.button("Keep it", key="delete_no"):
+                st.rerun()
+
+    asking()
 
 
 def look_at(section: str, run: str, before: View | None) -> None:

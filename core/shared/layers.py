@@ -54,8 +54,8 @@ BRANCHES = 4  # of inception
 
 _LETTERS = {"kernel": "k", "stride": "s", "padding": "p", "dilation": "d", "dropout": "drop"}
 _NAMES = {letter: name for name, letter in _LETTERS.items()}
-_HEAD = re.compile(r"([a-z]+)([0-9]{0,9})")
-_NUMBER = re.compile(r"(drop|[kspd])([0-9]{1,9})")
+_HEAD = re.compile(r"([a-z]+)([0-9]{0,99})")
+_NUMBER = re.compile(r"(drop|[kspd])([0-9]{1,99})")
 _SHOWN = 40  # characters of a wrong row
 
 # {0} is the block, {1} what follows each convolution: 1 + 9·2 + 1 weight layers with the output.
@@ -185,11 +185,12 @@ def parse(text: str) -> tuple[Row, ...]:
         text: rows separated by commas. A row is its kind with the channels, for pooling with the
             kernel, then in any order, each after a "-": k, s, p, d and a number for kernel, stride,
             padding, dilation; a normalisation; an activation; "drop" and a number of per cent.
-            Nothing at all is a table without rows.
+            Nothing at all is a table without rows; spaces and capitals count for nothing.
 
     Raises: ValueError that names the row, the rule and the value.
     """
-    texts = [row.strip() for row in text.split(",")] if text.strip() else []
+    text = "".join(text.lower().split()).strip(",")
+    texts = text.split(",") if text else []
     if len(texts) > MOST_ROWS:
         raise ValueError(f"a network must have at most {MOST_ROWS} rows, got {len(texts):,}")
     rows = []
@@ -239,7 +240,7 @@ def _read(word: str) -> tuple[str, str | int]:
         if word in known[1:]:
             return name, word
     raise ValueError(
-        "a word must be k, s, p, d or drop with a number, or one of "
+        "what follows a - must be k, s, p, d or drop with a whole number, or one of "
         f'{", ".join((*NORMALISATIONS[1:], *ACTIVATIONS[1:]))}, got "{word[:_SHOWN]}"'
     )
 

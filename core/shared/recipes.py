@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
+from core.shared import layers
 from core.shared.layers import INITIALISATIONS
 
 __all__ = [
@@ -79,7 +81,9 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Check each value."""
+        """Check each value, but the network: that is for those to check who know the data."""
+        with suppress(ValueError):
+            object.__setattr__(self, "network", layers.write(layers.parse(self.network)))
         if not 0 < self.learning_rate <= LARGEST_RATE:  # also refuses NaN
             raise ValueError(
                 f"learning_rate must be above 0 and at most {LARGEST_RATE:g}, "

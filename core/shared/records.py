@@ -34,6 +34,9 @@ class View:
     note: str  # one sentence, when something happened to it that its visitor did not ask for
     started: float  # seconds since 1970
     pinned: bool
+    number: int  # of the visitor's runs, for people
+    origin: str  # the run of which it is a branch; "" for one that began anew
+    origin_step: int  # at which it left that run
     state: Any  # the newest one; None before the first, or when it is no longer in memory
 
     @property
@@ -90,5 +93,8 @@ class Record:
             note=self.note if time.monotonic() - self.noted < TOLD else "",
             started=manifest.started,
             pinned=manifest.pinned,
+            number=manifest.number,
+            origin=manifest.origin,
+            origin_step=manifest.origin_step,
             state=self.state,
         )

@@ -63,9 +63,13 @@ class Manifest:
     started: float  # seconds since 1970
     failure: str = ""  # one sentence, when it failed
     pinned: bool = False
+    number: int = 1  # of the visitor's runs, for people
+    origin: str = ""  # a run of which it is a branch; "" for one that began anew
+    origin_step: int = 0  # at which it left that run
 
 
 HINTS = typing.get_type_hints(Manifest)
+FIELDS = tuple(each.name for each in fields(Manifest))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +81,15 @@ class Usage:
     next_to_go: Manifest | None  # the oldest run that is neither pinned nor live
 
 
-def create(root: Path, visitor: str, function: str, config: dict[str, Any]) -> Manifest:
+def create(
+    root: Path,
+    visitor: str,
+    function: str,
+    config: dict[str, Any],
+    *,
+    number: int = 1,
+    origin: tuple[str, int] = ("", 0),
+) -> Manifest:
     """Make the folder of a new run and write its manifest.
 
     Raises: ValueError when the config holds what JSON cannot, or the visitor's name could lead out.
@@ -93,6 +105,9 @@ def create(root: Path, visitor: str, function: str, config: dict[str, Any]) -> M
         config=values,
         status="waiting",
         started=time.time(),
+        number=number,
+        origin=origin[0],
+        origin_step=origin[1],
     )
     folder_of(root, manifest).mkdir(parents=True)
     save(root, manifest)
@@ -153,7 +168,7 @@ def found(root: Path) -> Iterator[Manifest]:
     for path in sorted(root.glob("*/*/run.json")):
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-            manifest = Manifest(**{each.name: values[each.name] for each in fields(Manifest)})
+            manifest = Manifest(**{name: values[name] for name in FIELDS if name in values})
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
         at_home = (manifest.visitor, manifest.run) == path.parts[-3:-1]

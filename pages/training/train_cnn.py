@@ -15,22 +15,36 @@ from ui.panels.train_cnn.screen import Shown, draw
 from ui.panels.train_cnn.settings import CHOICES, NAMES, settings
 from ui.panels.train_cnn.tabs import tabs
 
+OVERLAID = 3  # runs over the chosen one
 engine, visitor = server.engine(), visitors.visitor()
 views, recipes = live.readable(engine.runs_of(visitor), train_cnn.TRAIN, train_cnn.known)
 asked = address.asked("train")
 if asked.get("train_run") in views:
     st.session_state.train_run = asked["train_run"]
-digit = asked.get("train_digit", "")
-known = digit.isdecimal() and len(digit) <= len("9999")
+if "train_others" in asked:
+    others = [run for run in asked["train_others"].split(",") if run in views]
+    st.session_state.train_others = others[:OVERLAID]
+first = st.session_state.get("train_run") or next(iter(views), "")
 looks: dict[str, Any] = st.session_state.setdefault(  # at what, and what is drawn
     "train_looks",
-    {"digit": int(digit) if known else 0, "ink": None, "cell": None, "step": None, "run": ""},
+    {
+        "digit": address.number(asked.get("train_digit", "")) or 0,
+        "step": address.number(asked.get("train_step", "")),
+        "cell": address.numbers(asked.get("train_cell", ""), 2),
+        "ink": None,
+        "run": first,
+    },
 )
 
 
 def told(run: str) -> str:
-    """Name a run by its number and by what is not as usual in it."""
-    return f"{len(views) - list(views).index(run)}: {recipes[run].differs(NAMES)}"
+    """Name a run by its number, by where it left another, and by what is not as usual in it."""
+    view = views[run]
+    name = f"{view.number}: {recipes[run].differs(NAMES)}"
+    if not view.origin:
+        return name
+    source = f"run {views[view.origin].number}" if view.origin in views else "a deleted run"
+    return f"{name}, from step {view.origin_step:,} of {source}"
 
 
 def classes_of(wanted: Recipe) -> int:
@@ -68,7 +82,16 @@ st.write("What happens inside a network while it learns? Watch one learn, step b
 buttons = st.container(horizontal=True, gap="xsmall")
 picture, side = st.columns([3.9, 1], gap="medium")
 with side:
-    recipe, about, trouble = settings(asked, steer, looks["digit"])
+    cell, step = looks["cell"], looks["step"]
+    recipe, about, trouble = settings(
+        asked,
+        steer,
+        {
+            "train_digit": (looks["digit"], "a whole number from 0 to 9,999"),
+            "train_step": ("the newest" if step is None else step, "a step that the run has kept"),
+            "train_cell": ("-".join(map(str, cell)) if cell else "none", "two classes, as 4-9"),
+        },
+    )
     with st.container(key="train_plan"):
         st.caption(
             f"A new run: {recipe.plan(train_cnn.training_images(recipe))}. Moved while a run is "
@@ -86,7 +109,7 @@ with buttons:
             "Draw over the chosen run's curves",
             [run for run in views if not chosen or run != chosen.run],
             format_func=told,
-            max_selections=3,
+            max_selections=OVERLAID,
             key="train_others",
             placeholder="up to three other runs",
             persist_state="session",
@@ -114,8 +137,10 @@ with buttons:
 shown = chosen.run if chosen else ""
 if shown != looks["run"]:  # what was looked at in another run is not looked at here
     looks |= {"run": shown, "step": None, "cell": None}
-if shown and known and "train_digit" in asked:
-    live.trying(live.tell, engine, shown, train_cnn.SHOW, looks["digit"])
+if shown and "train_digit" in asked:
+    live.trying(live.tell, engine, shown, train_cnn.SHOW, digit_of(recipes[shown]))
+if shown and looks["cell"] and "train_cell" in asked:
+    live.trying(live.tell, engine, shown, train_cnn.SORT, looks["cell"])
 
 
 def board(view: View | None) -> list[Block]:
@@ -203,6 +228,9 @@ with picture:
         )
         seen = live.seen(engine, shown)
         state = seen.state if seen else None
+        if state and looks["step"] not in (None, *state.kept):
+            step, looks["step"] = looks["step"], None
+            st.toast(f"Step {step:,} is none that this run has kept: this is its newest.")
         if seen:
             live.take_away("train", engine, seen, train_cnn.EXPORT, train_cnn.FILM, looks["digit"])
         st.markdown(words.tested(state.tested if state else None))
@@ -211,6 +239,9 @@ with picture:
         "has begun to learn them; choose by validation, and test once, at the end."
     )
 address.note("train_digit", str(looks["digit"] or ""))
+address.note("train_step", "" if looks["step"] is None else str(looks["step"]))
+address.note("train_cell", "-".join(map(str, looks["cell"] or ())))
+address.note("train_others", ",".join(others))
 address.note("train_run", shown if shown != next(iter(views), "") else "")
 run = (f"Run {told(shown)}", recipes[shown], state) if chosen else None
 tabs(recipe, about, run)

@@ -254,9 +254,17 @@ def test_runs_can_be_chosen_kept_and_deleted(visit: Visit) -> None:
     press(page, "Keep")
     page.get_by_text("Keep the chosen run").click()
     expect(page.get_by_text("goes first: 2: η 0.1")).to_be_visible()
-    press(page, "Delete the chosen run for good")
+    press(page, "Delete the chosen run…")
+    dialog = page.get_by_role("dialog", name="Delete this run for good?")
+    expect(dialog).to_contain_text("Run 1: η 0.1, batch 512")
+    dialog.get_by_role("button", name="Keep it").click()
+    expect(dialog).to_have_count(0)
+    expect(box).to_have_value("1: η 0.1, batch 512")
+    press(page, "Keep")
+    press(page, "Delete the chosen run…")
+    dialog.get_by_role("button", name="Delete it").click()
     expect(page).not_to_have_url(re.compile("train_run"))
-    expect(box).to_have_value("1: η 0.1, batch 512")  # the other one, now the only one
+    expect(box).to_have_value("2: η 0.1, batch 512")  # the other one keeps its number
 
 
 def test_back_leads_to_the_settings_that_were_left(visit: Visit) -> None:
@@ -362,7 +370,7 @@ def test_the_time_machine_goes_back_and_a_branch_goes_on_from_there(visit: Visit
     page.wait_for_function(  # the box is a new one, and for a moment the old one stands beside it
         "value => [...document.querySelectorAll('.st-key-train_run input')]"
         ".map(box => box.value).join() === value",
-        arg="2: η 0.0001, batch 512, 1 epoch",
+        arg="2: η 0.0001, batch 512, 1 epoch, from step 4 of run 1",
     )
     expect(page.locator(".st-key-train_screen .curves").first).to_contain_text("1: η 0.1")
     later(page, 4)
@@ -373,6 +381,15 @@ def test_the_time_machine_goes_back_and_a_branch_goes_on_from_there(visit: Visit
     expect(page.get_by_text("2 of 98", exact=True)).to_be_visible()  # of the run before
     page.keyboard.press("End")
     expect(said(page, "Time machine")).to_have_text(re.compile("now, step"))
+    page.keyboard.press("Home")
+    page.locator(".st-key-train_screen .matrix .wrong").first.click()
+    for part in ("train_others=", "train_step=0", "train_cell="):
+        page.wait_for_url(re.compile(part))
+    page.reload()
+    settle(page)
+    expect(said(page, "Time machine")).to_have_text(re.compile("step 0 "))
+    expect(page.locator(".st-key-train_screen .curves").first).to_contain_text("1: η 0.1")
+    expect(page.locator(".st-key-train_screen .matrix .chosen")).to_have_count(1)
 
 
 def test_a_cell_of_the_matrix_shows_its_images_and_an_image_its_maps(visit: Visit) -> None:

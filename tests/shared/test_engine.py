@@ -700,6 +700,8 @@ def test_a_branch_with_nothing_changed_ends_with_the_weights_of_its_origin(
         step = snapshots.steps(first)[4]
         second = learn(engine, recipe, (first.name, step))
         third = learn(engine, Recipe(epochs=2, batch_size=32, momentum=0.5), (first.name, step))
+        told = [(v.number, v.origin, v.origin_step) for v in engine.runs_of("tree")]
+    assert told == [(3, first.name, step), (2, first.name, step), (1, "", 0)]
     assert snapshots.steps(first) == snapshots.steps(second)
     one, two, other = map(snapshots.newest, (first, second, third))
     assert one is not None
@@ -711,6 +713,16 @@ def test_a_branch_with_nothing_changed_ends_with_the_weights_of_its_origin(
     assert all(torch.equal(two.tensors[name], value) for name, value in one.tensors.items())
     name = "network.C1.0.weight"
     assert not torch.equal(other.tensors[name], one.tensors[name])
+
+
+def test_runs_keep_their_numbers_when_another_is_deleted(engine: Engine) -> None:
+    runs = [submit(engine, mischief.count, visitor="clerk", steps=1) for _ in range(3)]
+    engine.delete(runs[1])
+    last = submit(engine, mischief.count, visitor="clerk", steps=1)
+    other = submit(engine, mischief.count, visitor="deputy", steps=1)
+    numbers = {view.run: view.number for view in engine.runs_of("clerk")}
+    assert numbers == {runs[0]: 1, runs[2]: 3, last: 4}
+    assert engine.view(other).number == 1
 
 
 def test_a_branch_from_a_step_that_was_not_kept_is_refused_and_leaves_nothing(

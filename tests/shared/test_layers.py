@@ -75,7 +75,7 @@ def test_what_is_usual_is_not_written() -> None:
     assert write(parse("conv4-k3-s1-p0-d1,max3-s3,mean3-s2-p1,res8-k3-s1")) == (
         "conv4,max3,mean3-s2-p1,res8"
     )
-    assert write(parse(" conv4 , fc3 ")) == "conv4,fc3"
+    assert write(parse(" Conv4 - K 5 , fc3, ")) == "conv4-k5,fc3"
     assert parse("") == parse(" ") == ()
     assert write(()) == ""
 
@@ -109,9 +109,9 @@ def test_what_is_usual_is_not_written() -> None:
         ("max2-p2", 'row 1, "max2-p2": padding must be at most half the kernel, 2, got 2'),
         ("fc8,dense8", 'row 2, "dense8": kind must be one of conv, depthwise, max, mean, global,'),
         ("fc8,,fc8", 'row 2, "": kind must be one of'),
-        ("fc8-quick", 'row 1, "fc8-quick": a word must be k, s, p, d or drop with a number, or on'),
-        ("conv8-none", 'row 1, "conv8-none": a word must be'),
-        ("conv8-k5-", 'row 1, "conv8-k5-": a word must be'),
+        ("fc8-quick", 'row 1, "fc8-quick": what follows a - must be k, s, p, d or drop with a whole'),
+        ("conv8-none", 'row 1, "conv8-none": what follows a - must be'),
+        ("conv8-k5-", 'row 1, "conv8-k5-": what follows a - must be'),
         ("conv٣", 'row 1, "conv٣": kind must be one of'),
         ("conv-8", 'row 1, "conv-8": conv must be followed by its channels, got none'),
         ("conv" + "9" * 5000, 'row 1, "conv999999999999999999999999999999999999…": kind must be'),

@@ -36,6 +36,9 @@ def view(run: str = "a", version: int = 1) -> View:
         note="",
         started=0.0,
         pinned=False,
+        number=1,
+        origin="",
+        origin_step=0,
         state=None,
     )
 

@@ -107,14 +107,16 @@ BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 
 
 def settings(
-    asked: Mapping[str, str], steer: Callable[[str, str], None], digit: int
+    asked: Mapping[str, str],
+    steer: Callable[[str, str], None],
+    looks: Mapping[str, tuple[Any, str]],
 ) -> tuple[Recipe, About, str]:
     """Draw the settings.
 
     Args:
         asked: what the address asked for when the page was opened.
         steer: takes the field and the widget's key of what a live run may go on with.
-        digit: the place of the watched image among the validation images.
+        looks: what else the address may ask for: its present value, and the rule for it.
 
     Returns: the recipe of a new run, its data, and a sentence on why there can be no such run, or
     nothing.
@@ -189,7 +191,7 @@ def settings(
         patience=patience,
         seed=seed,
     )
-    _refuse(asked, recipe, choice, images, smoothing, digit)
+    _refuse(asked, recipe, choice, images, smoothing, looks)
     try:
         train_cnn.require_room(recipe)
     except ValueError as error:
@@ -329,7 +331,7 @@ def _refuse(
     choice: str,
     images: int,
     smoothing: float,
-    digit: int,
+    looks: Mapping[str, tuple[Any, str]],
 ) -> None:
     """Say of each value in the address that could not be had what it has to be."""
 
@@ -358,7 +360,7 @@ def _refuse(
             "train_network": (NAMES[choice], named(NETWORKS)),
             "train_patience": (recipe.patience or "never", one_of(("never", *PATIENCES[1:]))),
             "train_images": (f"{images:,}" if images else "all", f"all or {one_of(COUNTS[1:])}"),
-            "train_digit": (digit, "a whole number from 0 to 9,999"),
             "train_seed": (recipe.seed, "a whole number from 0 to 2,147,483,647"),
+            **looks,
         },
     )

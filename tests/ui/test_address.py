@@ -1,0 +1,21 @@
+"""What stands in the address besides the widgets' own values."""
+
+import pytest
+
+from ui import address
+
+
+@pytest.mark.parametrize(("text", "value"), [("0", 0), ("42", 42), ("000", 0)])
+def test_a_whole_number_is_read(text: str, value: int) -> None:
+    assert address.number(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "-1", "4.5", "x", "１２", "1" * 5000, " 3", "1e3", "²"])
+def test_what_is_no_whole_number_is_none(text: str) -> None:
+    assert address.number(text) is None
+
+
+@pytest.mark.parametrize("text", ["", "4", "4-", "-4-9", "4-9-1", "a-b", "4--9"])
+def test_what_is_no_pair_is_none(text: str) -> None:
+    assert address.numbers("4-9", 2) == (4, 9)
+    assert address.numbers(text, 2) is None
