@@ -15,6 +15,11 @@ def test_what_is_no_whole_number_is_none(text: str) -> None:
     assert address.number(text) is None
 
 
+def test_a_number_beyond_the_highest_is_none() -> None:
+    assert address.number("9999", 9999) == 9999
+    assert address.number("10000", 9999) is None
+
+
 @pytest.mark.parametrize("text", ["", "4", "4-", "-4-9", "4-9-1", "a-b", "4--9"])
 def test_what_is_no_pair_is_none(text: str) -> None:
     assert address.numbers("4-9", 2) == (4, 9)
