@@ -10,7 +10,10 @@ def test_a_whole_number_is_read(text: str, value: int) -> None:
     assert address.number(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "-1", "4.5", "x", "\uff11\uff12", "1" * 5000, " 3", "1e3", "²"])
+NO_NUMBERS = ("", "-1", "4.5", "x", "\uff11\uff12", "1" * 5000, " 3", "1e3", "²")
+
+
+@pytest.mark.parametrize("text", NO_NUMBERS)
 def test_what_is_no_whole_number_is_none(text: str) -> None:
     assert address.number(text) is None
 
