@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.shared.recipes import OPTIMISERS
-from tests.shared.test_training import PLAIN, Recipe
+from core.shared.recipes import OPTIMISERS, Recipe
+from tests.shared.test_training import PLAIN
 from ui.panels.train_cnn.wording import FORMULAE, LOSSES
 
 RATE, DECAY, MU = 0.03, 0.1, 0.8
@@ -37,7 +37,8 @@ def descend(name: str, formulae: dict[str, tuple[str, ...]], steps: int = 6) -> 
         known |= {"g": g, "t": t, "eta": RATE / (t + 1), "mu": MU, "lam": DECAY}
         for line in formulae[name]:
             exec(program(line).strip(), {}, known)
-    return known["w"]
+    end: Tensor = known["w"]
+    return end
 
 
 def plain(name: str, steps: int = 6) -> Tensor:
