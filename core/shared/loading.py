@@ -61,7 +61,9 @@ def load(source: Source) -> Model:
         model = _load(*key)
         _held[key] = model
         gone = False
-        while len(_held) > MOST or (len(_held) > 1 and sum(map(_size, _held.values())) > MOST_BYTES):
+        while len(_held) > MOST or (
+            len(_held) > 1 and sum(map(_size, _held.values())) > MOST_BYTES
+        ):
             _held.popitem(last=False)
             gone = True
         if gone:

@@ -64,9 +64,7 @@ def _inception(name: str, row: Row, into: int) -> Shapes:
     found = _convolution(f"{name}.0.0", (share, into, 1, 1), row)
     for branch, kernel in ((1, 3), (2, 5)):
         found |= _convolution(f"{name}.{branch}.0", (reduced, into, 1, 1), row)
-        found |= _convolution(
-            f"{name}.{branch}.{second}", (share, reduced, kernel, kernel), row
-        )
+        found |= _convolution(f"{name}.{branch}.{second}", (share, reduced, kernel, kernel), row)
     return found | _convolution(f"{name}.3.1", (share, into, 1, 1), row)  # the maximum comes first
 
 

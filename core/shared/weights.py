@@ -267,9 +267,7 @@ def _of_recipe(recipe: Recipe, tensors: Tensors) -> About:
     wrong = _compare(tensors, recipe.network, known.shape, len(known.classes))
     if wrong:
         raise ValueError(f"{WEIGHTS} must fit the network of {RUN}, but {wrong[0]}")
-    return About(
-        network=recipe.network, shape=known.shape, classes=known.classes, data=recipe.data
-    )
+    return About(network=recipe.network, shape=known.shape, classes=known.classes, data=recipe.data)
 
 
 def _compare(
