@@ -323,7 +323,7 @@ def _at_place(call: Call, taken: Tensor, at: At) -> Float[Tensor, " k"]:
 
 def _bias(module: nn.Module, channel: int) -> float:
     bias = getattr(module, "bias", None)
-    return float(bias[channel]) if isinstance(bias, Tensor) else 0.0
+    return float(bias.detach()[channel]) if isinstance(bias, Tensor) else 0.0
 
 
 def _here(x: float, at: At) -> dict[str, Any]:
