@@ -35,7 +35,17 @@ from safetensors.numpy import save_file
 
 from core.shared.runs import atomically
 
-__all__ = ["NAME", "Parts", "Pictures", "folder", "keep", "load", "read_zip", "split"]
+__all__ = [
+    "NAME",
+    "Parts",
+    "Pictures",
+    "folder",
+    "keep",
+    "load",
+    "make_room",
+    "read_zip",
+    "split",
+]
 
 ROOT = Path(__file__).parents[2]
 SIDE = 28  # pixels
@@ -43,7 +53,7 @@ NAME = re.compile(r"[0-9a-f]{32}")  # of pictures that are kept
 HALF_WRITTEN = re.compile(r"\.[0-9a-f]{32}\.safetensors\.\d+")
 DAY = 86_400  # seconds in which nobody's pictures make room for others
 BEING_WRITTEN = 600.0  # seconds in which a half-written file may still become a whole one
-QUOTA = 2 * 2**30  # bytes of everybody's pictures together
+QUOTA = 2 * 2**30  # bytes of everybody's files together, in each folder
 
 MEGABYTE = 2**20
 ZIP = 64 * MEGABYTE  # bytes of the upload
@@ -235,7 +245,8 @@ def keep(folder: Path, pictures: Pictures) -> str:
     words = {"classes": pictures.classes, "left_out": pictures.left_out}
     with _keeping:
         folder.mkdir(parents=True, exist_ok=True)
-        _make_room(folder, place, pictures.images.nbytes + pictures.labels.nbytes + 2**16)
+        needed = pictures.images.nbytes + pictures.labels.nbytes + 2**16
+        make_room(folder, place, needed, "the pictures", "take fewer pictures")
         tensors = {"images": pictures.images, "labels": pictures.labels}
         metadata = {"pictures": json.dumps(words)}
         atomically(place, lambda beside: save_file(tensors, beside, metadata=metadata))
@@ -265,6 +276,37 @@ def load(folder: Path, name: str) -> Pictures:
     with suppress(OSError):  # it went meanwhile, or the disk is read-only
         os.utime(place)
     return pictures
+
+
+def make_room(folder: Path, place: Path, needed: int, what: str, advice: str) -> None:
+    """Delete the files of a folder that were loaded longest ago, as many as have to go.
+
+    Args:
+        folder: of files under such names as `keep` gives; each folder has the whole quota.
+        place: of the file that is about to be written.
+        needed: bytes that it will take.
+        what: needs the room, in words.
+        advice: what to do where there is none, in words.
+
+    Raises: ValueError when there is no room.
+    """
+    known: list[tuple[float, int, Path]] = []
+    for path in folder.iterdir():
+        with suppress(OSError):
+            told = path.stat()
+            if HALF_WRITTEN.fullmatch(path.name) and time.time() - told.st_mtime > BEING_WRITTEN:
+                path.unlink()
+            elif path != place:
+                known.append((told.st_mtime, told.st_size, path))
+    excess = sum(size for _, size, _ in known) + needed - QUOTA
+    going = list(_oldest(known, excess))
+    if excess > sum(size for size, _ in going):
+        raise ValueError(
+            f"the server must have room for {what}, got a full one: {advice}, "
+            "or try again tomorrow"
+        )
+    for _, path in going:
+        path.unlink(missing_ok=True)
 
 
 def _entries(content: bytes) -> list[_Entry]:
@@ -491,27 +533,6 @@ def _hash(pictures: Pictures) -> str:
     content.update(np.ascontiguousarray(pictures.images).data)
     content.update(np.ascontiguousarray(pictures.labels).data)
     return content.hexdigest()[:32]
-
-
-def _make_room(folder: Path, place: Path, needed: int) -> None:
-    """Delete the pictures that were loaded longest ago, as many as have to go."""
-    known: list[tuple[float, int, Path]] = []
-    for path in folder.iterdir():
-        with suppress(OSError):
-            told = path.stat()
-            if HALF_WRITTEN.fullmatch(path.name) and time.time() - told.st_mtime > BEING_WRITTEN:
-                path.unlink()
-            elif path != place:
-                known.append((told.st_mtime, told.st_size, path))
-    excess = sum(size for _, size, _ in known) + needed - QUOTA
-    going = list(_oldest(known, excess))
-    if excess > sum(size for size, _ in going):
-        raise ValueError(
-            "the server must have room for the pictures, got a full one: take fewer pictures, "
-            "or try again tomorrow"
-        )
-    for _, path in going:
-        path.unlink(missing_ok=True)
 
 
 def _oldest(known: Iterable[tuple[float, int, Path]], excess: int) -> Iterator[tuple[int, Path]]:
