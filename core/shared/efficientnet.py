@@ -118,9 +118,7 @@ def lite0(weights: Mapping[str, Tensor]) -> nn.Sequential:
         parts["output"] = nn.Linear(HEAD, CLASSES)
         body = nn.Sequential(parts)
     try:
-        body.load_state_dict(
-            {_rename(name): value for name, value in weights.items()}, assign=True
-        )
+        body.load_state_dict({_rename(name): value for name, value in weights.items()}, assign=True)
     except RuntimeError as error:
         raise ValueError(f"weights must be EfficientNet-Lite0's, got: {error}") from error
     shift = Standardise((MEAN,) * 3, (DEVIATION,) * 3)

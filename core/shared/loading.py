@@ -61,7 +61,9 @@ def load(source: Source) -> Model:
         model = _load(*key)
         _held[key] = model
         gone = False
-        while len(_held) > MOST or (len(_held) > 1 and sum(map(_size, _held.values())) > MOST_BYTES):
+        while len(_held) > MOST or (
+            len(_held) > 1 and sum(map(_size, _held.values())) > MOST_BYTES
+        ):
             _held.popitem(last=False)
             gone = True
         if gone:
@@ -112,9 +114,9 @@ def _download(
     beside: Path | None = None
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        asked = Request(SITE + place.name, headers={"User-Agent": "glassbox"})  # noqa: S310
+        asked = Request(SITE + place.name, headers={"User-Agent": "glassbox"})
         with (
-            urlopen(asked, timeout=SECONDS) as answer,  # noqa: S310 – the site is ours to name
+            urlopen(asked, timeout=SECONDS) as answer,
             tempfile.NamedTemporaryFile(dir=place.parent, suffix=".part", delete=False) as file,
         ):
             beside = Path(file.name)

@@ -64,9 +64,7 @@ def _inception(name: str, row: Row, into: int) -> Shapes:
     found = _convolution(f"{name}.0.0", (share, into, 1, 1), row)
     for branch, kernel in ((1, 3), (2, 5)):
         found |= _convolution(f"{name}.{branch}.0", (reduced, into, 1, 1), row)
-        found |= _convolution(
-            f"{name}.{branch}.{second}", (share, reduced, kernel, kernel), row
-        )
+        found |= _convolution(f"{name}.{branch}.{second}", (share, reduced, kernel, kernel), row)
     return found | _convolution(f"{name}.3.1", (share, into, 1, 1), row)  # the maximum comes first
 
 
@@ -102,7 +100,7 @@ def _lenet5(channels: int, classes: int) -> Shapes:
         maps = weight[0]
         found |= {f"{name}.weight": weight, f"{name}.bias": (maps,)}
         half = f"S{int(name[1]) + 1}.0"
-        found |= {f"{half}.coefficient": (maps, 1, 1), f"{half}.bias": (maps,)}
+        found |= {f"{half}.coefficient": (maps, 1, 1), f"{half}.bias": (maps, 1, 1)}
     for name, into, out in (("C5.1", 400, 120), ("F6.0", 120, 84), ("output", 84, classes)):
         found |= _linear(name, into, out, "none")
     return found

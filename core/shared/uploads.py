@@ -302,8 +302,7 @@ def make_room(folder: Path, place: Path, needed: int, what: str, advice: str) ->
     going = list(_oldest(known, excess))
     if excess > sum(size for size, _ in going):
         raise ValueError(
-            f"the server must have room for {what}, got a full one: {advice}, "
-            "or try again tomorrow"
+            f"the server must have room for {what}, got a full one: {advice}, or try again tomorrow"
         )
     for _, path in going:
         path.unlink(missing_ok=True)

@@ -106,8 +106,9 @@ def about(folder: Path, name: str) -> About:
 
     Raises: ValueError when the name is none, or the file has gone.
     """
+    place = _place(folder, name)
     try:
-        with safe_open(_place(folder, name), framework="numpy") as file:
+        with safe_open(place, framework="numpy") as file:
             return _about(file.metadata())
     except Exception as error:  # safetensors raises its own class and plain ones
         raise _gone() from error
@@ -196,7 +197,7 @@ def _read(content: bytes) -> dict[str, np.ndarray]:
     if len(content) < LENGTH or not 0 < length <= min(HEADER, len(content) - LENGTH):
         raise ValueError(f"the file must be {ACCEPTED}, got something else")
     try:
-        found = deserialize(content)
+        found = deserialize(content)  # type: ignore[no-untyped-call] # it ships no types
     except Exception as error:  # it raises a class of its own, and whatever it stumbles over
         raise ValueError(f"the file must be {ACCEPTED}, got a damaged one") from error
     tensors = {}
@@ -245,8 +246,8 @@ def _recognise(tensors: Tensors, data: str) -> About:
                 nearest = len(wrong), title, wrong[0]
     _, title, first = nearest or (0, "", "")
     raise ValueError(
-        f"the weights must fit LeNet-5 or a table of Train a CNN, got some whose nearest is {title}, "
-        f"but {first}"
+        "the weights must fit LeNet-5 or a table of Train a CNN, got some whose nearest is "
+        f"{title}, but {first}"
     )
 
 
@@ -267,15 +268,16 @@ def _of_recipe(recipe: Recipe, tensors: Tensors) -> About:
     wrong = _compare(tensors, recipe.network, known.shape, len(known.classes))
     if wrong:
         raise ValueError(f"{WEIGHTS} must fit the network of {RUN}, but {wrong[0]}")
-    return About(
-        network=recipe.network, shape=known.shape, classes=known.classes, data=recipe.data
-    )
+    return About(network=recipe.network, shape=known.shape, classes=known.classes, data=recipe.data)
 
 
 def _compare(
     tensors: Tensors, network: str, shape: tuple[int, int, int], classes: int = 0
 ) -> list[str]:
-    """Say what differs from the network's tensors, in its order; 0 classes are as many as there are."""
+    """Say what differs from the network's tensors, in its order.
+
+    Where classes is 0, there are as many as the output has.
+    """
     wanted = parameters.shapes(network, shape, classes or _outputs(tensors))
     wrong = []
     for name, size in wanted.items():

@@ -105,5 +105,5 @@ def _apart(layer: nn.Module) -> nn.Module:
         parts = OrderedDict(layer.named_children())
         return nn.Sequential(OrderedDict(parts, relu=nn.ReLU()))
     if hasattr(layer, "inplace"):
-        layer.inplace = False
+        layer.inplace = False  # type: ignore[assignment] # for torch each part is a tensor
     return layer
