@@ -27,7 +27,7 @@ BIG_TIFF = (b"II+\0", b"II\0+", b"MM\0+", b"MM+\0")
 BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
 ENTRY, INLINE = 12, 4  # bytes of a tag, and of a value that stands in it
 KEPT_AS_BYTES = frozenset({1, 2, 7})  # types; what is of another becomes a Python number each
-POINTERS = {3: "H", 6: "B", 8: "H"}  # type: how an offset of it is packed, if not in four bytes
+POINTERS = {3: "H", 6: "B", 8: "H"}  # how an offset is packed that is not in four bytes, by type
 NESTED = frozenset({34665, 34853, 40965})  # tags of directories within, which Pillow reads too
 
 

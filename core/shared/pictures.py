@@ -28,6 +28,7 @@ LONGEST = 1024  # pixels of the longer side, of what is read
 MEGABYTE = 2**20
 BYTES = 20 * MEGABYTE  # of a file
 PIXELS = headers.PIXELS
+SIDE = 65_535  # pixels; decoders hold some rows at a time, and no row may be the whole picture
 MEMORY = 512 * MEGABYTE  # that reading a file may take, whatever is in it
 SECONDS = 30.0  # that one picture may wait for others
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
@@ -131,6 +132,8 @@ def opened(content: bytes) -> Image.Image:
         raise ValueError("is a damaged picture") from error
     if picture.width * picture.height > PIXELS:
         raise ValueError(f"has more than {PIXELS // 1_000_000} megapixels")
+    if max(picture.size) > SIDE:
+        raise ValueError(f"has a side of more than {SIDE:,} pixels")
     if isinstance(picture, TiffImagePlugin.TiffImageFile):
         tile = [picture.tag_v2.get(tag, 1) for tag in (322, 323)]  # width and length
         if not all(isinstance(each, int) for each in tile) or tile[0] * tile[1] > PIXELS:
