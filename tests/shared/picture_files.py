@@ -53,25 +53,24 @@ def nothing(length: int) -> bytes:
     return b"".join(pieces) + packing.flush()
 
 
-def deep_tiff(width: int, height: int) -> bytes:
-    """RGBA of 16 bits in one deflated strip: the strip alone takes 8 bytes a pixel."""
-    packed = nothing(8 * width * height)
-    bits = struct.pack("<4H", 16, 16, 16, 16)
-    return tiff(
-        {
-            256: (4, 1, width),
-            257: (4, 1, height),
-            258: (3, 4, 8),
-            259: (3, 1, 8),
-            262: (3, 1, 2),
-            273: (4, 1, 8 + len(bits)),
-            277: (3, 1, 4),
-            278: (4, 1, height),
-            279: (4, 1, len(packed)),
-            338: (3, 1, 2),
-        },
-        bits + packed,
-    )
+def deep_tiff(width: int, height: int, *, floats: bool = False) -> bytes:
+    """RGBA of 16 bits, or numbers of 32, in one deflated strip, which is unpacked as a whole."""
+    samples, bits = (1, 32) if floats else (4, 16)
+    packed = nothing(samples * bits // 8 * width * height)
+    widths = struct.pack("<4H", *[bits] * 4)
+    tags = {
+        256: (4, 1, width),
+        257: (4, 1, height),
+        258: (3, samples, 8 if samples > 2 else bits),
+        259: (3, 1, 8),
+        262: (3, 1, 1 if floats else 2),
+        273: (4, 1, 8 + len(widths)),
+        277: (3, 1, samples),
+        278: (4, 1, height),
+        279: (4, 1, len(packed)),
+        339: (3, 1, 3 if floats else 1),
+    }
+    return tiff(tags if floats else tags | {338: (3, 1, 2)}, widths + packed)
 
 
 def exif(orientation: int) -> Image.Exif:

@@ -264,7 +264,7 @@ def scaled(values: np.ndarray, length: int) -> np.ndarray:
     return np.tensordot(weights / weights.sum(1, keepdims=True), values, 1)
 
 
-@pytest.mark.parametrize("size", [(1300, 1100), (2049, 300), (6000, 900), (300, 7000)])
+@pytest.mark.parametrize("size", [(1300, 1100), (2049, 300), (4500, 700), (200, 5000)])
 def test_a_large_picture_is_scaled_without_a_trace_of_the_steps_between(
     size: tuple[int, int],
 ) -> None:
@@ -465,15 +465,13 @@ LOSSLESS_WEBP = bytes.fromhex(  # 6000×4000 of one colour and alpha: so packed,
 def worst() -> dict[str, bytes]:
     """Files of 24 megapixels, of the kinds whose decoders take most."""
     size = (6000, 4000)
-    inks, numbers = Image.new("CMYK", size, (9, 8, 7, 3)), Image.new("F", size, 0.5)
+    inks = Image.new("CMYK", size, (9, 8, 7, 3))
     return {
-        "a lossless WebP": LOSSLESS_WEBP,
-        "one of 20 MB": LOSSLESS_WEBP.ljust(20 * 2**20, b"\0"),
+        "a lossless WebP of 20 MB": LOSSLESS_WEBP.ljust(20 * 2**20, b"\0"),
         "a TIFF of 16 bits": deep_tiff(*size),
-        "a TIFF of floats": written(numbers, "TIFF", compression="packbits"),
+        "a TIFF of floats": deep_tiff(*size, floats=True),
         "a progressive JPEG of inks": written(inks, "JPEG", progressive=True, subsampling=0),
         "a PNG of 16 bits": png(size, 16, 6, nothing(4000 * (1 + 6000 * 8))),
-        "a palette": written(Image.new("P", size, 1), "GIF", transparency=1),
     }
 
 
@@ -482,8 +480,8 @@ def test_the_worst_files_are_read_in_the_memory_that_is_promised() -> None:
     files = worst()
     told = in_a_room_of(MEMORY, list(files.values()))
     shapes = {name: each[:3] for name, each in zip(files, told, strict=True)}
-    assert shapes == dict.fromkeys(files, [683, 1024, 3])
-    short = in_a_room_of(MEMORY // 4, [files["a PNG of 16 bits"], files["a palette"]])
+    assert shapes == {name: [683, 1024, 3] for name in files}
+    short = in_a_room_of(MEMORY // 8, [files["a PNG of 16 bits"]])
     for each in short:  # and the room has walls
         assert isinstance(each, str)
         assert each.endswith("got one that needs more memory than there is")
