@@ -8,11 +8,14 @@ from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save
+from sklearn.datasets import load_sample_image
 from torch import Tensor, nn
 
 from core.shared import data, efficientnet, loading, models, networks, runs, snapshots, weights
@@ -20,14 +23,24 @@ from core.shared.data import Split
 from core.shared.evaluating import at_rest, evaluate
 from core.shared.loading import Model, fetch, load
 from core.shared.models import BUILT_IN, ZOO, Download, Entry, Source
+from core.shared.photographs import photograph
 from core.shared.recipes import Recipe
 from core.shared.runs import Manifest
+from core.shared.seeing import fit
 from core.shared.vision_library import torchvision
 from core.train_cnn import learning
 
 CPU = torch.device("cpu")
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # as every paper on these networks has it
 State = dict[str, Tensor]
+SHOWN = {  # what each photograph shows, by the names of ImageNet's classes
+    "chelsea": {"tabby", "tiger cat", "Egyptian cat"},
+    "coffee": {"espresso"},
+    "palace": {"palace"},
+    "camera": {"tripod"},
+    "rocket": {"missile"},
+    "flower": {"daisy"},  # a dahlia, which ImageNet lacks
+}
 
 
 @pytest.fixture(autouse=True)
@@ -110,14 +123,14 @@ def random_state(name: str) -> State:
 
 
 @pytest.fixture(scope="module", params=list(ZOO))
-def animal(request: pytest.FixtureRequest) -> Iterator[tuple[str, Model, State]]:
+def animal(request: pytest.FixtureRequest) -> tuple[str, Model, State]:
     """Load one of torchvision's networks, random weights in the place of those to download."""
     name, state = request.param, random_state(request.param)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(models, "here", lambda name: True)
         patch.setattr(loading, "_read", lambda place: dict(state))
         model = loading._load(Source(kind="zoo", name=name), CPU)
-    yield name, model, state
+    return name, model, state
 
 
 def test_each_of_the_zoo_gives_torchvisions_logits_and_writes_over_nothing(
@@ -207,6 +220,36 @@ def test_built_in_networks_read_the_first_test_images_as_was_recorded(name: str)
     assert abs(share - recorded) < allowed
     shuffled = Split(first.images, first.labels.roll(1))
     assert abs(evaluate(model.network, shuffled).accuracy - recorded) > allowed
+
+
+def seen(name: str) -> Tensor:
+    """Show EfficientNet-Lite0 a photograph, and its mirror image."""
+    pixels = load_sample_image("flower.jpg") if name == "flower" else photograph(name).pixels
+    found = [
+        fit(np.ascontiguousarray(each), (3, 224, 224), "") for each in (pixels, pixels[:, ::-1])
+    ]
+    return torch.from_numpy(np.stack(found))
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_efficientnet_names_what_a_photograph_shows(name: str) -> None:
+    model = load(built_in("efficientnet-lite0"))
+    best = model.network(seen(name)).argmax(1).tolist()
+    assert {model.classes[index] for index in best} <= SHOWN[name]
+
+
+def test_efficientnet_is_surer_by_its_own_normalisation_than_by_imagenets() -> None:
+    """Two are about; the photographs tell by which of them it was trained."""
+    model = load(built_in("efficientnet-lite0"))
+    shift, *layers = model.network.children()
+    sure = {}
+    for way in (shift, efficientnet.Standardise(*IMAGENET)):
+        shares = []
+        for name, classes in SHOWN.items():
+            read = nn.Sequential(way, *layers)(seen(name)).softmax(1)
+            shares.append(read[:, [model.classes.index(each) for each in classes]].sum(1))
+        sure[way] = torch.cat(shares).log().mean()
+    assert sure[shift] > sure[way] + 0.05
 
 
 def test_same_padding_is_that_of_tensorflow() -> None:
@@ -378,7 +421,7 @@ def test_nobody_waits_for_a_silent_site_and_who_leaves_ends_the_download(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     speaks = threading.Event()
-    real = loading.urlopen
+    real = urlopen
 
     def silent(*given: Any, **more: Any) -> Any:
         speaks.wait(20)
