@@ -3,7 +3,7 @@
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from core.shared import data, efficientnet, loading, models, networks, runs, snapshots, weights
 from core.shared.data import Split
+from core.shared.engine import Engine
 from core.shared.evaluating import at_rest, evaluate
 from core.shared.loading import Model, fetch, load
-from core.shared.models import BUILT_IN, ZOO, Download, Entry, Source
+from core.shared.models import BUILT_IN, ZOO, Download, Entry, Fetched, Source
 from core.shared.photographs import photograph
 from core.shared.recipes import Recipe
 from core.shared.runs import Manifest
@@ -395,6 +396,21 @@ def test_a_download_tells_how_far_it_is_and_leaves_one_whole_file(site: Path) ->
     assert [path.name for path in models.folder().iterdir()] == [site.name]
     assert (models.folder() / site.name).read_bytes() == site.read_bytes()
     assert [each.progress for each in fetch(Download(name="resnet18"))] == [1]  # not again
+
+
+def test_the_engine_downloads_as_long_work(
+    site: Path, tmp_path: Path, until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Engine(tmp_path / "runs", devices=("cpu",), inline=True) as engine:
+        run = engine.submit(models.FETCH, Download(name="resnet18"), visitor="ada")
+        until(lambda: engine.view(run).status == "finished")
+        assert engine.view(run).state == Fetched(site.stat().st_size, site.stat().st_size)
+        assert models.here("resnet18")
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path / "other"))
+        monkeypatch.setattr(loading, "SITE", "http://127.0.0.1:9/")
+        run = engine.submit(models.FETCH, Download(name="resnet18"), visitor="ada")
+        until(lambda: engine.view(run).status == "failed")
+        assert "could not be downloaded" in engine.view(run).failure
 
 
 def test_what_arrives_damaged_is_not_kept(site: Path) -> None:
