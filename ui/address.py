@@ -9,7 +9,7 @@ from ui.words import plain
 
 __all__ = ["asked", "note", "number", "numbers", "refuse"]
 
-DIGITS = 9  # of a number in the address
+HIGHEST = 10**9  # of the numbers in an address
 
 
 def asked(prefix: str) -> dict[str, str]:
@@ -37,9 +37,10 @@ def refuse(prefix: str, wanted: Mapping[str, str], given: Mapping[str, tuple[Any
         st.toast("\n\n".join(map(plain, sentences)), icon=":material/link_off:", duration="long")
 
 
-def number(text: str) -> int | None:
-    """Read a whole number; None where there is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS else None
+def number(text: str, highest: int = HIGHEST) -> int | None:
+    """Read a whole number from 0 to the highest; None where there is none."""
+    known = text.isascii() and text.isdigit() and len(text) <= len(str(highest))
+    return int(text) if known and int(text) <= highest else None
 
 
 def numbers(text: str, count: int) -> tuple[int, ...] | None:

@@ -159,10 +159,9 @@ def _reduced(picture: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
     width, height = (_fitted(each, max(picture.size)) for each in picture.size)
     with _in_words():
         decoded, turn = _decoded(picture, (GAP * width, GAP * height))
-        if (factor := max(decoded.size) // (GAP * LONGEST)) > 1:
-            decoded = decoded.reduce(factor)
         if max(decoded.size) > LONGEST:
-            decoded = decoded.resize((width, height), Image.Resampling.BICUBIC)
+            method = Image.Resampling.BICUBIC
+            decoded = decoded.resize((width, height), method, reducing_gap=GAP)
         return _over_white(decoded, turn)
 
 

@@ -16,6 +16,7 @@ from ui.panels.train_cnn.settings import CHOICES, NAMES, settings
 from ui.panels.train_cnn.tabs import tabs
 
 OVERLAID = 3  # runs over the chosen one
+DIGITS = 9_999  # the last validation image of the largest data
 engine, visitor = server.engine(), visitors.visitor()
 views, recipes = live.readable(engine.runs_of(visitor), train_cnn.TRAIN, train_cnn.known)
 asked = address.asked("train")
@@ -28,7 +29,7 @@ first = st.session_state.get("train_run") or next(iter(views), "")
 looks: dict[str, Any] = st.session_state.setdefault(  # at what, and what is drawn
     "train_looks",
     {
-        "digit": address.number(asked.get("train_digit", "")) or 0,
+        "digit": address.number(asked.get("train_digit", ""), DIGITS) or 0,
         "step": address.number(asked.get("train_step", "")),
         "cell": address.numbers(asked.get("train_cell", ""), 2),
         "ink": None,

@@ -109,7 +109,10 @@ def test_what_is_usual_is_not_written() -> None:
         ("max2-p2", 'row 1, "max2-p2": padding must be at most half the kernel, 2, got 2'),
         ("fc8,dense8", 'row 2, "dense8": kind must be one of conv, depthwise, max, mean, global,'),
         ("fc8,,fc8", 'row 2, "": kind must be one of'),
-        ("fc8-quick", 'row 1, "fc8-quick": what follows a - must be k, s, p, d or drop with a whole'),
+        (
+            "fc8-quick",
+            'row 1, "fc8-quick": what follows a - must be k, s, p, d or drop with a whole',
+        ),
         ("conv8-none", 'row 1, "conv8-none": what follows a - must be'),
         ("conv8-k5-", 'row 1, "conv8-k5-": what follows a - must be'),
         ("conv٣", 'row 1, "conv٣": kind must be one of'),

@@ -1,0 +1,149 @@
+"""What each layer of a network makes of one picture."""
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from core.feature_maps import Layer, Look
+from core.feature_maps.fields import fields_of
+from core.shared.lenet import Normalise, Squash, Subsample, TableConv
+from core.shared.loading import Model, load
+from core.shared.models import Source
+from core.shared.tracing import Trace, as_maps, trace
+
+__all__ = ["frozen", "kind_of", "look", "maps", "pass_through", "picture_of"]
+
+KINDS: dict[type[nn.Module], str] = {
+    Normalise: "normalise",
+    Squash: "1.7159 tanh(2a/3)",
+    Subsample: "mean 2×2, scaled",
+    nn.BatchNorm1d: "batch norm",
+    nn.BatchNorm2d: "batch norm",
+    nn.GroupNorm: "group norm",
+    nn.LayerNorm: "layer norm",
+    nn.ReLU: "ReLU",
+    nn.ReLU6: "ReLU6",
+    nn.LeakyReLU: "leaky ReLU",
+    nn.GELU: "GELU",
+    nn.SiLU: "SiLU",
+    nn.Sigmoid: "sigmoid",
+    nn.Tanh: "tanh",
+    nn.Linear: "fully connected",
+    nn.Flatten: "flatten",
+    nn.MultiheadAttention: "attention",
+}
+
+
+def look(source: Source, pixels: Float[np.ndarray, "c h w"]) -> Look:
+    """Run a picture through a network and list its layers.
+
+    Args:
+        source: the network.
+        pixels: from 0 to 1, of the network's shape.
+
+    Raises: ValueError when the picture has another shape, or the network is gone.
+    """
+    model = load(source)
+    passed = pass_through(source, *frozen(pixels))
+    picture = passed.picture
+    found = fields_of(passed.trace, picture)
+    height, width = picture.shape[2:]
+    layers = []
+    for call in passed.trace.calls:
+        values = as_maps(call)[0]
+        field = found[call.name]
+        sides = (height, width) if field.whole else field.size
+        low, high = (float(each) for each in values.aminmax())
+        weight = getattr(call.module, "weight", None)
+        layers.append(
+            Layer(
+                name=call.name,
+                kind=kind_of(call.module),
+                shape=(values.shape[0], values.shape[1], values.shape[2]),
+                weights=tuple(weight.shape) if isinstance(weight, Tensor) else (),
+                parameters=sum(each.numel() for each in call.module.parameters()),
+                field=(min(sides[0], height), min(sides[1], width)),
+                low=low,
+                high=high,
+                dead=int((values.flatten(1) == 0).all(1).sum()),
+            )
+        )
+    logits = passed.trace.logits[0].double()
+    if len(logits) != len(model.classes):
+        raise ValueError(f"network must give {len(model.classes)} logits, got {len(logits)}")
+    return Look(tuple(layers), _array(logits), _array(logits.softmax(0)))
+
+
+def maps(
+    source: Source, pixels: Float[np.ndarray, "c h w"], layer: str
+) -> Float[np.ndarray, "m H W"]:
+    """Give all maps of one layer for a picture, as they are.
+
+    Args:
+        source: the network.
+        pixels: as `look` takes them.
+        layer: one of those that `look` lists.
+    """
+    return _array(as_maps(pass_through(source, *frozen(pixels)).trace[layer])[0])
+
+
+def kind_of(module: nn.Module) -> str:
+    """Say in words what a layer does."""
+    if isinstance(module, nn.Conv2d):
+        kernel = "×".join(map(str, module.kernel_size))
+        some = isinstance(module, TableConv)
+        deep = module.groups == module.in_channels > 1
+        name = "depthwise convolution" if deep else "convolution"
+        return f"{name} {kernel}" + (", by Table I" if some else "")
+    if isinstance(module, (nn.MaxPool2d, nn.AvgPool2d)):
+        size = module.kernel_size
+        name = "maximum" if isinstance(module, nn.MaxPool2d) else "mean"
+        return f"{name} {size}×{size}" if isinstance(size, int) else f"{name} {size[0]}×{size[1]}"
+    if isinstance(module, nn.AdaptiveAvgPool2d):
+        return "mean of each map" if module.output_size in (1, (1, 1)) else "mean"
+    if [*module.children()]:
+        return "sum or join"
+    return KINDS.get(type(module), type(module).__name__.lower())
+
+
+class Passed:
+    """A picture and its way through a network."""
+
+    __slots__ = ("model", "picture", "trace")
+
+    def __init__(self, model: Model, picture: Tensor, way: Trace) -> None:
+        self.model, self.picture, self.trace = model, picture, way
+
+
+@lru_cache(maxsize=2)  # a VGG-16 keeps some 250 MB for each
+def pass_through(source: Source, shape: tuple[int, ...], content: bytes) -> Passed:
+    """Trace a picture, given as the bytes of its float32 pixels; two of the last are kept."""
+    model = load(source)
+    picture = picture_of(model, np.frombuffer(content, np.float32).reshape(shape))
+    with torch.no_grad():
+        return Passed(model, picture, trace(model.network, picture))
+
+
+def picture_of(model: Model, pixels: Float[np.ndarray, "c h w"]) -> Float[Tensor, "1 c h w"]:
+    """Put a picture on the network's device.
+
+    Raises: ValueError when it has another shape than the network takes, or values outside [0, 1].
+    """
+    if pixels.shape != model.shape:
+        raise ValueError(f"pixels must be of shape {model.shape}, got {pixels.shape}")
+    if not (pixels.min() >= 0 and pixels.max() <= 1):  # also refuses NaN
+        raise ValueError(f"pixels must be from 0 to 1, got {pixels.min():g} to {pixels.max():g}")
+    device = next(model.network.parameters()).device
+    return torch.tensor(pixels, dtype=torch.float32, device=device)[None]
+
+
+def frozen(pixels: Float[np.ndarray, "c h w"]) -> tuple[tuple[int, ...], bytes]:
+    """Freeze a picture into what `pass_through` takes."""
+    return pixels.shape, np.ascontiguousarray(pixels, np.float32).tobytes()
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return values.detach().float().cpu().numpy().copy()

@@ -1,0 +1,314 @@
+"""Looking inside shows what the network computes, by its own arithmetic, and touches nothing."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.feature_maps import Click
+from core.feature_maps.clicking import SOFTMAX, click
+from core.feature_maps.fields import fields_of
+from core.feature_maps.looking import frozen, look, maps, pass_through
+from core.feature_maps.weighing import weigh
+from core.shared import loading
+from core.shared.loading import Model
+from core.shared.models import Source
+from core.shared.networks import build
+from core.shared.tracing import trace
+
+MNIST = Source(kind="built-in", name="mnist")
+LITE = Source(kind="built-in", name="efficientnet-lite0")
+TABLES = {
+    "lenet5": "lenet5",
+    "vgg": "conv4-p1-batch-relu,conv4-p1-group-leaky,max2,conv6-d2-gelu,mean2-p1,global,"
+    "fc9-layer-relu",
+    "strides": "conv4-k5-s3-p2-sigmoid,depthwise-k3-s2-tanh,conv5-k1,fc7-tanh",
+    "residual": "res4-batch-relu,res6-s2-relu,skip8,inception8-relu,global",
+    "mlp": "fc20-batch-relu,fc10-leaky",
+}
+
+
+@pytest.fixture(params=TABLES)
+def own(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
+    """A network of each kind, with random weights and moments, in the place of a built-in one."""
+    source = torch.Generator().manual_seed(4)
+    net = build(TABLES[request.param], source).eval()
+    for module in net.modules():
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            module.running_mean.normal_(generator=source)  # type: ignore[union-attr]
+            module.running_var.uniform_(0.5, 2, generator=source)  # type: ignore[union-attr]
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)):
+            module.weight.data.normal_(generator=source)
+            module.bias.data.normal_(generator=source)
+    net.requires_grad_(False)
+    model = Model(MNIST, net, tuple("0123456789"), (1, 28, 28), "mnist")
+    yield from placed(model, monkeypatch)
+
+
+def placed(model: Model, monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
+    from core.feature_maps import looking, weighing
+
+    for module in (looking, weighing):
+        monkeypatch.setattr(module, "load", lambda _: model)
+    looking.pass_through.cache_clear()
+    yield model.source
+    looking.pass_through.cache_clear()
+
+
+def digit(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((1, 28, 28), np.float32)
+
+
+def network_of(source: Source) -> nn.Module:
+    return pass_through(source, *frozen(digit())).model.network
+
+
+def test_all_maps_are_those_of_a_plain_pass(own: Source) -> None:
+    seen, net = look(own, digit()), network_of(own)
+    value, given = torch.from_numpy(digit())[None], {}
+    with torch.no_grad():
+        for name, child in net.named_children():
+            given[name], value = child(value), child(value)
+    torch.testing.assert_close(torch.from_numpy(seen.logits).float(), value[0])
+    torch.testing.assert_close(torch.from_numpy(seen.probabilities).float(), value[0].softmax(0))
+    for name, expected in given.items():
+        last = [each for each in seen.layers if each.name.partition(".")[0] == name][-1]
+        shown = torch.from_numpy(maps(own, digit(), last.name))
+        torch.testing.assert_close(shown, expected[0].reshape(shown.shape))
+        assert last.shape == tuple(shown.shape)
+        assert last.low == float(shown.min())
+        assert last.high == float(shown.max())
+        assert last.dead == int((shown.flatten(1) == 0).all(1).sum())
+
+
+def some_places(shape: tuple[int, int, int], count: int = 12) -> list[tuple[int, int, int]]:
+    source = np.random.default_rng(5)
+    corners = [(0, 0, 0), (shape[0] - 1, shape[1] - 1, shape[2] - 1)]
+    return corners + [tuple(int(source.integers(n)) for n in shape) for _ in range(count)]  # type: ignore[misc]
+
+
+def test_every_value_that_is_written_out_is_the_network_s_own(own: Source) -> None:
+    explained = set()
+    for layer in look(own, digit()).layers:
+        values = maps(own, digit(), layer.name)
+        for at in some_places(layer.shape):
+            if layer.kind in ("sum or join", "flatten"):
+                with pytest.raises(ValueError, match="must be that of a convolution"):
+                    click(own, digit(), layer.name, at)
+                continue
+            told = click(own, digit(), layer.name, at)
+            explained.add(layer.kind)
+            assert told.value == values[at]
+            assert told.computed == pytest.approx(told.value, rel=1e-4, abs=1e-4)
+            agree(told)
+    assert len(explained) >= 3
+
+
+def agree(told: Click) -> None:
+    """The parts that are shown give the value that is shown."""
+    assert told.window is not None
+    assert told.sums is not None
+    if told.kernel is not None:
+        products = told.window * told.kernel
+        assert told.sums == pytest.approx(products.sum((1, 2)))
+        assert told.sums.sum() + told.bias == pytest.approx(told.computed)
+    assert len(told.window) == len(told.channels)
+    assert told.window.shape[1:] == told.inside.shape  # type: ignore[union-attr]
+
+
+def test_a_convolution_by_hand() -> None:
+    """A 3×3 window at a corner, with padding, against numbers worked out on paper."""
+    from core.feature_maps.clicking import _explain
+    from core.shared.tracing import Call
+
+    module = nn.Conv2d(1, 1, 3, stride=2, padding=1)
+    module.weight.data = torch.arange(1.0, 10.0).view(1, 1, 3, 3)
+    module.bias = nn.Parameter(torch.tensor([0.5]))
+    taken = torch.tensor([[[[1.0, 2, 3], [4, 5, 6], [7, 8, 9]]]])
+    given = module(taken).detach()
+    told = _explain(Call("x", module, taken, given), (0, 0, 0), float(given[0, 0, 0, 0]))
+    # rows of the window: 0 0 0 / 0 1 2 / 0 4 5; times 1..9: 1·5 + 2·6 + 4·8 + 5·9 = 94
+    assert told.computed == 94.5
+    assert told.window.tolist() == [[[0, 0, 0], [0, 1, 2], [0, 4, 5]]]  # type: ignore[union-attr]
+    assert told.inside.tolist() == [[False, False, False], [False, True, True], [False, True, True]]  # type: ignore[union-attr]
+    assert told.corner == (-1, -1)
+    assert told.formula == "Σ w·x + b = 94 + 0.5 = 94.5"
+
+
+def test_that_oracle_rejects_arithmetic_with_a_flipped_kernel(
+    own: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.feature_maps import clicking
+
+    cut = clicking._cut
+
+    def flipped(*arguments: Any) -> Any:
+        window, *rest = cut(*arguments)
+        return window.flip(1, 2), *rest
+
+    monkeypatch.setattr(clicking, "_cut", flipped)
+    layers = [each for each in look(own, digit()).layers if each.kind.startswith("convolution 3")]
+    for layer in layers[:1]:
+        told = [click(own, digit(), layer.name, at) for at in some_places(layer.shape)]
+        assert any(each.computed != pytest.approx(each.value, rel=1e-3, abs=1e-3) for each in told)
+
+
+def test_softmax_is_written_out() -> None:
+    seen = look(MNIST, digit())
+    for k in range(10):
+        told = click(MNIST, digit(), SOFTMAX, (k, 0, 0))
+        assert told.computed == pytest.approx(seen.probabilities[k], rel=1e-5)
+        assert told.value == pytest.approx(told.computed, rel=1e-5)
+
+
+@pytest.mark.parametrize("layer", ["stem.conv", "block1.depthwise.conv", "block4.project.conv"])
+def test_tensorflow_s_padding_is_written_out_too(layer: str) -> None:
+    photo = np.random.default_rng(1).random((3, 224, 224), np.float32)
+    values = maps(LITE, photo, layer)
+    for at in some_places(values.shape, 6):  # type: ignore[arg-type]
+        told = click(LITE, photo, layer, at)
+        assert told.computed == pytest.approx(told.value, rel=1e-4, abs=1e-3)
+
+
+def test_the_gradient_of_a_weight_is_the_sum_that_is_shown(own: Source) -> None:
+    net, picture = network_of(own), torch.from_numpy(digit())[None]
+    for name, module in net.named_modules():
+        if not isinstance(module, (nn.Conv2d, nn.Linear)):
+            continue
+        index = tuple(np.random.default_rng(2).integers(module.weight.shape))
+        place = tuple(int(each) for each in index)
+        told = weigh(own, digit(), name, place, 3, 0.5)
+        assert told.computed == pytest.approx(told.gradient, rel=1e-4, abs=1e-6)
+        assert told.stepped == pytest.approx(told.weight - 0.5 * told.gradient)
+        assert told.gradient == pytest.approx(
+            slope(net, picture, module, place), rel=0.02, abs=2e-5
+        )
+
+
+def slope(net: nn.Module, picture: Tensor, module: nn.Module, index: tuple[int, ...]) -> float:
+    """Finite differences of the loss in float64, on a copy of the network."""
+    import copy
+
+    exact = copy.deepcopy(net).double()
+    name = next(name for name, each in net.named_modules() if each is module)
+    weight = dict(exact.named_modules())[name].weight
+    losses = []
+    for side in (1e-4, -1e-4):
+        with torch.no_grad():
+            weight[index] += side
+            losses.append(float(F.cross_entropy(exact(picture.double()), torch.tensor([3]))))
+            weight[index] -= side
+    return (losses[0] - losses[1]) / 2e-4
+
+
+def test_that_oracle_rejects_the_gradient_for_another_label() -> None:
+    model = loading.load(MNIST)
+    module = model.network.get_submodule("conv2.0")
+    wrong = weigh(MNIST, digit(), "conv2.0", (1, 2, 0, 1), 4, 0.1).gradient
+    right = slope(model.network, torch.from_numpy(digit())[None], module, (1, 2, 0, 1))
+    assert wrong != pytest.approx(right, rel=0.02, abs=2e-5)
+
+
+def test_the_receptive_field_is_where_a_pixel_changes_the_value(own: Source) -> None:
+    net, picture = network_of(own), torch.from_numpy(digit())[None]
+    source = torch.Generator().manual_seed(6)
+    with torch.no_grad():
+        plain = trace(net, picture)
+        found = fields_of(plain, picture)
+        for call in plain.calls:
+            if call.given.ndim < 4:
+                assert found[call.name].box(0, 0, 28, 28) == (0, 0, 28, 28)
+        changed: dict[str, Tensor] = {}
+        for _ in range(60):  # brute force: change one pixel, see which values move
+            row, column = (int(torch.randint(28, (1,), generator=source)) for _ in range(2))
+            other = picture.clone()
+            other[0, 0, row, column] += 0.5
+            for before, after in zip(plain.calls, trace(net, other).calls, strict=True):
+                if before.given.ndim < 4 or found[before.name].whole:
+                    continue
+                moved = (before.given != after.given)[0].any(0)
+                for y, x in moved.nonzero().tolist():
+                    top, left, bottom, right = found[before.name].box(y, x, 28, 28)
+                    assert top <= row < bottom, before.name
+                    assert left <= column < right, before.name
+                    changed[before.name] = moved
+    assert changed
+
+
+def test_a_field_is_not_larger_than_it_need_be() -> None:
+    """Of a linear network with positive weights every pixel of the field counts."""
+    net = build("conv2-k5-p2,mean2,conv3-d2,conv2-s2-p1", torch.Generator().manual_seed(1)).eval()
+    for each in net.parameters():
+        each.data.abs_()
+    picture = torch.rand(1, 1, 28, 28, requires_grad=True)
+    seen = trace(net, picture)
+    for call in seen.calls[1:-2]:
+        field = fields_of(seen, picture)[call.name]
+        for y, x in ((0, 0), (1, 2), (call.given.shape[2] - 1, call.given.shape[3] - 1)):
+            (grad,) = torch.autograd.grad(call.given[0, 0, y, x], picture, retain_graph=True)
+            rows, columns = grad[0, 0].nonzero().T
+            reach = (
+                int(rows.min()),
+                int(columns.min()),
+                int(rows.max()) + 1,
+                int(columns.max()) + 1,
+            )
+            assert field.box(y, x, 28, 28) == reach
+
+
+BAD: dict[str, tuple[Any, tuple[Any, ...], str]] = {
+    "shape": (look, (np.zeros((3, 28, 28), np.float32),), r"pixels must be of shape \(1, 28, 28\)"),
+    "range": (look, (digit() * 300,), "pixels must be from 0 to 1, got"),
+    "nan": (look, (digit() * np.nan,), "pixels must be from 0 to 1, got nan"),
+    "layer": (maps, (digit(), "conv99"), "layer must be one of the network's, got 'conv99'"),
+    "row": (click, (digit(), "conv1.0", (0, 28, 0)), "row must be from 0 to 27 in conv1.0, got 28"),
+    "flatten": (click, (digit(), "global9.1", (0, 0, 0)), "arithmetic of a value must be"),
+    "class": (click, (digit(), SOFTMAX, (10, 0, 0)), "channel must be from 0 to 9 in softmax"),
+    "no weight": (weigh, (digit(), "max3.0", (0, 0), 1, 0.1), "layer must be a convolution or"),
+    "index": (weigh, (digit(), "conv1.0", (0, 0, 3, 0), 1, 0.1), "index must lie in a weight of"),
+    "label": (weigh, (digit(), "conv1.0", (0, 0, 0, 0), 10, 0.1), "label must be from 0 to 9"),
+}
+GOOD: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "look": (look, (digit(),)),
+    "maps": (maps, (digit(), "conv2.0")),
+    "click": (click, (digit(), "conv2.0", (1, 2, 3))),
+    "weigh": (weigh, (digit(), "conv2.0", (1, 2, 0, 1), 3, 0.1)),
+}
+
+
+@pytest.mark.parametrize("name", [*BAD, *GOOD])
+def test_after_every_call_the_network_is_what_it_was(name: str) -> None:
+    network = loading.load(MNIST).network
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    random = torch.get_rng_state()
+    if name in GOOD:
+        function, arguments = GOOD[name]
+        function(MNIST, *arguments)
+    else:
+        function, arguments, sentence = BAD[name]
+        with pytest.raises(ValueError, match=sentence):
+            function(MNIST, *arguments)
+    assert torch.equal(torch.get_rng_state(), random)
+    state = network.state_dict()
+    assert state.keys() == before.keys()
+    assert all(torch.equal(state[key], value) for key, value in before.items())
+    for each in network.parameters():
+        assert each.grad is None
+        assert not each.requires_grad
+    for module in network.modules():
+        assert not module.training
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
+        assert not module._backward_hooks
+
+
+def test_a_network_that_is_gone_is_refused(tmp_path: Path) -> None:
+    gone = replace(MNIST, kind="run", folder=str(tmp_path), config="{}", step=3)
+    with pytest.raises(ValueError):  # noqa: PT011 – the sentence is the loader's
+        look(gone, digit())
