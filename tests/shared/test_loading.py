@@ -3,31 +3,45 @@
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save
+from sklearn.datasets import load_sample_image
 from torch import Tensor, nn
 
 from core.shared import data, efficientnet, loading, models, networks, runs, snapshots, weights
 from core.shared.data import Split
+from core.shared.engine import Engine
 from core.shared.evaluating import at_rest, evaluate
 from core.shared.loading import Model, fetch, load
-from core.shared.models import BUILT_IN, ZOO, Download, Entry, Source
+from core.shared.models import BUILT_IN, ZOO, Download, Entry, Fetched, Source
+from core.shared.photographs import photograph
 from core.shared.recipes import Recipe
 from core.shared.runs import Manifest
+from core.shared.seeing import fit
 from core.shared.vision_library import torchvision
 from core.train_cnn import learning
 
 CPU = torch.device("cpu")
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # as every paper on these networks has it
 State = dict[str, Tensor]
+SHOWN = {  # what each photograph shows, by the names of ImageNet's classes
+    "chelsea": {"tabby", "tiger cat", "Egyptian cat"},
+    "coffee": {"espresso"},
+    "palace": {"palace"},
+    "camera": {"tripod"},
+    "rocket": {"missile"},
+    "flower": {"daisy"},  # a dahlia, which ImageNet lacks
+}
 
 
 @pytest.fixture(autouse=True)
@@ -110,14 +124,14 @@ def random_state(name: str) -> State:
 
 
 @pytest.fixture(scope="module", params=list(ZOO))
-def animal(request: pytest.FixtureRequest) -> Iterator[tuple[str, Model, State]]:
+def animal(request: pytest.FixtureRequest) -> tuple[str, Model, State]:
     """Load one of torchvision's networks, random weights in the place of those to download."""
     name, state = request.param, random_state(request.param)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(models, "here", lambda name: True)
         patch.setattr(loading, "_read", lambda place: dict(state))
         model = loading._load(Source(kind="zoo", name=name), CPU)
-    yield name, model, state
+    return name, model, state
 
 
 def test_each_of_the_zoo_gives_torchvisions_logits_and_writes_over_nothing(
@@ -207,6 +221,36 @@ def test_built_in_networks_read_the_first_test_images_as_was_recorded(name: str)
     assert abs(share - recorded) < allowed
     shuffled = Split(first.images, first.labels.roll(1))
     assert abs(evaluate(model.network, shuffled).accuracy - recorded) > allowed
+
+
+def seen(name: str) -> Tensor:
+    """Show EfficientNet-Lite0 a photograph, and its mirror image."""
+    pixels = load_sample_image("flower.jpg") if name == "flower" else photograph(name).pixels
+    found = [
+        fit(np.ascontiguousarray(each), (3, 224, 224), "") for each in (pixels, pixels[:, ::-1])
+    ]
+    return torch.from_numpy(np.stack(found))
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_efficientnet_names_what_a_photograph_shows(name: str) -> None:
+    model = load(built_in("efficientnet-lite0"))
+    best = model.network(seen(name)).argmax(1).tolist()
+    assert {model.classes[index] for index in best} <= SHOWN[name]
+
+
+def test_efficientnet_is_surer_by_its_own_normalisation_than_by_imagenets() -> None:
+    """Two are about; the photographs tell by which of them it was trained."""
+    model = load(built_in("efficientnet-lite0"))
+    shift, *layers = model.network.children()
+    sure = {}
+    for way in (shift, efficientnet.Standardise(*IMAGENET)):
+        shares = []
+        for name, classes in SHOWN.items():
+            read = nn.Sequential(way, *layers)(seen(name)).softmax(1)
+            shares.append(read[:, [model.classes.index(each) for each in classes]].sum(1))
+        sure[way] = torch.cat(shares).log().mean()
+    assert sure[shift] > sure[way] + 0.05
 
 
 def test_same_padding_is_that_of_tensorflow() -> None:
@@ -354,6 +398,21 @@ def test_a_download_tells_how_far_it_is_and_leaves_one_whole_file(site: Path) ->
     assert [each.progress for each in fetch(Download(name="resnet18"))] == [1]  # not again
 
 
+def test_the_engine_downloads_as_long_work(
+    site: Path, tmp_path: Path, until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Engine(tmp_path / "runs", devices=("cpu",), inline=True) as engine:
+        run = engine.submit(models.FETCH, Download(name="resnet18"), visitor="ada")
+        until(lambda: engine.view(run).status == "finished")
+        assert engine.view(run).state == Fetched(site.stat().st_size, site.stat().st_size)
+        assert models.here("resnet18")
+        monkeypatch.setenv("TORCH_HOME", str(tmp_path / "other"))
+        monkeypatch.setattr(loading, "SITE", "http://127.0.0.1:9/")
+        run = engine.submit(models.FETCH, Download(name="resnet18"), visitor="ada")
+        until(lambda: engine.view(run).status == "failed")
+        assert "could not be downloaded" in engine.view(run).failure
+
+
 def test_what_arrives_damaged_is_not_kept(site: Path) -> None:
     site.write_bytes(b"else" + site.read_bytes()[4:])
     with pytest.raises(ValueError, match="what arrived is not what was announced; use Efficient"):
@@ -378,7 +437,7 @@ def test_nobody_waits_for_a_silent_site_and_who_leaves_ends_the_download(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     speaks = threading.Event()
-    real = loading.urlopen
+    real = urlopen
 
     def silent(*given: Any, **more: Any) -> Any:
         speaks.wait(20)

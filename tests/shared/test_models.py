@@ -110,6 +110,12 @@ def test_every_built_in_network_is_told_about() -> None:
     assert len(known["efficientnet-lite0"].classes) == 1000
 
 
+def test_the_files_of_the_built_in_networks_are_small() -> None:
+    files = list(models.NETWORKS.glob("*.safetensors"))
+    assert {file.stem for file in files} == {"mnist", "fashion"}
+    assert all(file.stat().st_size < 2**20 for file in files)
+
+
 @pytest.mark.parametrize(
     "variables",
     [{}, {"XDG_CACHE_HOME": "/tmp/cache"}, {"TORCH_HOME": "~/torch", "XDG_CACHE_HOME": "/tmp/x"}],
