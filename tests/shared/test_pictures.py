@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -237,7 +238,7 @@ def test_what_is_small_enough_keeps_its_size(size: tuple[int, int]) -> None:
     assert read(written(Image.new("RGB", size))).pixels.shape == (size[1], size[0], 3)
 
 
-@settings(quiet, max_examples=50)
+@settings(quiet, max_examples=30)
 @given(width=some.integers(1, 4800), height=some.integers(1, 4800))
 def test_the_longer_side_has_at_most_1024_and_proportions_stay(width: int, height: int) -> None:
     seen_height, seen_width, _ = read(written(Image.new("1", (width, height)))).pixels.shape
@@ -264,7 +265,7 @@ def scaled(values: np.ndarray, length: int) -> np.ndarray:
     return np.tensordot(weights / weights.sum(1, keepdims=True), values, 1)
 
 
-@pytest.mark.parametrize("size", [(1300, 1100), (2049, 300), (4500, 700), (200, 5000)])
+@pytest.mark.parametrize("size", [(1300, 900), (2049, 300), (4500, 300), (200, 5000)])
 def test_a_large_picture_is_scaled_without_a_trace_of_the_steps_between(
     size: tuple[int, int],
 ) -> None:
@@ -277,9 +278,9 @@ def test_a_large_picture_is_scaled_without_a_trace_of_the_steps_between(
 
 
 def test_a_jpeg_that_was_decoded_small_looks_as_the_large_one() -> None:
-    rows = smooth(3000, 4600)
+    rows = smooth(2200, 4600)
     seen = pixels(written(Image.fromarray(rows), "JPEG", quality=95))
-    small = Image.fromarray(rows).resize((1024, 668), Image.Resampling.BICUBIC)
+    small = Image.fromarray(rows).resize((1024, 490), Image.Resampling.BICUBIC)
     assert np.abs(seen - np.asarray(small)).max() <= 12
     assert np.abs(seen - np.asarray(small)).mean() < 2
 
@@ -333,6 +334,14 @@ def many_scans() -> bytes:
     return content[:start] + content[start:-2] * 100 + content[-2:]
 
 
+def claiming(name: str, place: int, claim: bytes) -> bytes:
+    """A sound file whose header claims another size."""
+    content = bytearray(SAMPLES[name])
+    content[place : place + len(claim)] = claim
+    return bytes(content)
+
+
+FRAME = SAMPLES["JPEG"].index(b"\xff\xc0") + 5  # where a JPEG states its size
 SIZE = {256: (4, 1, 64), 257: (4, 1, 64), 258: (3, 1, 8), 262: (3, 1, 1), 273: (4, 1, 8)}
 HUGE = png((60_000, 60_000), 8, 2, b"")
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
@@ -353,10 +362,34 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "a huge PNG": (lambda: HUGE, "has more than 24 megapixels"),
     "a PNG above": (lambda: png((6001, 4000), 8, 0, b""), "has more than 24 megapixels"),
     "a long PNG": (lambda: png((65_536, 1), 8, 0, nothing(65_537)), "a side of more than 65,535"),
+    "a huge JPEG": (lambda: claiming("JPEG", FRAME, b"\xff" * 4), "has more than 24 megapixels"),
+    "a huge GIF": (lambda: claiming("GIF", 6, b"\xff" * 4), "has more than 24 megapixels"),
+    "a huge BMP": (lambda: claiming("BMP", 18, b"\0\0\1\0" * 2), "has more than 24 megapixels"),
+    "a huge TIFF": (
+        lambda: tiff(SIZE | {256: (4, 1, 60_000), 257: (4, 1, 60_000)}),
+        "has more than 24 megapixels",
+    ),
     "a huge WebP": (lambda: canvas(b"VP8X", 13_000, 13_000), "has more than 24 megapixels"),
     "a huge lossless": (lambda: canvas(b"VP8L", 16_000, 16_000), "has more than 24 megapixels"),
     "a huge lossy": (lambda: canvas(b"VP8 ", 16_000, 16_000), "has more than 24 megapixels"),
     "many scans": (many_scans, "has more than 60 scans"),
+    "many segments": (
+        lambda: SAMPLES["JPEG"][:2] + b"\xff\xe0\0\2" * 1001 + SAMPLES["JPEG"][2:],
+        "has more than 1,000 segments",
+    ),
+    "many starts": (lambda: b"\xff\xd8\xff\xe0\0\2" + b"\xff\xd8" * 2000, "1,000 segments"),
+    "many chunks": (
+        lambda: SAMPLES["PNG"][:33] + chunk(b"prVt", b"") * 30_000 + SAMPLES["PNG"][33:],
+        "has more than 30,000 parts",
+    ),
+    "many comments": (
+        lambda: b"GIF89a\1\0\1\0\0\0\0" + b"x!\xfe" + b"\1c" * 30_000 + b"\0,",
+        "has more than 30,000 parts",
+    ),
+    "a long BMP": (
+        lambda: claiming("BMP", 30, b"\1") + bytes(2 * 2**20),
+        "is a BMP of run lengths of more than 2 MB",
+    ),
     "a BigTIFF": (lambda: written(Image.new("L", (9, 9)), "TIFF", big_tiff=True), "is a BigTIFF"),
     "shared tags": (
         lambda: tiff(SIZE | {1000 + tag: (7, 4000, 8) for tag in range(100)}, bytes(4096)),
@@ -408,6 +441,28 @@ def test_what_a_phone_appends_to_a_jpeg_is_no_scan_of_it() -> None:
     assert read(both).name == read(SAMPLES["JPEG"]).name
 
 
+def test_what_many_sound_files_have_is_not_too_much() -> None:
+    jpeg, plain, gif = SAMPLES["JPEG"], SAMPLES["PNG"], SAMPLES["GIF"]
+    start = 13 + (3 << (gif[10] & 7) + 1)
+    comment = b"!\xfe" + b"\xff" + b"x" * 255 + b"\0"
+    icc = b"\xff\xe2\xff\xff" + bytes(65_533)
+    for name, content in {
+        "JPEG": jpeg[:2] + icc * 255 + jpeg[2:],
+        "PNG": plain[:33] + chunk(b"prVt", b"note") * 20_000 + plain[33:],
+        "GIF": gif[:start] + comment * 1000 + gif[start:],
+        "BMP": SAMPLES["BMP"] + bytes(3 * 2**20),
+    }.items():
+        assert read(content).name == read(SAMPLES[name]).name
+
+
+def test_that_no_header_takes_long_to_check() -> None:
+    """Such bytes cost a careless pattern or loop minutes."""
+    begun = time.monotonic()
+    for content in (b"\xff\xd8" + b"\xff" * 10**7, b"\xff\xd8" * 10**6, b"GIF89a" + b"x" * 10**7):
+        sentence(content)
+    assert time.monotonic() - begun < 10
+
+
 def test_notes_that_take_memory_cost_the_picture_nothing() -> None:
     """Each refers to its own bytes many hundred times, or joins what is too long for one."""
     note = hoarding(60_000, 4900)
@@ -419,6 +474,8 @@ def test_notes_that_take_memory_cost_the_picture_nothing() -> None:
     assert read(webp).name == read(SAMPLES["WEBP"]).name
     assert not headers.is_modest(note)
     assert not headers.is_modest(b"Exif\0\0" + note)
+    assert not headers.is_modest(b"Exif\0\0" * 2**16 + written_exif(6))
+    assert headers.is_modest(b"Exif\0\0" + written_exif(6))
     assert headers.is_modest(written_exif(6))
 
 
@@ -471,7 +528,6 @@ def worst() -> dict[str, bytes]:
         "a TIFF of 16 bits": deep_tiff(*size),
         "a TIFF of floats": deep_tiff(*size, floats=True),
         "a progressive JPEG of inks": written(inks, "JPEG", progressive=True, subsampling=0),
-        "a PNG of 16 bits": png(size, 16, 6, nothing(4000 * (1 + 6000 * 8))),
     }
 
 
@@ -481,7 +537,7 @@ def test_the_worst_files_are_read_in_the_memory_that_is_promised() -> None:
     told = in_a_room_of(MEMORY, list(files.values()))
     shapes = {name: each[:3] for name, each in zip(files, told, strict=True)}
     assert shapes == {name: [683, 1024, 3] for name in files}
-    short = in_a_room_of(MEMORY // 8, [files["a PNG of 16 bits"]])
+    short = in_a_room_of(MEMORY // 8, [files["a TIFF of floats"]])
     for each in short:  # and the room has walls
         assert isinstance(each, str)
         assert each.endswith("got one that needs more memory than there is")
@@ -524,9 +580,9 @@ def test_a_thousand_damaged_files_give_pictures_or_one_sentence_within_the_memor
     refused = [each for each in told if isinstance(each, str)]
     assert len(told) == 1200
     assert 300 < len(refused) < 1000  # neither is all the damage in notes, nor all in signatures
-    for each in refused:
-        assert is_one_sentence(each)
-        assert "memory" not in each
+    for said in refused:
+        assert is_one_sentence(said)
+        assert "memory" not in said
     for each in told:
         if not isinstance(each, str):
             height, width, channels, dtype = each
