@@ -171,7 +171,7 @@ def test_softmax_is_written_out() -> None:
 def test_tensorflow_s_padding_is_written_out_too(layer: str) -> None:
     photo = np.random.default_rng(1).random((3, 224, 224), np.float32)
     values = maps(LITE, photo, layer)
-    for at in some_places(values.shape, 6):  # type: ignore[arg-type]
+    for at in some_places(values.shape, 6):
         told = click(LITE, photo, layer, at)
         assert told.computed == pytest.approx(told.value, rel=1e-4, abs=1e-3)
 

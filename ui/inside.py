@@ -190,7 +190,7 @@ def products(
 
 def gradient(told: Gradient, *, title: str, rate: float) -> Block:
     """Write out the gradient of one weight: δ times x, added up, and the step that it leads to."""
-    off = abs(told.computed - told.gradient)
+    off, stepped = abs(told.computed - told.gradient), f"{told.stepped:.4g}"
     words = {
         "kind": "gradient",
         "span": 12,
@@ -203,8 +203,7 @@ def gradient(told: Gradient, *, title: str, rate: float) -> Block:
             for line in (
                 f"∂L/∂w = Σ δ·x = {told.computed:.4g}; L = {told.loss:.4g} nats",
                 f"Autograd gives {told.gradient:.6g}; the difference is {off:.1g}.",
-                f"w − η·∂L/∂w = {told.weight:.4g} − {rate:g}·({told.gradient:.4g})"
-                + f" = {told.stepped:.4g}",
+                f"w − η·∂L/∂w = {told.weight:.4g} − {rate:g}·({told.gradient:.4g}) = {stepped}",
             )
         ],
         "differs": off > NEAR * max(1e-3, abs(told.gradient)),

@@ -38,8 +38,7 @@ def draw(engine: Engine, source: Source, about: About, pin: Pin, looks: Looks) -
     looks["order"] = order
     channel = looks["channel"] = min(looks["channel"], len(maps) - 1)
     at = _place(maps, looks)
-    energy = float(np.logaddexp.reduce(look.logits))
-    drawn = pinned.blocks(engine, seen, look.probabilities, energy)
+    drawn = pinned.blocks(engine, seen, look.probabilities)
     drawn.append(inside.strip(_told(look), look.layers, layer.name))
     drawn.append(
         inside.choices(
