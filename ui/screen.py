@@ -45,8 +45,8 @@ LONGEST = 65_536  # bytes that a control may tell
 _component = st.components.v2.component(
     "glassbox_screen",
     html='<div class="room"><div class="screen"></div></div>',
-    css=(JS / "screen.css").read_text(encoding="utf-8"),
-    js=(JS / "screen.js").read_text(encoding="utf-8"),
+    css="\n".join((JS / name).read_text(encoding="utf-8") for name in ("screen.css", "inside.css")),
+    js="\n".join((JS / name).read_text(encoding="utf-8") for name in ("screen.js", "inside.js")),
 )
 
 

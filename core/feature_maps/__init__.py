@@ -64,7 +64,7 @@ class Click:
     at: tuple[int, int, int]  # channel, row, column
     value: float  # as the network gave it, in float32
     computed: float  # the same from the numbers below, in float64
-    formula: str  # LaTeX, with the numbers in it
+    formula: str  # in one line, with the numbers in it
     window: Float[np.ndarray, "k h w"] | None  # the inputs that take part, for each input channel
     kernel: Float[np.ndarray, "k h w"] | None  # by what each is multiplied; None: by nothing
     inside: Bool[np.ndarray, "h w"] | None  # whether each lies within the input, not its padding

@@ -114,7 +114,7 @@ def _convolution(call: Call, at: At, value: float, taken: Tensor) -> Click:
         call,
         at,
         value,
-        rf"\sum w\,x + b = {_n(total)} {_plus(bias)} = {_n(total + bias)}",
+        f"Σ w·x + b = {_n(total)} {_plus(bias)} = {_n(total + bias)}",
         total + bias,
         window=window,
         kernel=kernel,
@@ -137,7 +137,7 @@ def _linear(call: Call, at: At, value: float, taken: Tensor) -> Click:
         call,
         at,
         value,
-        rf"\sum w\,x + b = {_n(total)} {_plus(bias)} = {_n(total + bias)}",
+        f"Σ w·x + b = {_n(total)} {_plus(bias)} = {_n(total + bias)}",
         total + bias,
         window=taken[:, None, None],
         kernel=weight[:, None, None],
@@ -155,17 +155,16 @@ def _pooling(call: Call, at: At, value: float, taken: Tensor) -> Click:
     if isinstance(module, nn.MaxPool2d):
         window = window.masked_fill(~inside, -math.inf)
         total = float(window.max())
-        formula = rf"\max = {_n(total)}"
+        formula = f"max = {_n(total)}"
     else:
         padded = isinstance(module, nn.AvgPool2d) and module.count_include_pad
         count = inside.numel() if padded else int(inside.sum())
         total = float(window.sum()) / count
-        formula = rf"\frac{{{_n(float(window.sum()))}}}{{{count}}} = {_n(total)}"
+        formula = f"{_n(float(window.sum()))} / {count} = {_n(total)}"
     if isinstance(module, Subsample):
         factor, bias = float(module.coefficient[channel]), float(module.bias[channel])
-        formula = rf"{_n(factor)}\cdot {formula}"[: -len(f" = {_n(total)}")]
-        total = factor * total + bias
-        formula = rf"{formula} {_plus(bias)} = {_n(total)}"
+        mean, total = total, factor * total + bias
+        formula = f"{_n(factor)} · {_n(mean)} {_plus(bias)} = {_n(total)}"
     return _made(
         call,
         at,
@@ -192,7 +191,7 @@ def _average(call: Call, at: At, value: float, taken: Tensor) -> Click:
         call,
         at,
         value,
-        rf"\frac{{{_n(float(window.sum()))}}}{{{window.numel()}}} = {_n(total)}",
+        f"{_n(float(window.sum()))} / {window.numel()} = {_n(total)}",
         total,
         window=window,
         inside=torch.ones(window.shape[1:], dtype=torch.bool),
@@ -240,9 +239,8 @@ def _normalised(
     epsilon = float(getattr(call.module, "eps", 0.0))
     total = (x - mean) / math.sqrt(variance + epsilon) * scale + shift
     formula = (
-        rf"\gamma\,\frac{{x-\mu}}{{\sqrt{{\sigma^2+\epsilon}}}} + \beta = {_n(scale)}\cdot"
-        rf"\frac{{{_n(x)} {_plus(-mean)}}}{{\sqrt{{{_n(variance)}+{epsilon:g}}}}} {_plus(shift)}"
-        rf" = {_n(total)}"
+        f"γ (x − μ) / √(σ² + ε) + β = {_n(scale)} · ({_n(x)} {_plus(-mean)}) / "
+        f"√({_n(variance)} + {epsilon:g}) {_plus(shift)} = {_n(total)}"
     )
     return _made(call, at, value, formula, total, **_here(x, at))
 
@@ -260,7 +258,7 @@ def _shift(call: Call, at: At, value: float, taken: Tensor) -> Click:
         for name in ("mean", "deviation")
     )
     total = (pixel - mean) / deviation
-    formula = rf"\frac{{{_n(pixel)} - {_n(mean)}}}{{{_n(deviation)}}} = {_n(total)}"
+    formula = f"({_n(pixel)} − {_n(mean)}) / {_n(deviation)} = {_n(total)}"
     return _made(call, at, value, formula, total, **_here(pixel, (channel, y, x)))
 
 
@@ -286,8 +284,8 @@ def _softmax(logits: Float[Tensor, " k"], at: At, sides: tuple[int, ...]) -> Cli
         at=at,
         value=float(logits.float().softmax(0)[chosen]),
         computed=total,
-        formula=rf"\frac{{e^{{z_k}}}}{{\sum_j e^{{z_j}}}} = \frac{{e^{{{_n(z)} - {_n(largest)}}}}}"
-        rf"{{{_n(float(powers.sum()))}}} = {_n(total)}",
+        formula=f"exp(z) / Σ exp = exp({_n(z)} {_plus(-largest)}) / {_n(float(powers.sum()))}"
+        f" = {_n(total)}",
         window=logits[:, None, None].numpy(),
         kernel=None,
         inside=np.ones((1, 1), bool),
@@ -323,7 +321,7 @@ def _at_place(call: Call, taken: Tensor, at: At) -> Float[Tensor, " k"]:
 
 def _bias(module: nn.Module, channel: int) -> float:
     bias = getattr(module, "bias", None)
-    return float(bias[channel]) if isinstance(bias, Tensor) else 0.0
+    return float(bias.detach()[channel]) if isinstance(bias, Tensor) else 0.0
 
 
 def _here(x: float, at: At) -> dict[str, Any]:
@@ -351,18 +349,18 @@ _WAYS: tuple[tuple[tuple[type[nn.Module], ...], _Way], ...] = (
     ((Normalise,), _shift),
 )
 _POINTWISE: dict[type[nn.Module], tuple[str, Callable[[nn.Module, float], float]]] = {
-    nn.ReLU: (r"\max(0,\;X)", lambda _, x: max(0.0, x)),
-    nn.ReLU6: (r"\min(6,\;\max(0,\;X))", lambda _, x: min(6.0, max(0.0, x))),
+    nn.ReLU: ("max(0, X)", lambda _, x: max(0.0, x)),
+    nn.ReLU6: ("min(6, max(0, X))", lambda _, x: min(6.0, max(0.0, x))),
     nn.LeakyReLU: (
-        r"\max(X,\;SLOPE\cdot X)",
+        "max(X, SLOPE · X)",
         lambda module, x: max(x, float(getattr(module, "negative_slope", 0)) * x),
     ),
-    nn.GELU: (r"X\;\Phi(X)", lambda _, x: x * (1 + math.erf(x / math.sqrt(2))) / 2),
-    nn.SiLU: (r"X\;\sigma(X)", lambda _, x: x * _sigmoid(x)),
-    nn.Sigmoid: (r"\sigma(X)", lambda _, x: _sigmoid(x)),
-    nn.Tanh: (r"\tanh(X)", lambda _, x: math.tanh(x)),
+    nn.GELU: ("X · Φ(X)", lambda _, x: x * (1 + math.erf(x / math.sqrt(2))) / 2),
+    nn.SiLU: ("X · σ(X)", lambda _, x: x * _sigmoid(x)),
+    nn.Sigmoid: ("σ(X)", lambda _, x: _sigmoid(x)),
+    nn.Tanh: ("tanh(X)", lambda _, x: math.tanh(x)),
     Squash: (
-        r"1.7159\,\tanh\left(\tfrac{2}{3}\cdot X\right)",
+        "1.7159 · tanh(2/3 · X)",
         lambda _, x: 1.7159 * math.tanh(2 * x / 3),
     ),
     nn.Dropout: ("X", lambda _, x: x),
@@ -371,13 +369,9 @@ _POINTWISE: dict[type[nn.Module], tuple[str, Callable[[nn.Module, float], float]
 
 
 def _n(value: float) -> str:
-    """Write a number for LaTeX with four digits."""
-    text = f"{value:.4g}"
-    if "e" in text:
-        digits, power = text.split("e")
-        text = rf"{digits}\cdot 10^{{{int(power)}}}"
-    return text
+    """Write a number with four digits, and a real minus."""
+    return f"{value:.4g}".replace("-", "−")
 
 
 def _plus(value: float) -> str:
-    return f"+ {_n(value)}" if value >= 0 else f"- {_n(-value)}"
+    return f"+ {_n(value)}" if value >= 0 else f"− {_n(-value)}"

@@ -209,6 +209,14 @@ class Engine:
         with self._lock:
             return self._records[run].view()
 
+    def manifest(self, run: str) -> runs.Manifest:
+        """Give what is on disk about a run.
+
+        Raises: KeyError when there is no such run.
+        """
+        with self._lock:
+            return self._records[run].manifest
+
     def obeyed(self, before: View, seconds: float) -> bool:
         """Wait until a run stands otherwise than in the view, or one that pauses has moved.
 
@@ -283,8 +291,7 @@ class Engine:
 
         Raises: EngineError as `call`; KeyError when there is no such run.
         """
-        with self._lock:
-            manifest = self._records[run].manifest
+        manifest = self.manifest(run)
         where = (manifest.config, self._folder(manifest))
         return self.call(target, *where, *arguments, seconds=seconds)
 

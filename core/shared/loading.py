@@ -110,33 +110,33 @@ def fetch(config: Download) -> Iterator[Fetched]:
 def _download(
     place: Path, reports: "queue.SimpleQueue[Fetched | Exception | None]", stop: threading.Event
 ) -> None:
-    """Fill a file beside the place and move it there once it is known to be whole."""
-    beside: Path | None = None
+    """Download a file to its place, and report; the last report is an error or None."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        asked = Request(SITE + place.name, headers={"User-Agent": "glassbox"})  # noqa: S310
-        with (
-            urlopen(asked, timeout=SECONDS) as answer,  # noqa: S310 – the site is ours to name
-            tempfile.NamedTemporaryFile(dir=place.parent, suffix=".part", delete=False) as file,
-        ):
-            beside = Path(file.name)
-            total, done, seen = int(answer.headers["Content-Length"] or 0), 0, hashlib.sha256()
-            while (block := answer.read(BLOCK)) and not stop.is_set():
-                file.write(block)
-                seen.update(block)
-                done += len(block)
-                reports.put(Fetched(done, max(done, total)))
-        if stop.is_set():
-            return
-        if not seen.hexdigest().startswith(place.stem.rpartition("-")[2]):
-            raise ValueError("what arrived is not what was announced")
-        beside.replace(place)
+        with tempfile.TemporaryDirectory(dir=place.parent) as beside:
+            file = Path(beside) / place.name
+            for state in _fill(file):
+                if stop.is_set():
+                    return
+                reports.put(state)
+            file.replace(place)
         reports.put(None)
     except Exception as error:  # noqa: BLE001 – it is raised where somebody sees it
         reports.put(error)
-    finally:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
+
+
+def _fill(file: Path) -> Iterator[Fetched]:
+    """Fill the file with what the site has under its name; an error tells that it is damaged."""
+    asked = Request(SITE + file.name, headers={"User-Agent": "glassbox"})
+    with urlopen(asked, timeout=SECONDS) as answer, file.open("wb") as opened:
+        total, done, seen = int(answer.headers["Content-Length"] or 0), 0, hashlib.sha256()
+        while block := answer.read(BLOCK):
+            opened.write(block)
+            seen.update(block)
+            done += len(block)
+            yield Fetched(done, max(done, total))
+    if not seen.hexdigest().startswith(file.stem.rpartition("-")[2]):
+        raise ValueError("what arrived is not what was announced")
 
 
 def _load(source: Source, device: torch.device) -> Model:

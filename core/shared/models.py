@@ -73,9 +73,9 @@ class Source:
     def __post_init__(self) -> None:
         """Check each value, and write the config in one way only."""
         for each in fields(self):
-            value = getattr(self, each.name)
-            if type(value) is not each.type:  # 1.0 and True equal 1, and pickle otherwise
-                raise ValueError(f"{each.name} must be of {each.type}, got {value!r}")
+            value, kind = getattr(self, each.name), int if each.name == "step" else str
+            if type(value) is not kind:  # 1.0 and True equal 1, and pickle otherwise
+                raise ValueError(f"{each.name} must be of type {kind.__name__}, got {value!r}")
         if self.kind not in KINDS:
             raise ValueError(f"kind must be one of {KINDS}, got {self.kind!r}")
         known = {"built-in": BUILT_IN, "zoo": tuple(ZOO)}.get(self.kind)
@@ -96,7 +96,7 @@ class Source:
                 f"got {self.config!r}, {self.folder!r} and {self.step} of {self.kind}"
             )
         for each in fields(self):  # pickle writes one and the same text once, equal ones twice
-            if each.type is str:
+            if each.name != "step":
                 object.__setattr__(self, each.name, sys.intern(getattr(self, each.name)))
 
 
@@ -244,7 +244,7 @@ def kept(source: Source) -> tuple[Path, Recipe]:
             if int(words["step"]) == source.step:
                 recipe = json.loads(words["record"]).get("recipe", json.loads(source.config))
                 return place, Recipe(**recipe)
-        except Exception:  # noqa: BLE001, S112 – safetensors raises its own class and plain ones
+        except Exception:  # noqa: BLE001 – safetensors raises its own class and plain ones
             continue
     raise ValueError(
         f"step must be one that the run kept, got {source.step:,}, which is no longer here"
@@ -335,17 +335,14 @@ def _about_run(source: Source) -> About:
 
 
 def _about_weights(known: weights.About) -> About:
-    if known.data:
-        note, classes = f"Your weights for {datasets.about(known.data).title}", known.classes
-    else:
-        note, classes = "Your weights for data that nobody named", known.classes
+    of = datasets.about(known.data).title if known.data else "data that nobody named"
     return About(
         title="Your weights",
-        classes=classes,
+        classes=known.classes,
         shape=known.shape,
         data=known.data,
         accuracy=None,
-        note=f"{note}: {known.network}.",
+        note=f"Your weights, learned from {of}: {known.network}.",
     )
 
 

@@ -12,7 +12,8 @@ or a `Snapshot`, which is kept for good, or None in the middle of a long step, s
 their turn. Work that can go on from a snapshot takes it as its second argument; the first thing it
 then yields is where the snapshot left it.
 
-The other side of the pipe is `core.shared.engine`, which says what each message means.
+A function asked of living work may return a `Snapshot` too: it is kept, and the answer is its
+step. The other side of the pipe is `core.shared.engine`, which says what each message means.
 """
 
 import ctypes
@@ -191,7 +192,11 @@ class Owner:
                     result = pickle.dumps(resolve(target)(*given))
                 else:
                     run = self.revive(name, *given[:3])
-                    result = pickle.dumps(resolve(target)(run.living, *given[3:]))
+                    found = resolve(target)(run.living, *given[3:])
+                    if isinstance(found, snapshots.Snapshot):  # it is to be kept for good
+                        snapshots.write(run.folder, found)
+                        found = found.step
+                    result = pickle.dumps(found)
                     run.stale = True
                     run.pushed = 0  # the asker sees at once what the call changed
                     self.look(run)

@@ -100,7 +100,7 @@ def _lenet5(channels: int, classes: int) -> Shapes:
         maps = weight[0]
         found |= {f"{name}.weight": weight, f"{name}.bias": (maps,)}
         half = f"S{int(name[1]) + 1}.0"
-        found |= {f"{half}.coefficient": (maps, 1, 1), f"{half}.bias": (maps,)}
+        found |= {f"{half}.coefficient": (maps, 1, 1), f"{half}.bias": (maps, 1, 1)}
     for name, into, out in (("C5.1", 400, 120), ("F6.0", 120, 84), ("output", 84, classes)):
         found |= _linear(name, into, out, "none")
     return found

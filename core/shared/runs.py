@@ -38,6 +38,7 @@ __all__ = [
     "place",
     "save",
     "size",
+    "steps",
     "trim",
     "usage",
 ]
@@ -46,6 +47,7 @@ ROLLING = "newest.safetensors"
 NAME = re.compile(r"[0-9a-z]{1,32}")
 HALF_DELETED = re.compile(r"\.[0-9a-f]{12}")
 HALF_WRITTEN = re.compile(r"\.(run\.json|(newest|snapshot-\d+)\.safetensors)\.\d+")
+KEPT = re.compile(r"snapshot-(\d{9,})\.safetensors", re.ASCII)
 DAY = 86_400  # seconds
 BEING_WRITTEN = 600.0  # seconds in which a half-written file may still become a whole one
 LIVE = ("waiting", "running", "paused")
@@ -132,6 +134,12 @@ def branch(root: Path, source: Manifest, step: int, target: Manifest) -> None:
 def place(folder: Path, step: int) -> Path:
     """Tell where a run keeps the weights of a step."""
     return folder / f"snapshot-{step:09}.safetensors"
+
+
+def steps(folder: Path) -> tuple[int, ...]:
+    """List the steps of a run that were kept for good, in order."""
+    names = (KEPT.fullmatch(path.name) for path in folder.glob("snapshot-*.safetensors"))
+    return tuple(sorted(int(name[1]) for name in names if name))
 
 
 def folder_of(root: Path, manifest: Manifest) -> Path:

@@ -1,7 +1,6 @@
 """Weights on disk: a step's tensors with what is known about it, in one safetensors file."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,11 +11,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from core.shared.runs import ROLLING, atomically, place
+from core.shared.runs import ROLLING, atomically, place, steps
 
 __all__ = ["Snapshot", "load", "log_spaced", "newest", "place", "steps", "write"]
-
-KEPT = re.compile(r"snapshot-(\d{9,})\.safetensors", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +43,6 @@ def write(folder: Path, snapshot: Snapshot, *, rolling: bool = False) -> None:
             folder / ROLLING if rolling else place(folder, snapshot.step),
             lambda beside: save_file(tensors, beside, metadata=words),
         )
-
-
-def steps(folder: Path) -> tuple[int, ...]:
-    """List the steps of the run that were kept for good, in order."""
-    names = (KEPT.fullmatch(path.name) for path in folder.glob("snapshot-*.safetensors"))
-    return tuple(sorted(int(name[1]) for name in names if name))
 
 
 def load(path: Path) -> Snapshot:

@@ -1,7 +1,7 @@
 """Record what each layer of a network takes and gives for some images, and leave nothing behind.
 
-A layer is a call of a module. What only passes on is none: a container that gives what its last part
-gave, a dropout at rest. A module that is called twice, as one ReLU of a torchvision ResNet is, makes two, the second "relu:2".
+A layer is a call of a module. What only passes on is none: a container that gives what its last
+part gave, a dropout at rest. A module that is called twice makes two layers, the second "relu:2".
 """
 
 from collections import Counter

@@ -166,13 +166,13 @@ class Training:
             "busy" between two parts of the reading.
         Raises: FloatingPointError when the loss is no longer finite.
         """
-        yield self._keep() if self.step == 0 else "stepped"
+        yield self.keep() if self.step == 0 else "stepped"
         while not self.ended:
             spaced = snapshots.log_spaced(self.steps, self.keeps)
             self.measuring |= self.step + 1 in spaced
             self.advance()
             if not self.ended:
-                yield self._keep() if self.step in spaced else "stepped"
+                yield self.keep() if self.step in spaced else "stepped"
         validation = self.dataset.validation
         if len(self.evaluation.logits) < len(validation):
             logits = []
@@ -181,7 +181,7 @@ class Training:
                 yield "busy"
             self._evaluation = judge(torch.cat(logits), validation.labels, self.recipe)
             self.evaluated = self.step
-        yield "stepped" if self.step in self.kept else self._keep()
+        yield "stepped" if self.step in self.kept else self.keep()
 
     def advance(self) -> Float[Tensor, ""]:
         """Do one step of the optimiser on the next batch.
@@ -267,7 +267,8 @@ class Training:
         }
         return Snapshot(self.step, tensors, record)
 
-    def _keep(self) -> Snapshot:
+    def keep(self) -> Snapshot:
+        """Take a snapshot that is to be kept for good, for the time machine."""
         if self.step not in self.kept:
             self.kept.append(self.step)
         return self.snapshot()

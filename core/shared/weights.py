@@ -8,11 +8,9 @@ This module needs no torch: the server reads it too.
 """
 
 import hashlib
-import io
 import json
 import os
 import threading
-import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -23,7 +21,7 @@ import numpy as np
 from safetensors import deserialize, safe_open
 from safetensors.numpy import save_file
 
-from core.shared import datasets, parameters, uploads
+from core.shared import datasets, parameters, uploads, zips
 from core.shared.layers import PRESETS
 from core.shared.recipes import Recipe
 from core.shared.runs import atomically
@@ -36,11 +34,9 @@ LARGEST = 64 * MEGABYTE  # bytes of the upload
 HEADER = MEGABYTE  # bytes of the part that tells names, types and shapes
 RUN_JSON = 4 * MEGABYTE  # bytes, unpacked
 LENGTH = 8  # bytes before the header, which tell its length
-ZIP, CENTRAL, ENTRIES = b"PK\x03\x04", b"PK\x01\x02", 1_000
 CLASSES = (2, 20)
 RANK = 4  # of a convolution's weights, which have the most sizes
 SIDE = 28  # pixels
-SHOWN = 60  # letters of a stranger's name
 TYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8"}
 WEIGHTS, RUN = "weights.safetensors", "run.json"  # in the zip that a run is exported to
 ACCEPTED = "a safetensors file, or the zip that Train a CNN exports"
@@ -83,7 +79,7 @@ def keep(folder: Path, content: bytes, data: str = "") -> str:
             f"the file must have at most {LARGEST // MEGABYTE} MB, "
             f"got {len(content) / MEGABYTE:.0f} MB"
         )
-    if content.startswith(ZIP):
+    if zips.begins(content):
         packed, recipe = _unpack(content)
         tensors = _read(packed)
         known = _of_recipe(recipe, tensors)
@@ -106,8 +102,9 @@ def about(folder: Path, name: str) -> About:
 
     Raises: ValueError when the name is none, or the file has gone.
     """
+    place = _place(folder, name)
     try:
-        with safe_open(_place(folder, name), framework="numpy") as file:
+        with safe_open(place, framework="numpy") as file:
             return _about(file.metadata())
     except Exception as error:  # safetensors raises its own class and plain ones
         raise _gone() from error
@@ -141,7 +138,7 @@ def folder() -> Path:
 
 def _place(folder: Path, name: str) -> Path:
     if not NAME.fullmatch(name):
-        raise ValueError(f"name must be 32 of 0-9 and a-f, got {name[:SHOWN]!r}")
+        raise ValueError(f"name must be 32 of 0-9 and a-f, got {zips.printable(name)}")
     return folder / f"{name}.safetensors"
 
 
@@ -163,14 +160,13 @@ def _about(words: Mapping[str, str]) -> About:
 def _unpack(content: bytes) -> tuple[bytes, Recipe]:
     """Take the weights and the recipe out of the zip of a run."""
     try:
-        if content.count(CENTRAL) > ENTRIES:
-            raise ValueError("too many entries")
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            weights, words = (
-                _entry(archive, name, most) for name, most in ((WEIGHTS, LARGEST), (RUN, RUN_JSON))
-            )
-        values = json.loads(words)["recipe"]
-    except Exception as error:  # zipfile and json raise whatever they stumble over
+        found = {each.name: each for each in zips.entries(content)}
+        packed, words = found[WEIGHTS], found[RUN]
+        if words.size > RUN_JSON:
+            raise ValueError(f"{RUN} is too large")
+        values = json.loads(zips.unpack(words))["recipe"]
+        weights = zips.unpack(packed)
+    except Exception as error:  # json raises whatever it stumbles over
         raise ValueError(
             f"the zip must hold {WEIGHTS} and {RUN} as Train a CNN exports them, "
             "got none of them, damaged or too large ones"
@@ -182,31 +178,23 @@ def _unpack(content: bytes) -> tuple[bytes, Recipe]:
         raise ValueError(f"{RUN} must have a recipe of this version, got another{told}") from error
 
 
-def _entry(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
-    with archive.open(name) as file:
-        unpacked = file.read(most + 1)  # whatever its header says
-    if len(unpacked) > most:
-        raise ValueError("too large")
-    return unpacked
-
-
 def _read(content: bytes) -> dict[str, np.ndarray]:
     """Read every tensor of a safetensors file, as float32 but for the counters."""
     length = int.from_bytes(content[:LENGTH], "little")
     if len(content) < LENGTH or not 0 < length <= min(HEADER, len(content) - LENGTH):
         raise ValueError(f"the file must be {ACCEPTED}, got something else")
     try:
-        found = deserialize(content)
+        found = deserialize(content)  # type: ignore[no-untyped-call] # it ships no types
     except Exception as error:  # it raises a class of its own, and whatever it stumbles over
         raise ValueError(f"the file must be {ACCEPTED}, got a damaged one") from error
     tensors = {}
     for name, tensor in sorted(found, key=lambda each: str(each[0])):
-        shown = repr(name[:SHOWN])
+        shown = zips.printable(name)
         counter = name.rpartition(".")[2] == parameters.COUNTER
         if tensor["dtype"] not in TYPES or (tensor["dtype"] == "I64") != counter:
             raise ValueError(
                 "each tensor must be float32, float16 or bfloat16, "
-                f"got {str(tensor['dtype'])[:SHOWN]} for {shown}"
+                f"got {tensor['dtype']} for {shown}"
             )
         if len(tensor["shape"]) > RANK:
             raise ValueError(
@@ -245,8 +233,8 @@ def _recognise(tensors: Tensors, data: str) -> About:
                 nearest = len(wrong), title, wrong[0]
     _, title, first = nearest or (0, "", "")
     raise ValueError(
-        f"the weights must fit LeNet-5 or a table of Train a CNN, got some whose nearest is {title}, "
-        f"but {first}"
+        "the weights must fit LeNet-5 or a table of Train a CNN, got some whose nearest is "
+        f"{title}, but {first}"
     )
 
 
@@ -273,16 +261,21 @@ def _of_recipe(recipe: Recipe, tensors: Tensors) -> About:
 def _compare(
     tensors: Tensors, network: str, shape: tuple[int, int, int], classes: int = 0
 ) -> list[str]:
-    """Say what differs from the network's tensors, in its order; 0 classes are as many as there are."""
+    """Say what differs from the network's tensors, in its order.
+
+    Where classes is 0, there are as many as the output has.
+    """
     wanted = parameters.shapes(network, shape, classes or _outputs(tensors))
     wrong = []
     for name, size in wanted.items():
         if name not in tensors:
             if not name.endswith(parameters.COUNTER):
-                wrong.append(f"{name!r} is missing")
+                wrong.append(f"{name} is missing")
         elif tensors[name].shape != size:
-            wrong.append(f"{name!r} has shape {tensors[name].shape} instead of {size}")
-    return wrong + [f"{name[:SHOWN]!r} is not of it" for name in tensors if name not in wanted]
+            wrong.append(f"{name} has shape {tensors[name].shape} instead of {size}")
+    return wrong + [
+        f"{zips.printable(name)} is not of it" for name in tensors if name not in wanted
+    ]
 
 
 def _outputs(tensors: Tensors) -> int:

@@ -7,6 +7,7 @@ layers are torchvision's.
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from importlib import import_module
 
 import torch
 from jaxtyping import Float
@@ -16,6 +17,11 @@ from core.shared.efficientnet import Standardise
 from core.shared.vision_library import torchvision
 
 __all__ = ["build"]
+
+# The modules: torchvision.models.googlenet is the function that hides one.
+CONVNEXT, GOOGLENET, RESNET = (
+    import_module(f"torchvision.models.{name}") for name in ("convnext", "googlenet", "resnet")
+)
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels, from 0 to 1
 HALF = (0.5, 0.5, 0.5)  # what GoogLeNet is normalised by in the end, once its own shift is undone
@@ -96,14 +102,13 @@ def build(name: str, weights: Mapping[str, Tensor]) -> nn.Sequential:
 
 def _apart(layer: nn.Module) -> nn.Module:
     """Give what computes the same and writes over nothing."""
-    models = torchvision.models
-    if isinstance(layer, (models.resnet.BasicBlock, models.resnet.Bottleneck)):
+    if isinstance(layer, (RESNET.BasicBlock, RESNET.Bottleneck)):
         return Residual(layer)
-    if isinstance(layer, models.convnext.CNBlock):
+    if isinstance(layer, CONVNEXT.CNBlock):
         return ConvNeXtBlock(layer)
-    if isinstance(layer, models.googlenet.BasicConv2d):
+    if isinstance(layer, GOOGLENET.BasicConv2d):
         parts = OrderedDict(layer.named_children())
         return nn.Sequential(OrderedDict(parts, relu=nn.ReLU()))
     if hasattr(layer, "inplace"):
-        layer.inplace = False
+        layer.inplace = False  # type: ignore[assignment] # for torch each part is a tensor
     return layer

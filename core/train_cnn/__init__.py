@@ -21,6 +21,7 @@ __all__ = [
     "EXPORT",
     "FILM",
     "FROM_THE_START",
+    "KEEP",
     "READ",
     "REPLAY",
     "SHOW",
@@ -42,7 +43,8 @@ __all__ = [
 ]
 
 TRAIN = "core.train_cnn.learning:train"  # long work: submit it with a Recipe
-CHANGE = "core.train_cnn.learning:change"  # the next five are asked of a run
+CHANGE = "core.train_cnn.learning:change"  # the next six are asked of a run
+KEEP = "core.train_cnn.learning:keep"
 READ = "core.train_cnn.learning:read"
 SHOW = "core.train_cnn.learning:show"
 SORT = "core.train_cnn.learning:sort"

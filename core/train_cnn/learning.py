@@ -26,6 +26,7 @@ __all__ = [
     "begin",
     "change",
     "first_kernels",
+    "keep",
     "maps_of",
     "read",
     "show",
@@ -40,6 +41,7 @@ PROBE = 100  # validation images whose activations are counted
 DEAR = 0.02  # share of a run's time that may go into counting them
 LAYERS, MAPS = 5, 16  # that are shown: layers with maps, maps of each
 MAP_RANK = 4
+MOST_ASKED = 20  # steps that are kept because somebody asked
 
 
 class Lesson:
@@ -65,6 +67,11 @@ class Lesson:
     def snapshot(self) -> Snapshot:
         """Keep all that it takes to go on from here, and at which image."""
         snapshot = self.training.snapshot()
+        return replace(snapshot, record={**snapshot.record, "watched": self.watched})
+
+    def kept(self) -> Snapshot:
+        """Keep the present step for good."""
+        snapshot = self.training.keep()
         return replace(snapshot, record={**snapshot.record, "watched": self.watched})
 
     def freeze(self) -> State:
@@ -201,6 +208,17 @@ def sort(lesson: Lesson, cell: tuple[int, int] | None) -> None:
     if cell is not None and not all(0 <= each < count for each in cell):
         raise ValueError(f"cell must be two classes from 0 to {count - 1}, got {cell!r}")
     lesson.cell = cell
+
+
+def keep(lesson: Lesson) -> Snapshot:
+    """Keep the present step for good, for the time machine and for other panels to look into.
+
+    Raises: ValueError when a visitor has kept too many already.
+    """
+    most = lesson.training.keeps + MOST_ASKED
+    if lesson.training.step not in lesson.training.kept and len(lesson.training.kept) >= most:
+        raise ValueError(f"a run must keep at most {most} steps, got one more: wait for its end")
+    return lesson.kept()
 
 
 def test(lesson: Lesson) -> tuple[int, float]:

@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from PIL import Image, ImageOps
 
-from core.shared import runs, uploads
+from core.shared import headers, pictures, runs, uploads, zips
 from core.shared.uploads import Pictures, keep, load, read_zip, split
 
 quiet = settings(
@@ -548,7 +548,8 @@ def test_each_limit_is_where_it_says(
     limit: str, value: int, wanted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = packed(sound())
-    monkeypatch.setattr(uploads, limit, value)
+    house = next(module for module in (uploads, pictures, zips) if hasattr(module, limit))
+    monkeypatch.setattr(house, limit, value)
     assert wanted in sentence(content)
     exactly = {
         "ENTRIES": 10,
@@ -557,19 +558,19 @@ def test_each_limit_is_where_it_says(
         "PIXELS": 28 * 28,
         "ZIP": len(content),
     }
-    monkeypatch.setattr(uploads, limit, exactly[limit])
+    monkeypatch.setattr(house, limit, exactly[limit])
     assert len(read_zip(content).labels) == 10
 
 
 def test_no_picture_is_decoded_beyond_the_limit_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[tuple[int, int]] = []
-    small = uploads._small
+    middle = pictures.middle
 
-    def counting(picture: Image.Image) -> np.ndarray:
+    def counting(picture: Image.Image, side: int) -> np.ndarray:
         decoded.append(picture.size)
-        return np.array(small(picture))
+        return np.array(middle(picture, side))
 
-    monkeypatch.setattr(uploads, "_small", counting)
+    monkeypatch.setattr(pictures, "middle", counting)
     monkeypatch.setattr(uploads, "PIXELS_IN_ALL", 3 * 28 * 28)
     assert "megapixels together" in sentence(packed(sound()))
     assert decoded == [(28, 28)] * 3
@@ -889,10 +890,10 @@ def test_the_name_is_a_hash_that_lasts(tmp_path: Path) -> None:
 def test_a_picture_of_very_many_scans_is_left_out_before_it_is_decoded() -> None:
     file = io.BytesIO()
     Image.new("RGB", (64, 64), "red").save(file, "JPEG", progressive=True)
-    many = file.getvalue()[:-2] + (uploads.SCAN + b"\0" * 10) * 100 + b"\xff\xd9"
+    many = file.getvalue()[:-2] + (b"\xff" + bytes([headers.SCAN]) + b"\0" * 10) * 100 + b"\xff\xd9"
     with pytest.raises(ValueError, match="has more than 60 scans"):
-        uploads._open(many)
-    assert uploads._open(file.getvalue()).size == (64, 64)
+        pictures.opened(many)
+    assert pictures.opened(file.getvalue()).size == (64, 64)
 
 
 def test_a_zip_that_takes_too_long_is_refused_and_so_is_one_that_waits_too_long(

@@ -469,7 +469,7 @@ function build(root, blocks) {
 }
 
 const rows = block => block.kind === 'gallery' ? 12 : block.rows?.length
-const shape = block => [block.kind, block.span, block.name, rows(block), block.classes, block.kind === 'dots' && block.names, block.panels?.map(p => [p.c, p.h, p.w, p.columns, p.share, p.look])]
+const shape = block => [block.kind, block.span, block.name, rows(block), block.classes, block.kind === 'dots' && block.names, block.groups, block.panels?.map(p => [p.c, p.h, p.w, p.columns, p.share, p.look])]
 
 function show(root, bytes) {
   const [header, values] = unpack(bytes)

@@ -1,0 +1,61 @@
+"""Feature maps: What does each layer see?"""
+
+from typing import Any
+
+import streamlit as st
+
+from core import feature_maps  # noqa: F401 – the panel's computation, by its targets
+from ui import address, pinned, screen, server, visitors
+from ui.panels.feature_maps.screen import SCALES, SORTS, draw, steer
+
+engine, visitor = server.engine(), visitors.visitor()
+asked = address.asked("maps")
+place = address.numbers(asked.get("maps_at", ""), 2)
+looks: dict[str, Any] = st.session_state.setdefault(
+    "maps_looks",
+    {
+        "layer": asked.get("maps_layer", ""),
+        "channel": address.number(asked.get("maps_channel", "")) or 0,
+        "at": place,
+        "sort": asked["maps_sort"] if asked.get("maps_sort") in SORTS else "index",
+        "scale": asked["maps_scale"] if asked.get("maps_scale") in SCALES else "layer",
+        "weight": None,
+        "label": "",
+        "rate": "0.1",
+        "layers": [],
+        "order": [],
+    },
+)
+address.refuse("maps", asked, {})
+
+st.title("Feature maps", anchor=False)
+st.write("What does each layer see? Follow one picture through one network, down to single sums.")
+chosen = pinned.choose(engine, visitor)
+if chosen is None:
+    st.info("Choose a network that is here, in the sidebar.")
+    st.stop()
+source, about, pin = chosen
+
+
+def leaf(index: Any) -> None:
+    """Go to another test image."""
+    pin["index"] = max(0, int(index))
+
+
+def ink(text: Any) -> None:
+    """Take what is drawn."""
+    pin["ink"] = screen.ink(text)
+
+
+screen.screen(
+    "maps_screen",
+    lambda: None,
+    lambda _: draw(engine, source, about, pin, looks),
+    {**steer(looks), "index": leaf, "ink": ink},
+)
+at = looks["at"]
+address.note("maps_layer", looks["layer"])
+address.note("maps_channel", str(looks["channel"] or ""))
+address.note("maps_at", "-".join(map(str, at)) if at else "")
+address.note("maps_sort", "" if looks["sort"] == "index" else looks["sort"])
+address.note("maps_scale", "" if looks["scale"] == "layer" else looks["scale"])

@@ -1,0 +1,227 @@
+"""Blocks that look inside a network, painted by ui/js/inside.js."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from jaxtyping import Float
+
+from core.feature_maps import Click, Gradient, Layer
+from ui.blocks import Block
+
+__all__ = ["Choice", "answers", "atlas", "choices", "close", "gradient", "products", "strip"]
+
+MOST_VALUES = 400_000  # of an atlas: what is more is thinned out
+NEAR = 1e-3  # relative difference, beyond which two results are not the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One of some values, each a button."""
+
+    name: str
+    label: str
+    values: Sequence[tuple[str, str]]  # what it tells, and in words
+    chosen: str
+
+
+def answers(
+    pixels: Float[np.ndarray, "c h w"],
+    rows: Sequence[tuple[str, float]],
+    *,
+    title: str,
+    form: str,
+    reads: str,
+    note: str,
+    warn: bool,
+    look: str,
+) -> Block:
+    """Show what a network sees of a picture, and its likeliest classes with their probabilities."""
+    words = {
+        "kind": "answers",
+        "span": 12,
+        "shape": pixels.shape,
+        "rows": list(rows),
+        "title": title,
+        "form": form,
+        "reads": reads,
+        "note": note,
+        "warn": warn,
+        "look": look,
+        "alt": f"What the network sees of {title}",
+    }
+    return Block(words, pixels.ravel())
+
+
+def choices(rows: Sequence[Choice], *, span: int = 12) -> Block:
+    """Draw rows of buttons, of which one is chosen."""
+    described = [
+        {"name": row.name, "label": row.label, "values": list(row.values), "chosen": row.chosen}
+        for row in rows
+    ]
+    return Block({"kind": "choices", "span": span, "rows": described})
+
+
+def strip(title: str, layers: Sequence[Layer], chosen: str) -> Block:
+    """Draw a network as a strip of its layers, those of one block together."""
+    groups = [
+        {"name": name, "layers": [(each.name, each.kind, _sides(each.shape)) for each in group]}
+        for name, group in groupby(layers, lambda layer: _block(layer.name))
+    ]
+    return Block({"kind": "strip", "span": 12, "title": title, "groups": groups, "chosen": chosen})
+
+
+def atlas(
+    maps: Float[np.ndarray, "n h w"],
+    order: Sequence[int],
+    highs: Sequence[float],
+    *,
+    chosen: int,
+    title: str,
+    hint: str,
+    span: int,
+) -> Block:
+    """Draw all maps of a layer side by side; a click tells channel, row and column.
+
+    Args:
+        maps: as they are.
+        order: of the channels.
+        highs: for each of these the value that gets the full colour.
+        chosen: the channel that is looked at.
+        title: over the maps.
+        hint: under the title.
+        span: twelfths of the screen.
+    """
+    count, height, width = maps.shape
+    step = 1
+    while count * -(-height // step) * -(-width // step) > MOST_VALUES:
+        step += 1
+    thinned = maps[list(order), ::step, ::step]
+    if step > 1:
+        hint = f"{hint} Of each {step}×{step} values the first is drawn."
+    words = {
+        "kind": "atlas",
+        "span": span,
+        "n": count,
+        "h": thinned.shape[1],
+        "w": thinned.shape[2],
+        "step": step,
+        "order": list(order),
+        "highs": [float(high) for high in highs],
+        "dead": [k for k in range(count) if not maps[k].any()],
+        "chosen": chosen,
+        "title": title,
+        "hint": hint,
+        "said": "Point at a map for a value; click it to see where the value comes from.",
+        "alt": f"{title}; arrow keys go to the next map and the next layer",
+    }
+    return Block(words, thinned.ravel())
+
+
+def close(
+    values: Float[np.ndarray, "h w"],
+    pixels: Float[np.ndarray, "c H W"],
+    *,
+    channel: int,
+    at: tuple[int, int],
+    high: float,
+    field: tuple[int, int, int, int],
+    title: str,
+    sees: str,
+    look: str,
+    span: int,
+) -> Block:
+    """Draw one map large with its scale, and the picture with what one of its values depends on."""
+    words = {
+        "kind": "close",
+        "span": span,
+        "h": values.shape[0],
+        "w": values.shape[1],
+        "shape": pixels.shape,
+        "channel": channel,
+        "at": at,
+        "high": float(high),
+        "field": field,
+        "title": title,
+        "sees": sees,
+        "look": look,
+    }
+    return Block(words, np.concatenate([values.ravel(), pixels.ravel()]))
+
+
+def products(
+    told: Click, *, title: str, form: str, source: str, weight: tuple[int, ...] | None
+) -> Block:
+    """Write out one value: the window, the weights, their products, the sums of the channels.
+
+    Args:
+        told: the arithmetic.
+        title: names the value.
+        form: changes with the layer, so that another input channel is chosen then.
+        source: what an input channel is called.
+        weight: the one that is chosen, in the kernel's own order; None for none.
+    """
+    window = told.window if told.window is not None else np.empty((0, 0, 0))
+    parts = [window] if told.kernel is None else [window, told.kernel]
+    sums = told.sums if told.sums is not None else np.empty(0)
+    off = abs(told.computed - told.value)
+    words = {
+        "kind": "products",
+        "span": 12,
+        "title": title,
+        "form": form,
+        "size": window.shape,
+        "weighted": told.kernel is not None,
+        "channels": list(told.channels),
+        "first": told.channels[0] if told.channels else 0,
+        "input": source,
+        "inside": [] if told.inside is None else told.inside.ravel().tolist(),
+        "formula": told.formula,
+        "own": _signed(
+            f"The network's own value is {told.value:.6g}; the difference is {off:.1g}."
+        ),
+        "differs": off > NEAR * max(1, abs(told.value)),
+        "weight": ",".join(map(str, weight)) if weight is not None else "",
+    }
+    return Block(words, np.concatenate([each.ravel() for each in (*parts, sums)]))
+
+
+def gradient(told: Gradient, *, title: str, rate: float) -> Block:
+    """Write out the gradient of one weight: δ times x, added up, and the step that it leads to."""
+    off = abs(told.computed - told.gradient)
+    words = {
+        "kind": "gradient",
+        "span": 12,
+        "title": title,
+        "h": told.delta.shape[0],
+        "w": told.delta.shape[1],
+        "sum": told.computed,
+        "lines": [
+            _signed(line)
+            for line in (
+                f"∂L/∂w = Σ δ·x = {told.computed:.4g}; L = {told.loss:.4g} nats",
+                f"Autograd gives {told.gradient:.6g}; the difference is {off:.1g}.",
+                f"w − η·∂L/∂w = {told.weight:.4g} − {rate:g}·({told.gradient:.4g})"
+                + f" = {told.stepped:.4g}",
+            )
+        ],
+        "differs": off > NEAR * max(1e-3, abs(told.gradient)),
+    }
+    return Block(words, np.concatenate([told.delta.ravel(), told.taken.ravel()]))
+
+
+def _block(name: str) -> str:
+    """Name the block that a layer is a part of: "layer1.0" for "layer1.0.conv2"."""
+    first, *rest = name.partition(":")[0].split(".")
+    return f"{first}.{rest[0]}" if len(rest) > 1 and rest[0].isdigit() else first
+
+
+def _sides(shape: Sequence[int]) -> str:
+    return str(shape[0]) if shape[1:] == (1, 1) else "×".join(map(str, shape))
+
+
+def _signed(text: str) -> str:
+    """Write a real minus before each number that has a hyphen there."""
+    return re.sub(r"-(?=\d)", "−", text)

@@ -1,0 +1,1 @@
+"""The second panel: its screen, its words, and the tabs below."""

@@ -1,0 +1,244 @@
+"""The screen of the second panel: a network's layers, one's maps, and where a value is from."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from core import feature_maps
+from core.feature_maps import Click, Layer, Look
+from core.shared.engine import Engine, EngineError
+from core.shared.models import About, Source
+from ui import blocks, inside, pinned
+from ui.blocks import Block
+from ui.inside import Choice
+from ui.pinned import Pin, Pinned
+
+__all__ = ["RATES", "SCALES", "SORTS", "draw", "steer"]
+
+Looks = dict[str, Any]  # at what a session looks: layer, channel, at, sort, scale, weight, rate
+
+SORTS = {"index": "index", "strength": "strength", "variance": "variance"}
+SCALES = {"map": "each map", "layer": "this layer", "network": "all layers"}
+RATES = ("0.001", "0.01", "0.1", "1")
+WIDE = 8  # twelfths of the screen that the maps have
+
+
+def draw(engine: Engine, source: Source, about: About, pin: Pin, looks: Looks) -> list[Block]:
+    """Draw what the network makes of the picture; what cannot be had is said in a sentence."""
+    try:
+        seen = pinned.see(engine, source, about, pin)
+        look: Look = engine.call(feature_maps.LOOK, source, seen.pixels)
+    except (EngineError, ValueError) as error:
+        return [blocks.progress(0, str(error), warn=True)]
+    layer = _layer(look, looks)
+    looks["layer"], looks["layers"] = layer.name, [each.name for each in look.layers]
+    maps = engine.call(feature_maps.MAPS, source, seen.pixels, layer.name)
+    order = _order(maps, looks["sort"])
+    looks["order"] = order
+    channel = looks["channel"] = min(looks["channel"], len(maps) - 1)
+    at = _place(maps, looks)
+    energy = float(np.logaddexp.reduce(look.logits))
+    drawn = pinned.blocks(engine, seen, look.probabilities, energy)
+    drawn.append(inside.strip(_told(look), look.layers, layer.name))
+    drawn.append(
+        inside.choices(
+            [
+                Choice(name="sort", label="Sort by", values=[*SORTS.items()], chosen=looks["sort"]),
+                Choice(
+                    name="scale",
+                    label="Colours for",
+                    values=[*SCALES.items()],
+                    chosen=looks["scale"],
+                ),
+            ]
+        )
+    )
+    highs = _highs(maps, order, look, layer, looks["scale"])
+    drawn.append(
+        inside.atlas(
+            maps,
+            order,
+            highs,
+            chosen=channel,
+            title=_title(layer),
+            hint=_hint(layer, highs, looks["scale"]),
+            span=WIDE,
+        )
+    )
+    try:
+        click: Click = engine.call(
+            feature_maps.CLICK, source, seen.pixels, layer.name, (channel, *at)
+        )
+    except EngineError as error:
+        click, refusal = None, str(error)  # type: ignore[assignment]
+    field = click.field if click else (0, 0, *seen.pixels.shape[1:])
+    drawn.append(
+        inside.close(
+            maps[channel],
+            seen.pixels,
+            channel=channel,
+            at=at,
+            high=highs[order.index(channel)],
+            field=field,
+            title=f"Map {channel} of {layer.name}",
+            sees=_sees(layer, field),
+            look=seen.look,
+            span=12 - WIDE,
+        )
+    )
+    if click is None:
+        return [*drawn, blocks.progress(0, f"{refusal[:1].upper()}{refusal[1:]}.")]
+    where = f"map {channel}, row {at[0]}, column {at[1]}"
+    drawn.append(
+        inside.products(
+            click,
+            title=f"Where the value of {layer.name}, {where}, comes from",
+            form=layer.name,
+            source="input" if layer.shape[1:] == (1, 1) else "input map",
+            weight=looks["weight"],
+        )
+    )
+    if click.kernel is not None and looks["weight"] is not None:
+        drawn += _backwards(engine, seen, look, layer, click, looks)
+    return drawn
+
+
+def steer(looks: Looks) -> dict[str, Any]:
+    """Say what to do with what each control of the screen tells."""
+
+    def layer(said: Any) -> None:
+        names = looks["layers"]
+        if isinstance(said, dict):
+            place = names.index(looks["layer"]) + int(said["by"])
+            said = names[min(max(place, 0), len(names) - 1)]
+        if said in names:
+            looks.update(layer=said, at=None, weight=None, channel=0)
+
+    def channel(said: Any) -> None:
+        order = looks["order"]
+        place = order.index(looks["channel"]) + int(said["by"])
+        looks.update(channel=order[min(max(place, 0), len(order) - 1)], weight=None)
+
+    def place(said: Any) -> None:
+        channel, row, column = (max(0, int(each)) for each in said)
+        looks.update(channel=channel, at=(row, column), weight=None)
+
+    def weight(said: Any) -> None:
+        looks["weight"] = tuple(max(0, int(each)) for each in said)
+
+    def choose(name: str, values: Any) -> Any:
+        def chosen(said: Any) -> None:
+            if said in values:
+                looks[name] = said
+
+        return chosen
+
+    return {
+        "layer": layer,
+        "channel": channel,
+        "place": place,
+        "weight": weight,
+        "sort": choose("sort", SORTS),
+        "scale": choose("scale", SCALES),
+        "rate": choose("rate", RATES),
+        "label": lambda said: looks.update(label=str(said)),
+    }
+
+
+def _layer(look: Look, looks: Looks) -> Layer:
+    for layer in look.layers:
+        if layer.name == looks["layer"]:
+            return layer
+    looks.update(channel=0, at=None, weight=None)
+    convolutions = (layer for layer in look.layers if "convolution" in layer.kind)
+    return next(convolutions, look.layers[0])
+
+
+def _place(maps: Float[np.ndarray, "n h w"], looks: Looks) -> tuple[int, int]:
+    """Give the value that is looked at; at first the one that is furthest from 0."""
+    height, width = maps.shape[1:]
+    if looks["at"] is None:
+        flat = int(abs(maps[looks["channel"]]).argmax())
+        return flat // width, flat % width
+    row, column = looks["at"]
+    return min(row, height - 1), min(column, width - 1)
+
+
+def _order(maps: Float[np.ndarray, "n h w"], by: str) -> list[int]:
+    if by == "index":
+        return list(range(len(maps)))
+    size = abs(maps).mean((1, 2)) if by == "strength" else maps.var((1, 2))
+    order: list[int] = np.argsort(-size, kind="stable").tolist()
+    return order
+
+
+def _highs(
+    maps: Float[np.ndarray, "n h w"], order: list[int], look: Look, layer: Layer, scale: str
+) -> list[float]:
+    """Give each map the value that gets the full colour."""
+    if scale == "map":
+        return [float(abs(maps[k]).max()) or 1.0 for k in order]
+    layers = look.layers if scale == "network" else (layer,)
+    return [max(max(abs(each.low), abs(each.high)) for each in layers) or 1.0] * len(order)
+
+
+def _title(layer: Layer) -> str:
+    channels, height, width = layer.shape
+    if (height, width) == (1, 1):
+        return f"{layer.name}, {layer.kind}: {channels:,} values"
+    return f"{layer.name}, {layer.kind}: {channels:,} maps of {height}×{width}"
+
+
+def _hint(layer: Layer, highs: list[float], scale: str) -> str:
+    values = f"Values from {layer.low:.3g} to {layer.high:.3g}.".replace("-", "−")
+    if scale == "map":
+        colours = "Each map has its own scale, to its largest value: orange above 0, blue below."
+    else:
+        colours = f"Full orange is {highs[0]:.3g}, full blue −{highs[0]:.3g}."
+    dead = f" {layer.dead:,} maps are 0 everywhere here, crossed out." if layer.dead else ""
+    return f"{values} {colours}{dead}"
+
+
+def _sees(layer: Layer, field: tuple[int, int, int, int]) -> str:
+    top, left, bottom, right = field
+    rows, columns = layer.field
+    cut = "" if (bottom - top, right - left) == (rows, columns) else ", cut by the edge"
+    return f"It sees {rows}×{columns} pixels{cut}"
+
+
+def _told(look: Look) -> str:
+    parameters = sum(each.parameters for each in look.layers if each.weights)
+    return f"The network: {len(look.layers)} layers, {parameters:,} parameters"
+
+
+def _backwards(
+    engine: Engine, seen: Pinned, look: Look, layer: Layer, click: Click, looks: Looks
+) -> list[Block]:
+    """Show how the chosen weight's gradient came about, for the picture and a class."""
+    classes = seen.about.classes
+    usual = seen.label if seen.label is not None else int(look.probabilities.argmax())
+    best = [int(k) for k in look.probabilities.argsort()[::-1][:4]]
+    offered = sorted({usual, *best})
+    label = looks["label"] if looks["label"] in map(str, offered) else str(usual)
+    index = (click.at[0], *looks["weight"])[: len(layer.weights)]
+    rate = float(looks["rate"])
+    try:
+        told = engine.call(
+            feature_maps.WEIGH, seen.source, seen.pixels, layer.name, index, int(label), rate
+        )
+    except EngineError as error:
+        return [blocks.progress(0, str(error), warn=True)]
+    rows = [
+        Choice(
+            name="label",
+            label="If the class is",
+            values=[(str(k), classes[k]) for k in offered],
+            chosen=label,
+        ),
+        Choice(
+            name="rate", label="η", values=[(each, each) for each in RATES], chosen=looks["rate"]
+        ),
+    ]
+    title = f"The gradient of this weight, {layer.name}{list(index)}, and its next step"
+    return [inside.gradient(told, title=title, rate=rate), inside.choices(rows)]
