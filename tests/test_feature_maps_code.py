@@ -149,8 +149,8 @@ def test_every_gradient_comes_out_twice(own: Source, tmp_path: Path) -> None:
         shown = weigh(own, digit(), layer.name, index, 3, 0.5)
         left = started(write_gradient(own, layer, index, 3, 0.5, picture))
         for name in ("gradient", "computed"):
-            assert float(left[name]) == pytest.approx(shown.gradient, rel=1e-4, abs=1e-6), layer
-        assert float(left["stepped"]) == pytest.approx(shown.stepped, rel=1e-5)
+            assert left[name].item() == pytest.approx(shown.gradient, rel=1e-4, abs=1e-6), layer
+        assert left["stepped"].item() == pytest.approx(shown.stepped, rel=1e-5)
         weighed += 1
     assert weighed >= 3
 
@@ -190,7 +190,7 @@ def test_a_gradient_of_efficientnet_comes_out_twice(
     left = started(write_gradient(LITE, known, index, 7, 0.1, saved(photograph(), tmp_path)))
     # The sum is over 12,544 places, in float32 and of either sign.
     for name in ("gradient", "computed"):
-        assert float(left[name]) == pytest.approx(shown.gradient, rel=1e-3, abs=1e-5)
+        assert left[name].item() == pytest.approx(shown.gradient, rel=1e-3, abs=1e-5)
 
 
 @pytest.fixture
@@ -314,7 +314,7 @@ def test_that_oracle_rejects_a_wrong_gradient(right: str, wrong: str, tmp_path: 
     shown = weigh(MNIST, digit(), "conv4.0", (3, 1, 0, 2), 3, 0.1)
     assert right in text
     left = started(text.replace(right, wrong))
-    assert float(left["computed"]) != pytest.approx(shown.gradient, rel=1e-4, abs=1e-6)
+    assert left["computed"].item() != pytest.approx(shown.gradient, rel=1e-4, abs=1e-6)
 
 
 def test_that_oracle_rejects_a_flipped_kernel(tmp_path: Path) -> None:

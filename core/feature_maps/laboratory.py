@@ -16,6 +16,8 @@ from core.shared import data, devices
 from core.shared.lenet import TableConv
 from core.shared.loading import Model, load
 from core.shared.models import Source
+from core.shared.photographs import photograph, photographs
+from core.shared.seeing import fit
 from core.shared.tracing import Call, as_maps, module_of, trace, until
 
 __all__ = ["convolve", "effective_field", "learned", "mix"]
@@ -108,10 +110,11 @@ def effective_field(
         source: the network.
         layer: one of those that `looking.look` lists.
         channel: of its maps.
-        images: so many test images of what the network learned from, evenly spread, at most.
+        images: so many test images of what the network learned from, evenly spread, at most; the
+            built-in photographs where that is not here.
         pixels: pictures to take instead, from 0 to 1, of the network's shape.
 
-    Raises: ValueError when there is no such layer or channel, or there are no pictures.
+    Raises: ValueError when there is no such layer or channel, or a picture is of another shape.
 
     Source: Luo, Li, Urtasun, Zemel 2016, arXiv:1701.04128, sections 2 and 3; they take the mean
     of the gradients of random images, we of their absolute values, so that no two cancel.
@@ -164,7 +167,8 @@ def _pictures(
     if not 1 <= images <= MOST_IMAGES:
         raise ValueError(f"images must be from 1 to {MOST_IMAGES}, got {images}")
     if not model.data:
-        raise ValueError("pixels must be given, as what the network learned from is not here")
+        fitted = [fit(photograph(each.name).pixels, model.shape, "") for each in photographs()]
+        return torch.cat([picture_of(model, each) for each in fitted[:images]])
     device = next(model.network.parameters()).device
     known = data.dataset(model.data, device).test.images
     count = min(images, len(known))

@@ -290,15 +290,11 @@ def _arithmetic(source: Source, told: Click, place: str) -> list[str]:
         case "layer norm":
             return [one, f"group = taken[{place}]\n", GROUP, normalised]
         case "normalise" | "standardise":
-            top, left = told.corner
-            inside = told.inside is not None and bool(told.inside.all())
+            (top, left), (_, height, width) = told.corner, models.about(source).shape
+            inside = 0 <= top < height and 0 <= left < width
             x = f"pixels[{channel}, {top}, {left}]" if inside else "torch.zeros(())  # padding"
-            table = source.kind != "zoo" and source.name != "efficientnet-lite0"
-            shift, scale = (
-                f"layer.{name}" + ("" if table else f"[{channel}, 0, 0]")
-                for name in ("mean", "deviation")
-            )
-            return [f"x = {x}\n", f"value = (x - {shift}) / {scale}\n"]
+            each = f"[{channel}, 0, 0]" * (source.kind == "zoo" or _same(source))
+            return [f"x = {x}\n", f"value = (x - layer.mean{each}) / layer.deviation{each}\n"]
     return [one, "value = layer(x)  # a function of this one value\n"]
 
 
