@@ -174,7 +174,9 @@ def test_a_value_of_efficientnet_comes_out_with_tensorflow_s_padding(
     layer: str, at: tuple[int, int, int], tmp_path: Path
 ) -> None:
     told = click(LITE, photograph(), layer, at)
-    text = write_value(LITE, by_name(LITE, photograph())[layer], told, saved(photograph(), tmp_path))
+    text = write_value(
+        LITE, by_name(LITE, photograph())[layer], told, saved(photograph(), tmp_path)
+    )
     assert float(started(text)["value"]) == pytest.approx(told.value, rel=1e-4, abs=1e-4)
 
 
@@ -262,9 +264,7 @@ def test_a_text_runs_by_itself_in_the_folder(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("(32, 14, 14) ")
-    assert same(
-        torch.from_numpy(np.load(tmp_path / "maps.npy")), maps(MNIST, digit(), "conv4.0")
-    )
+    assert same(torch.from_numpy(np.load(tmp_path / "maps.npy")), maps(MNIST, digit(), "conv4.0"))
 
 
 @pytest.mark.parametrize(

@@ -117,9 +117,9 @@ def progress(value: float, text: str, *, warn: bool = False) -> Block:
     return Block({"kind": "progress", "span": 12, "value": value, "text": text, "warn": warn})
 
 
-def figures(rows: Sequence[tuple[str, str, float]]) -> Block:
+def figures(rows: Sequence[tuple[str, str, float]], *, span: int = 12) -> Block:
     """Show named numbers in a row; each keeps its place and its share of the width."""
-    return Block({"kind": "figures", "span": 12, "rows": list(rows)})
+    return Block({"kind": "figures", "span": span, "rows": list(rows)})
 
 
 def curves(
@@ -216,7 +216,7 @@ def gallery(
     return Block(words, _joined([picture.pixels.ravel() for picture in pictures]))
 
 
-def maps(panels: Sequence[Maps]) -> Block:
+def maps(panels: Sequence[Maps], *, span: int = 12) -> Block:
     """Draw a board of maps; hovering reads a value."""
     offset, described = 0, []
     for panel in panels:
@@ -225,7 +225,7 @@ def maps(panels: Sequence[Maps]) -> Block:
         described.append({**words, "c": count, "h": height, "w": width, "offset": offset})
         offset += panel.values.size
     numbers = np.concatenate([panel.values.ravel() for panel in panels])
-    return Block({"kind": "maps", "span": 12, "panels": described}, numbers)
+    return Block({"kind": "maps", "span": span, "panels": described}, numbers)
 
 
 def matrix(

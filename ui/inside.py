@@ -6,12 +6,23 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from core.feature_maps import Click, Gradient, Layer
 from ui.blocks import Block
 
-__all__ = ["Choice", "answers", "atlas", "choices", "close", "gradient", "products", "strip"]
+__all__ = [
+    "Choice",
+    "answers",
+    "atlas",
+    "choices",
+    "close",
+    "convolving",
+    "gradient",
+    "products",
+    "scatter",
+    "strip",
+]
 
 MOST_VALUES = 400_000  # of an atlas: what is more is thinned out
 NEAR = 1e-3  # relative difference, beyond which two results are not the same
@@ -209,6 +220,72 @@ def gradient(told: Gradient, *, title: str, rate: float) -> Block:
         "differs": off > NEAR * max(1e-3, abs(told.gradient)),
     }
     return Block(words, np.concatenate([told.delta.ravel(), told.taken.ravel()]))
+
+
+def convolving(
+    picture: Float[np.ndarray, "h w"],
+    kernel: Float[np.ndarray, "k l"],
+    result: Float[np.ndarray, "H W"],
+    *,
+    stride: int,
+    padding: int,
+    dilation: int,
+    transposed: bool,
+    title: str,
+    result_title: str,
+    look: str,
+) -> Block:
+    """Let a window move over a picture, with the sum of each value that comes out."""
+    words = {
+        "kind": "convolving",
+        "span": 12,
+        "size": picture.shape,
+        "kernel": kernel.shape,
+        "out": result.shape,
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "transposed": transposed,
+        "title": title,
+        "result": result_title,
+        "high": float(abs(result).max(initial=0)),
+        "look": look,
+    }
+    return Block(words, np.concatenate([picture.ravel(), kernel.ravel(), result.ravel()]))
+
+
+def scatter(
+    points: Float[np.ndarray, "n 2"],
+    labels: Int[np.ndarray, " n"],
+    wrong: Bool[np.ndarray, " n"],
+    classes: Sequence[str],
+    *,
+    title: str,
+    chosen: int,
+    span: int,
+) -> Block:
+    """Draw images as points of a plane, coloured by class; to point at one tells its number.
+
+    Args:
+        points: across and up.
+        labels: the true classes.
+        wrong: those that the network reads wrongly; they are ringed.
+        classes: their names.
+        title: over the plane.
+        chosen: the one that is pointed at, -1 for none.
+        span: twelfths of the screen.
+    """
+    words = {
+        "kind": "scatter",
+        "span": span,
+        "title": title,
+        "labels": labels.tolist(),
+        "wrong": wrong.tolist(),
+        "classes": list(classes),
+        "chosen": chosen,
+        "alt": f"{title}; {int(wrong.sum())} are ringed, read wrongly",
+    }
+    return Block(words, points.T.ravel())
 
 
 def _block(name: str) -> str:

@@ -22,7 +22,7 @@ from ui import address, live, words
 from ui.blocks import Block, drag, pad
 from ui.inside import answers
 
-__all__ = ["Pin", "Pinned", "blocks", "choose", "see"]
+__all__ = ["SAMPLE", "Pin", "Pinned", "blocks", "choose", "see"]
 
 Pin = dict[str, Any]  # the choice of the picture, as a session keeps it
 

@@ -302,8 +302,7 @@ def _window(told: Click, outside: float = 0.0) -> str:
     """Cut out what lies under the window, and pad first where it reaches beyond the maps."""
     counts = told.window.shape[1:] if told.window is not None else (1, 1)
     steps = [
-        (span - 1) // max(1, count - 1) or 1
-        for span, count in zip(told.span, counts, strict=True)
+        (span - 1) // max(1, count - 1) or 1 for span, count in zip(told.span, counts, strict=True)
     ]
     first, last = told.channels[0], told.channels[-1] + 1
     whole = list(told.channels) == list(range(first, last))
@@ -423,7 +422,5 @@ def _row(row: Sequence[float]) -> str:
     inner = ", ".join(texts)
     if len(inner) + 12 <= WIDTH:
         return f"        [{inner}],"
-    filled = textwrap.fill(
-        f"{inner},", WIDTH, initial_indent=" " * 12, subsequent_indent=" " * 12
-    )
+    filled = textwrap.fill(f"{inner},", WIDTH, initial_indent=" " * 12, subsequent_indent=" " * 12)
     return f"        [\n{filled}\n        ],"
