@@ -180,8 +180,6 @@ class Ascent:
 
     def __post_init__(self) -> None:
         """Check each value; the layer and the channel are for those to check who load it."""
-        if isinstance(self.source, dict):  # as it comes back from JSON
-            object.__setattr__(self, "source", Source(**self.source))
         for name, lowest, most in (
             ("steps", 1, MOST_STEPS),
             ("jitter", 0, 32),

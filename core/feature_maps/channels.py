@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from core.feature_maps import Example, Lesion, Top
-from core.feature_maps.fields import fields_of
+from core.feature_maps.fields import Field, fields_of
 from core.feature_maps.looking import picture_of
 from core.feature_maps.passing import first, require_channel, some
 from core.shared.loading import load
@@ -29,6 +29,7 @@ class Largest:
     index: Int[Tensor, "k m"]  # of the image
     place: Int[Tensor, "k m"]  # of the value in the map, counted along the rows
     width: int  # of the map
+    field: Field  # of its values
 
 
 def top(source: Source, layer: str, channel: int, count: int = 9, images: int = 10_000) -> Top:
@@ -49,18 +50,16 @@ def top(source: Source, layer: str, channel: int, count: int = 9, images: int = 
     """
     if not 1 <= count <= MOST:
         raise ValueError(f"count must be from 1 to {MOST}, got {count}")
-    network, split = load(source).network, first(load(source), images)
-    picture = split.images[:1]
-    with torch.no_grad():
-        seen = trace(network, picture)
-    require_channel(seen[layer], channel)
-    field = fields_of(seen, picture)[layer]
+    split = first(load(source), images)
     found = _largest(source, layer, len(split))
+    channels = found.value.shape[1]
+    if not 0 <= channel < channels:
+        raise ValueError(f"channel must be from 0 to {channels - 1} in {layer}, got {channel}")
     examples = []
     for k in range(min(count, len(split))):
         index = int(found.index[k, channel])
         at = divmod(int(found.place[k, channel]), found.width)
-        box = field.box(*at, *picture.shape[2:])
+        box = found.field.box(*at, *split.images.shape[2:])
         pixels = split.images[index].cpu().numpy().copy()
         examples.append(
             Example(
@@ -137,18 +136,25 @@ def lesion(
 def _largest(source: Source, layer: str, images: int) -> Largest:
     """Find where all channels of a layer are largest, in one pass over the images."""
     model = load(source)
-    values, places, width = [], [], 1
+    split = first(model, images)
+    picture, values, places = split.images[:1], [], []
     with torch.no_grad():
-        for few in some(first(model, images).images):
-            maps = as_maps(until(model.network, few, layer))
-            width = maps.shape[3]
-            value, place = maps.flatten(2).max(2)
+        seen = trace(model.network, picture)
+        width = as_maps(seen[layer]).shape[3]
+        for few in some(split.images):
+            value, place = as_maps(until(model.network, few, layer)).flatten(2).max(2)
             values.append(value)
             places.append(place)
     value, index = torch.cat(values).sort(dim=0, descending=True, stable=True)
     value, index = value[:MOST], index[:MOST]
     place = torch.cat(places).gather(0, index)
-    return Largest(value.float().cpu(), index.int().cpu(), place.int().cpu(), width)
+    return Largest(
+        value=value.cpu(),
+        index=index.cpu(),
+        place=place.cpu(),
+        width=width,
+        field=fields_of(seen, picture)[layer],
+    )
 
 
 @lru_cache(maxsize=32)
@@ -158,8 +164,7 @@ def _right(source: Source, images: int) -> Bool[np.ndarray, " n"]:
     split = first(model, images)
     with torch.no_grad():
         read = torch.cat([model.network(few) for few in some(split.images)])
-    right: Bool[np.ndarray, " n"] = (read.argmax(1) == split.labels).cpu().numpy()
-    return right
+        return np.asarray((read.argmax(1) == split.labels).cpu())
 
 
 def _shares(
