@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.feature_maps import Click
-from core.feature_maps.clicking import SOFTMAX, click
+from core.feature_maps import SOFTMAX, Click
+from core.feature_maps.clicking import click
 from core.feature_maps.fields import fields_of
 from core.feature_maps.looking import frozen, look, maps, pass_through
 from core.feature_maps.weighing import weigh

@@ -16,7 +16,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from core.feature_maps import Layer
-from core.feature_maps.clicking import SOFTMAX, click
+from core.feature_maps import SOFTMAX
+from core.feature_maps.clicking import click
 from core.feature_maps.kernels import KERNELS, Window
 from core.feature_maps.laboratory import convolve
 from core.feature_maps.looking import look, maps

@@ -1,5 +1,6 @@
 """The tab of one channel: what excites it, what happens without it, what it would like to see."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -55,11 +56,12 @@ def channel(
 
     def draw(view: View | None) -> list[Block]:
         drawn: list[Block] = []
-        for part in (
+        parts: tuple[Callable[[], list[Block]], ...] = (
             lambda: _top(engine, source, about, layer, number, images),
             lambda: _lesion(engine, source, about, pin, layer, number, only != "silence it"),
             lambda: _field(engine, source, layer, number),
-        ):
+        )
+        for part in parts:
             try:
                 drawn += part()
             except (EngineError, ValueError) as error:
