@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 SERIES = ("training", "validation")
+PLACES = 12  # of a gallery
 MOST_DECADES = 5  # of a log axis that has a line at 3 as well
 
 
@@ -196,9 +197,16 @@ def histograms(title: str, rows: Sequence[Histogram]) -> Block:
 
 
 def gallery(
-    name: str, title: str, hint: str, pictures: Sequence[Picture], *, grey: bool = False, span: int
+    name: str,
+    title: str,
+    hint: str,
+    pictures: Sequence[Picture],
+    *,
+    grey: bool = False,
+    columns: int = 6,
+    span: int,
 ) -> Block:
-    """Show pictures in a grid of twelve places; a click on one tells its number.
+    """Show pictures in a grid that keeps its places; a click on one tells its number.
 
     One channel is ink on paper, or with `grey` light on black.
     """
@@ -211,6 +219,8 @@ def gallery(
         "hint": hint,
         "shape": shapes[0] if shapes else (1, 1, 1),
         "grey": grey,
+        "columns": columns,
+        "places": columns if columns > PLACES // 2 else PLACES,
         "rows": [(picture.name, picture.words, picture.tells) for picture in pictures],
     }
     return Block(words, _joined([picture.pixels.ravel() for picture in pictures]))

@@ -143,8 +143,12 @@ def close(
     sees: str,
     look: str,
     span: int,
+    beside: bool = False,
 ) -> Block:
-    """Draw one map large with its scale, and the picture with what one of its values depends on."""
+    """Draw one map large with its scale, and the picture with what one of its values depends on.
+
+    The picture stands below the map, or `beside` it.
+    """
     words = {
         "kind": "close",
         "span": span,
@@ -158,6 +162,7 @@ def close(
         "title": title,
         "sees": sees,
         "look": look,
+        "beside": beside,
     }
     return Block(words, np.concatenate([values.ravel(), pixels.ravel()]))
 

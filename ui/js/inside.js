@@ -158,8 +158,9 @@ Object.assign(kinds, {
     },
   },
   close: {
-    build(node) { node.innerHTML = '<h4><span></span></h4><canvas></canvas><div class="scale"><span></span><i></i><span></span></div><output></output><h4><span></span></h4><canvas></canvas>' },
+    build(node) { node.innerHTML = '<div><h4><span></span></h4><canvas></canvas><div class="scale"><span></span><i></i><span></span></div><output></output></div><div><h4><span></span></h4><canvas></canvas></div>' },
     paint(node, block, values, screen) {
+      node.classList.toggle('beside', block.beside)
       const [first, second] = node.querySelectorAll('canvas'), [title, below] = node.querySelectorAll('h4 span'), { h, w } = block, ratio = devicePixelRatio || 1
       set(title, block.title); set(below, block.sees)
       label(first, block.title); label(second, block.sees)
@@ -263,12 +264,12 @@ Object.assign(kinds, {
   convolving: {
     build(node) {
       node.innerHTML = '<div class="pair"><figure><h4></h4><canvas></canvas></figure><figure><h4></h4><canvas></canvas></figure></div><p class="controls"><button></button><input type="range" min="0"><output></output></p><div class="three"></div>'
-      node.__i = 0
     },
     paint(node, block, values, screen) {
       node.__block = block; node.__values = values; node.__dark = screen.dark
       const [H, W] = block.out, [h, w] = block.size, steps = block.transposed ? h * w : H * W
-      node.__i = Math.min(node.__i, steps - 1)
+      const wide = block.transposed ? w : W
+      node.__i = Math.min(node.__i ?? Math.floor(steps / 2 / wide) * wide + Math.floor(wide / 2), steps - 1)
       const [first, second] = node.querySelectorAll('h4'), button = node.querySelector('button'), range = node.querySelector('input')
       set(first, block.title); set(second, block.result)
       range.max = steps - 1; range.setAttribute('aria-label', 'Place of the window')
@@ -283,7 +284,7 @@ Object.assign(kinds, {
       canvases.forEach(canvas => { canvas.onpointermove = null })
       target.onpointermove = event => {
         if (node.__playing || !target.__scale) return
-        const [y, x] = [event.offsetY, event.offsetX].map(v => Math.floor(v / target.__scale) - (block.transposed ? target.__rim : 0)), wide = block.transposed ? w : W, tall = block.transposed ? h : H
+        const [y, x] = [event.offsetY, event.offsetX].map(v => Math.floor(v / target.__scale) - (block.transposed ? target.__rim : 0)), tall = block.transposed ? h : H
         if (y >= 0 && x >= 0 && y < tall && x < wide) { node.__i = y * wide + x; moved(node) }
       }
       if (node.__playing === undefined) play(false)

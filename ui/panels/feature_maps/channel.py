@@ -7,10 +7,10 @@ import numpy as np
 import streamlit as st
 
 from core import feature_maps
-from core.feature_maps import Ascent, Dream, EffectiveField, Lesion, Top
+from core.feature_maps import SOFTMAX, Ascent, Dream, EffectiveField, Lesion, Top
 from core.shared.engine import Engine, EngineError, View
 from core.shared.models import About, Source
-from ui import blocks, live, pinned, screen, words
+from ui import blocks, inside, live, pinned, screen, words
 from ui.blocks import Block, Maps, Picture
 from ui.pinned import Pin
 
@@ -27,20 +27,23 @@ def channel(
 ) -> None:
     """Draw the tab for the map that is chosen above."""
     layer, number = looks["layer"], looks["channel"]
+    if layer == SOFTMAX:
+        st.info("Softmax has no maps: choose a layer before it.")
+        return
     st.markdown(f"**Map {number} of {layer}**: choose another above, by mouse or arrow keys.")
-    left, middle, right = st.columns(3, vertical_alignment="bottom")
+    left, middle, right = st.columns(3)
     images = left.select_slider(
         "Test images to search", SEARCHED, 1_000, key="maps_searched", persist_state="session"
     )
-    only = middle.segmented_control(
+    steps = middle.select_slider(
+        "Steps of its dream", TRIES, 100, key="maps_steps", persist_state="session"
+    )
+    only = right.segmented_control(
         "Lesion",
         ("silence it", "keep only it"),
         default="silence it",
         required=True,
         key="maps_only",
-    )
-    steps = right.select_slider(
-        "Steps of its dream", TRIES, 100, key="maps_steps", persist_state="session"
     )
     dreams: dict[tuple[str, int], str] = st.session_state.setdefault("maps_dreams", {})
 
@@ -50,7 +53,7 @@ def channel(
         if run:
             dreams[layer, number] = run
 
-    right.button("Let it dream", key="maps_dream", on_click=dream, icon=":material/bedtime:")
+    st.button("Let it dream", key="maps_dream", on_click=dream, icon=":material/bedtime:")
     run = dreams.get((layer, number), "")
     at = st.session_state.setdefault("maps_frame", {"place": -1})
 
@@ -59,7 +62,7 @@ def channel(
         parts: tuple[Callable[[], list[Block]], ...] = (
             lambda: _top(engine, source, about, layer, number, images),
             lambda: _lesion(engine, source, about, pin, layer, number, only != "silence it"),
-            lambda: _field(engine, source, layer, number),
+            lambda: _field(engine, source, about, pin, layer, number),
         )
         for part in parts:
             try:
@@ -75,7 +78,11 @@ def channel(
         "channel_screen",
         lambda: live.seen(engine, run) if run else None,
         draw,
-        {"digit": look, "frame": lambda said: at.update(place=int(said))},
+        {
+            "digit": look,
+            "frame": lambda said: at.update(place=int(said)),
+            "place": lambda _: None,
+        },
     )
     st.caption(
         "The dream climbs the gradient of the map's mean from noise, with jitter and blur; see "
@@ -103,7 +110,7 @@ def _top(
             values=each.patch,
             high=1,
             columns=1,
-            share=1.1,
+            share=1.0,
             look="colour" if colour else "ink",
             range=f"{each.patch.shape[1]}×{each.patch.shape[2]}",
             alt=f"The part of test image {each.index} that the map sees where it is largest",
@@ -113,7 +120,7 @@ def _top(
     title = f"The nine of {found.images:,} test images that excite it most"
     hint = "Class, and the map's largest value with its place. Below: what it sees there."
     return [
-        blocks.gallery("digit", title, hint, whole, span=12),
+        blocks.gallery("digit", title, hint, whole, columns=NINE, span=12),
         blocks.maps(patches),
     ]
 
@@ -125,20 +132,21 @@ def _lesion(
     found: Lesion = engine.call(
         feature_maps.LESION, source, seen.pixels, layer, number, only, LESIONED
     )
-    best = int(found.before.argmax())
-    now = int(found.after.argmax())
-    done = "with it alone" if only else "without it"
+    best, now = int(found.before.argmax()), int(found.after.argmax())
+    done = f"with map {number} alone" if only else f"without map {number}"
 
     def share(value: float) -> str:
         return "–" if np.isnan(value) else f"{100 * value:.1f} %"
 
     rows = [
-        (f"this picture, {about.classes[best]}", share(float(found.before[best])), 1.2),
-        (f"{done}", share(float(found.after[best])), 1.0),
-        (f"read as {done}", about.classes[now], 1.2),
-        (f"right of {found.images:,} test images", share(found.accuracy_before), 1.2),
-        (f"{done}", share(found.accuracy_after), 1.0),
+        (f"p({about.classes[best]}) of this picture", share(float(found.before[best])), 1.0),
+        (done, f"{share(float(found.after[best]))}, read as {about.classes[now]}", 1.2),
     ]
+    if found.images:
+        rows += [
+            (f"right of {found.images:,} test images", share(found.accuracy_before), 1.0),
+            (done, share(found.accuracy_after), 1.0),
+        ]
     drop = found.classes_before - found.classes_after
     if np.isfinite(drop).any():
         worst = int(np.nanargmax(drop))
@@ -149,33 +157,33 @@ def _lesion(
     return [blocks.figures(rows)]
 
 
-def _field(engine: Engine, source: Source, layer: str, number: int) -> list[Block]:
+def _field(
+    engine: Engine, source: Source, about: About, pin: Pin, layer: str, number: int
+) -> list[Block]:
+    seen = pinned.see(engine, source, about, pin)
     found: EffectiveField = engine.call(feature_maps.EFFECTIVE_FIELD, source, layer, number)
     top, left, bottom, right = found.box
-    high = float(found.field.max()) or 1.0
+    said = [
+        ("theoretical field", f"{bottom - top}×{right - left} pixels", 1.0),
+        ("effective, about", f"{found.side:.1f}×{found.side:.1f} pixels", 1.0),
+        ("images it is the mean of", f"{found.images}", 1.0),
+        ("of these move it not", f"{found.silent}", 1.0),
+    ]
     return [
-        blocks.maps(
-            [
-                Maps(
-                    name="Effective receptive field",
-                    values=found.field[None],
-                    high=high,
-                    columns=1,
-                    share=3.2,
-                    range=f"|∂ middle / ∂ pixel|, mean of {found.images}; up to {high:.2g}",
-                    alt="How much each pixel moves the unit in the middle of the map",
-                )
-            ],
-            span=4,
+        inside.close(
+            found.field,
+            seen.pixels,
+            channel=number,
+            at=((top + bottom) // 2, (left + right) // 2),
+            high=float(found.field.max()) or 1.0,
+            field=found.box,
+            title="Effective receptive field: |∂ the middle value / ∂ pixel|",
+            sees="Theoretical: what it could see at all",
+            look=seen.look,
+            span=12,
+            beside=True,
         ),
-        blocks.figures(
-            [
-                ("theoretical field", f"{bottom - top}×{right - left} pixels", 1.0),
-                ("effective, about", f"{found.side:.1f}×{found.side:.1f} pixels", 1.0),
-                ("pictures that move it not", f"{found.silent} of {found.images}", 1.0),
-            ],
-            span=8,
-        ),
+        blocks.figures(said),
     ]
 
 

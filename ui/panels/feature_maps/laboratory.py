@@ -134,14 +134,14 @@ def _told(lab: dict[str, Any]) -> dict[str, Callable[[Any], object]]:
 
 
 def _controls(lab: dict[str, Any]) -> list[Block]:
-    values = [("no", "gathers"), ("yes", "spreads: transposed")]
+    values = [("no", "plain"), ("yes", "transposed")]
     return [
         *(
             blocks.drag(name, name.capitalize(), low, high, lab[name], span=3)
             for name, (low, high) in DRAGS.items()
         ),
         inside.choices(
-            [inside.Choice(name="transposed", label="It", values=values, chosen=lab["transposed"])],
+            [inside.Choice(name="transposed", label="", values=values, chosen=lab["transposed"])],
             span=3,
         ),
     ]

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from core import feature_maps
-from core.feature_maps import Probe, Shift, Space
+from core.feature_maps import SOFTMAX, Probe, Shift, Space
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import blocks, inside, pinned, screen, words
@@ -29,7 +29,8 @@ def space(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[st
             "digits, clothes or your own pictures to see its layers as spaces."
         )
         return
-    _points(engine, source, about, looks)
+    if looks["layer"] != SOFTMAX:
+        _points(engine, source, about, looks)
     _probe(engine, source, looks)
 
 
@@ -129,7 +130,7 @@ def _shift(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[s
     """Show how far each layer moves when the picture is shifted."""
     try:
         seen = pinned.see(engine, source, about, pin)
-        layers = tuple(_spread(looks["layers"], 8))
+        layers = tuple(_spread(looks["layers"], 6))
         found: Shift = engine.call(feature_maps.SHIFT, source, seen.pixels, layers)
     except (EngineError, ValueError) as error:
         st.warning(words.plain(words.sentence(str(error))))
@@ -149,6 +150,7 @@ def _shift(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[s
 
 def _spread(names: list[str], most: int = MOST) -> list[str]:
     """Choose layers that are evenly far apart, the first and the last among them."""
+    names = [name for name in names if name != SOFTMAX]
     if len(names) <= most:
         return names
     return [names[round(k * (len(names) - 1) / (most - 1))] for k in range(most)]
