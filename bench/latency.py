@@ -10,7 +10,7 @@ which the watched part of the page is another; that frame's own drawing comes on
 import argparse
 import statistics
 
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from bench import report
 from bench.browser import SCREEN, Server, chromium, settle
@@ -33,9 +33,11 @@ PLAN = "() => document.querySelector('.st-key-train_plan').innerText"
 DIGIT = f"() => {SCREEN}.querySelector('.maps canvas').toDataURL()"
 DRAG = '.st-key-train_screen input[aria-label="Validation digit"]'
 TIME = '.st-key-train_screen input[aria-label="Time machine"]'
+ATLAS = f"() => {SCREEN}.querySelector('.atlas canvas').toDataURL()"
+LEAF = '.st-key-maps_screen input[aria-label="Test image"]'
+SLIDER = "[data-testid=stSlider] [role=slider], [data-testid=stSlider] input"
+RATE = ".st-key-train_rate [role=slider], .st-key-train_rate input"
 STEP = f"() => {SCREEN}.querySelector('.figures b').innerText"
-
-
 SIDES = ("ArrowRight", "ArrowLeft")
 REPLAYS = 20  # steps of one run that are looked at, of about 27 that it keeps
 
@@ -58,70 +60,98 @@ def presses(
     return times
 
 
+def floor(browser: Browser, count: int) -> list[float]:
+    """Time one slider and one chart, with nothing of ours."""
+    server = Server("bench/floor.py", "/_stcore/health")
+    try:
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(server.url)
+        settle(page)
+        page.wait_for_selector("svg.marks")
+        return presses(page, SLIDER, CHART, count)
+    finally:
+        server.close()
+
+
+def training(page: Page, url: str, count: int) -> dict[str, list[float]]:
+    """Time the first panel: idle, while it trains, its dragged control, its time machine."""
+    page.goto(f"{url}/train_cnn?train_epochs=20&train_batch=64")
+    settle(page)
+    page.wait_for_selector(".st-key-train_screen .maps canvas")
+    page.wait_for_timeout(1000)
+    rows = {"training panel, idle": presses(page, RATE, PLAN, count)}
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_selector(DRAG)
+    page.wait_for_timeout(3000)
+    rows["training panel, while it trains"] = presses(page, RATE, PLAN, count)
+    page.get_by_role("button", name="Pause", exact=True).click()
+    page.wait_for_timeout(2000)
+    rows["its dragged control, to new feature maps"] = presses(page, DRAG, DIGIT, count)
+    page.get_by_role("button", name="Stop", exact=True).click()
+    replayed = rows["its time machine, to another step"] = []
+    for seed in range(-(-count // REPLAYS)):  # each step of each run is asked for once
+        page.goto(f"{url}/train_cnn?train_epochs=1&train_batch=128&train_seed={seed}")
+        settle(page)
+        page.get_by_role("button", name="Start", exact=True).click()
+        page.get_by_text("Finished.").wait_for(timeout=120_000)
+        page.locator(TIME).press("ArrowLeft")  # from now to the last kept step, which is now
+        page.wait_for_timeout(1000)
+        replayed += presses(page, TIME, STEP, REPLAYS, ("ArrowLeft", "ArrowLeft"))
+    return rows
+
+
+def looking(page: Page, url: str, count: int) -> dict[str, list[float]]:
+    """Time the second panel: each press is another picture, which nobody has asked for before."""
+    rows = {}
+    for name, network in (("MNIST", "mnist"), ("EfficientNet-Lite0", "efficientnet-lite0")):
+        page.goto(f"{url}/feature_maps?pin_network={network}&pin_picture=test")
+        settle(page)
+        page.wait_for_selector(".st-key-maps_screen .atlas canvas")
+        page.wait_for_timeout(1500)
+        found = presses(page, LEAF, ATLAS, count, ("ArrowRight", "ArrowRight"))
+        rows[f"feature maps, another picture, {name}"] = found
+    return rows
+
+
 def main() -> None:
-    """Measure the floor, the panel idle, the panel while it trains, and its dragged control."""
+    """Measure the floor and the panels."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--quick", action="store_true", help="under a minute")
-    count = 12 if parser.parse_args().quick else 40
-    floor, server = Server("bench/floor.py", "/_stcore/health"), Server()
-    slider = "[data-testid=stSlider] [role=slider], [data-testid=stSlider] input"
-    rate = ".st-key-train_rate [role=slider], .st-key-train_rate input"
+    parser.add_argument("--quick", action="store_true", help="about a minute")
+    parser.add_argument("--only", choices=("training", "looking"), help="one panel alone")
+    wish = parser.parse_args()
+    count = 12 if wish.quick else 40
+    server = Server()
+    rows: dict[str, list[float]] = {}
     try:
         with chromium() as browser:
             device = server.ready()["owners"][0]["name"]
             report.heading("bench.latency", device)
             page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.goto(floor.url)
-            settle(page)
-            page.wait_for_selector("svg.marks")
-            lowest = presses(page, slider, CHART, count)
-            page.goto(f"{server.url}/train_cnn?train_epochs=20&train_batch=64")
-            settle(page)
-            page.wait_for_selector(".st-key-train_screen .maps canvas")
-            page.wait_for_timeout(1000)
-            idle = presses(page, rate, PLAN, count)
-            page.get_by_role("button", name="Start", exact=True).click()
-            page.wait_for_selector(DRAG)
-            page.wait_for_timeout(3000)
-            busy = presses(page, rate, PLAN, count)
-            page.get_by_role("button", name="Pause", exact=True).click()
-            page.wait_for_timeout(2000)
-            dragged = presses(page, DRAG, DIGIT, count)
-            page.get_by_role("button", name="Stop", exact=True).click()
-            replayed = []
-            for seed in range(-(-count // REPLAYS)):  # each step of each run is asked for once
-                page.goto(
-                    f"{server.url}/train_cnn?train_epochs=1&train_batch=128&train_seed={seed}"
-                )
-                settle(page)
-                page.get_by_role("button", name="Start", exact=True).click()
-                page.get_by_text("Finished.").wait_for(timeout=120_000)
-                page.locator(TIME).press(
-                    "ArrowLeft"
-                )  # from now to the last kept step, which is now
-                page.wait_for_timeout(1000)
-                replayed += presses(page, TIME, STEP, REPLAYS, ("ArrowLeft", "ArrowLeft"))
+            if wish.only != "looking":
+                rows["floor: one slider, one chart"] = floor(browser, count)
+                rows |= training(page, server.url, count)
+            if wish.only != "training":
+                rows |= looking(page, server.url, count)
     finally:
         server.close()
-        floor.close()
-    rows = {
-        "floor: one slider, one chart": lowest,
-        "the panel, idle": idle,
-        "the panel, while it trains": busy,
-        "the panel's dragged control, to new feature maps": dragged,
-        "the time machine, to another step": replayed,
-    }
     for name, times in rows.items():
         report.spread(name, times, f"ms, p95 {statistics.quantiles(times, n=20)[-1]:.0f}")
     middle = {name: statistics.median(times) for name, times in rows.items()}
-    base, *others = middle.values()
-    claims = [
-        report.claim("idle / floor, p50", others[0] / base, 1.5, at_most=True),
-        report.claim("training / floor, p50", others[1] / base, 2.0, at_most=True),
-        report.claim("dragged control, ms, p50", others[2], 100.0, at_most=True),
-        report.claim("time machine, ms, p50", others[3], 150.0, at_most=True),
-    ]
+    base = middle.pop("floor: one slider, one chart", None)
+    claims = []
+    for (name, value), (goal, of_floor) in zip(middle.items(), _goals(wish.only), strict=True):
+        if of_floor and base:
+            claims.append(report.claim(f"{name} / floor, p50", value / base, goal, at_most=True))
+        else:
+            claims.append(report.claim(f"{name}, ms, p50", value, goal, at_most=True))
     report.finish("latency", device, claims)
+
+
+def _goals(only: str | None) -> list[tuple[float, bool]]:
+    """Give the goal of each row, and whether it is one of the floor's multiples."""
+    first = [(1.5, True), (2.0, True), (100.0, False), (150.0, False)]
+    second = [(150.0, False), (400.0, False)]
+    return (first if only != "looking" else []) + (second if only != "training" else [])
 
 
 if __name__ == "__main__":

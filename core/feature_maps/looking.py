@@ -56,7 +56,7 @@ def look(source: Source, pixels: Float[np.ndarray, "c h w"]) -> Look:
         values = as_maps(call)[0]
         field = found[call.name]
         sides = (height, width) if field.whole else field.size
-        low, high = (float(each) for each in values.aminmax())
+        low, high = values.flatten(1).aminmax(dim=1)
         weight = getattr(call.module, "weight", None)
         layers.append(
             Layer(
@@ -66,17 +66,17 @@ def look(source: Source, pixels: Float[np.ndarray, "c h w"]) -> Look:
                 weights=tuple(weight.shape) if isinstance(weight, Tensor) else (),
                 parameters=sum(each.numel() for each in call.module.parameters()),
                 field=(min(sides[0], height), min(sides[1], width)),
-                low=low,
-                high=high,
-                dead=int((values.flatten(1) == 0).all(1).sum()),
+                low=float(low.min()),
+                high=float(high.max()),
+                dead=int(((low == 0) & (high == 0)).sum()),
             )
         )
     logits = passed.trace.logits[0].double()
     if len(logits) != len(model.classes):
         raise ValueError(f"network must give {len(model.classes)} logits, got {len(logits)}")
     shares = logits.softmax(0)
-    low, high = (float(each) for each in shares.aminmax())
-    last = Layer(SOFTMAX, "softmax", (len(shares), 1, 1), (), 0, (height, width), low, high, 0)
+    ends = float(shares.min()), float(shares.max())
+    last = Layer(SOFTMAX, "softmax", (len(shares), 1, 1), (), 0, (height, width), *ends, 0)
     return Look((*layers, last), _array(logits), _array(shares))
 
 
