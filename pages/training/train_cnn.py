@@ -1,22 +1,16 @@
 """Train a CNN: What happens inside a network while it learns?"""
 
-from dataclasses import replace
-from typing import Any
-
 import streamlit as st
 
 from core import train_cnn
-from core.shared import datasets
-from core.shared.engine import EngineError, View
 from core.shared.recipes import Recipe
 from ui import address, live, screen, server, visitors, words
-from ui.blocks import Block, progress
-from ui.panels.train_cnn.screen import Shown, draw
+from ui.panels.train_cnn.desk import Desk, looks_of
 from ui.panels.train_cnn.settings import CHOICES, NAMES, settings
 from ui.panels.train_cnn.tabs import tabs
 
 OVERLAID = 3  # runs over the chosen one
-DIGITS = 9_999  # the last validation image of the largest data
+
 engine, visitor = server.engine(), visitors.visitor()
 views, recipes = live.readable(engine.runs_of(visitor), train_cnn.TRAIN, train_cnn.known)
 asked = address.asked("train")
@@ -26,37 +20,8 @@ if "train_others" in asked:
     others = [run for run in asked["train_others"].split(",") if run in views]
     st.session_state.train_others = others[:OVERLAID]
 first = st.session_state.get("train_run") or next(iter(views), "")
-looks: dict[str, Any] = st.session_state.setdefault(  # at what, and what is drawn
-    "train_looks",
-    {
-        "digit": address.number(asked.get("train_digit", ""), DIGITS) or 0,
-        "step": address.number(asked.get("train_step", "")),
-        "cell": address.numbers(asked.get("train_cell", ""), 2),
-        "ink": None,
-        "run": first,
-    },
-)
-
-
-def told(run: str) -> str:
-    """Name a run by its number, by where it left another, and by what is not as usual in it."""
-    view = views[run]
-    name = f"{view.number}: {recipes[run].differs(NAMES)}"
-    if not view.origin:
-        return name
-    source = f"run {views[view.origin].number}" if view.origin in views else "a deleted run"
-    return f"{name}, from step {view.origin_step:,} of {source}"
-
-
-def classes_of(wanted: Recipe) -> int:
-    """Count the classes of a run's data."""
-    return len(datasets.about(wanted.data).classes)
-
-
-def digit_of(wanted: Recipe) -> int:
-    """Give the place of the watched image in a run's data, which may have fewer."""
-    place: int = looks["digit"]
-    return min(place, datasets.about(wanted.data).validation - 1)
+looks = st.session_state.setdefault("train_looks", looks_of(asked, first))
+desk = Desk(engine, views, recipes, looks)
 
 
 def start(made: Recipe | None = None, step: int | None = None) -> None:
@@ -68,7 +33,7 @@ def start(made: Recipe | None = None, step: int | None = None) -> None:
         st.session_state.train_others = [chosen.run] if made and chosen else []
         live.look_at("train", run, chosen)
         looks["step"] = None
-        live.trying(engine.post, run, train_cnn.SHOW, digit_of(wanted))
+        live.trying(engine.post, run, train_cnn.SHOW, desk.digit(wanted))
 
 
 def steer(name: str, key: str) -> None:
@@ -104,12 +69,12 @@ with side:
 with buttons:
     chosen = views.get(st.session_state.get("train_run") or "", next(iter(views.values()), None))
     live.transport("train", engine, chosen, start, bool(trouble))
-    live.choose("train", engine, visitor, views, told, chosen)
+    live.choose("train", engine, visitor, views, desk.told, chosen)
     with st.popover("Compare", disabled=chosen is None):
         others = st.multiselect(
             "Draw over the chosen run's curves",
             [run for run in views if not chosen or run != chosen.run],
-            format_func=told,
+            format_func=desk.told,
             max_selections=OVERLAID,
             key="train_others",
             placeholder="up to three other runs",
@@ -139,72 +104,9 @@ shown = chosen.run if chosen else ""
 if shown != looks["run"]:  # what was looked at in another run is not looked at here
     looks |= {"run": shown, "step": None, "cell": None}
 if shown and "train_digit" in asked:
-    live.trying(live.tell, engine, shown, train_cnn.SHOW, digit_of(recipes[shown]))
+    live.trying(live.tell, engine, shown, train_cnn.SHOW, desk.digit(recipes[shown]))
 if shown and looks["cell"] and "train_cell" in asked:
     live.trying(live.tell, engine, shown, train_cnn.SORT, looks["cell"])
-
-
-def board(view: View | None) -> list[Block]:
-    """Draw a run's newest state, or the network before its first step, or say what is wrong."""
-    try:
-        return draw(state_of(view))
-    except (EngineError, ValueError) as error:
-        return [progress(0, str(error), warn=True)]
-
-
-def state_of(view: View | None) -> Shown:
-    """Give what is to be drawn."""
-    own = recipes[view.run] if view else recipe
-    cell = looks["cell"] if max(looks["cell"] or (0,)) < classes_of(own) else None
-    place = digit_of(own)
-    if view and view.state is None and not view.live and view.status != "failed":
-        engine.ask(view.run, train_cnn.SHOW, place)  # wakes it from its snapshot
-        view = engine.view(view.run)
-    if view is None or view.state is None:  # none yet, in the line, or just begun
-        state = engine.call(train_cnn.UNTRAINED, own, place, looks["ink"], cell)
-        state = train_cnn.planned(state, own)
-    else:
-        state = view.state
-    name = told(view.run) if view and view.run in views else "A new run"
-    compared = {told(run): live.curves(engine, run, train_cnn.CURVES) for run in others}
-    known = {name: curves for name, curves in compared.items() if curves is not None}
-    past = state
-    if view and looks["step"] in state.kept and looks["step"] != state.step:
-        where = looks["step"], place, looks["ink"], cell
-        past = replace(engine.recall(view.run, train_cnn.REPLAY, *where), kept=state.kept)
-    return Shown(state=past, recipe=own, view=view, newest=state, others=known, name=name)
-
-
-def show(index: Any) -> None:
-    """Look at another validation image."""
-    place = int(index)
-    if shown:
-        live.tell(engine, shown, train_cnn.SHOW, place)
-    else:
-        engine.call(train_cnn.UNTRAINED, recipe, place, looks["ink"])
-    looks["digit"] = place
-
-
-def read(text: Any) -> None:
-    """Read what is drawn."""
-    looks["ink"] = screen.ink(text)
-    if shown:
-        live.tell(engine, shown, train_cnn.READ, looks["ink"])
-
-
-def sort(cell: Any) -> None:
-    """Show the images of a cell of the confusion matrix; None for the worst mistakes."""
-    chosen_cell = None if cell is None else (int(cell[0]), int(cell[1]))
-    if shown:
-        live.tell(engine, shown, train_cnn.SORT, chosen_cell)
-    looks["cell"] = chosen_cell
-
-
-def at(place: Any) -> None:
-    """Go to a step that was kept; past the last of them is now."""
-    view = live.seen(engine, shown)
-    kept = view.state.kept if view and view.state else ()
-    looks["step"] = kept[int(place)] if 0 <= int(place) < len(kept) else None
 
 
 def test() -> None:
@@ -216,8 +118,8 @@ with picture:
     screen.screen(
         "train_screen",
         lambda: live.seen(engine, shown),
-        board,
-        {"digit": show, "ink": read, "cell": sort, "at": at},
+        lambda view: desk.board(view, recipe, others),
+        desk.steer(shown, recipe),
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -251,5 +153,5 @@ address.note("train_step", "" if looks["step"] is None else str(looks["step"]))
 address.note("train_cell", "-".join(map(str, looks["cell"] or ())))
 address.note("train_others", ",".join(others))
 address.note("train_run", shown if shown != next(iter(views), "") else "")
-run = (f"Run {told(shown)}", recipes[shown], state) if chosen else None
+run = (f"Run {desk.told(shown)}", recipes[shown], state) if chosen else None
 tabs(recipe, about, run)
