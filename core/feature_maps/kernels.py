@@ -74,7 +74,9 @@ class Window:
             if not abs(value) <= LARGEST:  # also refuses NaN
                 raise ValueError(f"kernel must hold values from −1000 to 1000, got {value!r}")
         kernel = tuple(tuple(float(value) + 0.0 for value in row) for row in self.kernel)
-        object.__setattr__(self, "kernel", kernel)  # −0 and 0 are one number now, and so are 1 and 1.0
+        object.__setattr__(
+            self, "kernel", kernel
+        )  # −0 and 0 are one number now, and so are 1 and 1.0
         for name, most in MOST.items():
             value, least = getattr(self, name), LEAST[name]
             if not isinstance(value, int) or not least <= value <= most:

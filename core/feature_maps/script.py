@@ -98,7 +98,8 @@ BATCH = """mean, variance = layer.running_mean[{k}], layer.running_var[{k}]
 """
 GROUP = """mean, variance = group.mean(), group.var(unbiased=False)
 """
-NORMALISED = """value = (x - mean) / (variance + layer.eps).sqrt() * layer.weight[{k}] + layer.bias[{k}]
+NORMALISED = """normalised = (x - mean) / (variance + layer.eps).sqrt()
+value = normalised * layer.weight[{k}] + layer.bias[{k}]
 """
 BACKWARDS = """loss = F.cross_entropy(network(pixels[None]), torch.tensor([{label}]))
 taken, given = calls[0]
@@ -112,7 +113,8 @@ height, width = delta.shape[2:]
 rows = torch.arange(height) * stride + {row} * dilation
 columns = torch.arange(width) * stride + {column} * dilation
 """
-SAME = """more = max(0, (height - 1) * stride + {kernel} - taken.shape[2])  # rows of padding, as TensorFlow
+SAME = """# As TensorFlow pads: what is odd at the far side.
+more = max(0, (height - 1) * stride + {kernel} - taken.shape[2])
 maps = F.pad(taken[0], (more // 2, more - more // 2) * 2)
 """
 PADDED = """maps = F.pad(taken[0], (layer.padding[1],) * 2 + (layer.padding[0],) * 2)
@@ -260,7 +262,7 @@ def write_convolution(window: Window, channels: int, picture: str) -> str:
 
 def _arithmetic(source: Source, told: Click, place: str) -> list[str]:
     """Write the sum, the mean, the maximum or the function that gives a value."""
-    channel, row, column = told.at
+    channel = told.at[0]
     kind, one = told.kind, f"x = taken[{place}][{channel}]\n"
     if "convolution" in kind:
         weight = f"layer.weight[{channel}]"
@@ -302,8 +304,7 @@ def _window(told: Click, outside: float = 0.0) -> str:
     """Cut out what lies under the window, and pad first where it reaches beyond the maps."""
     counts = told.window.shape[1:] if told.window is not None else (1, 1)
     steps = [
-        (span - 1) // max(1, count - 1) or 1
-        for span, count in zip(told.span, counts, strict=True)
+        (span - 1) // max(1, count - 1) or 1 for span, count in zip(told.span, counts, strict=True)
     ]
     first, last = told.channels[0], told.channels[-1] + 1
     whole = list(told.channels) == list(range(first, last))
@@ -423,7 +424,5 @@ def _row(row: Sequence[float]) -> str:
     inner = ", ".join(texts)
     if len(inner) + 12 <= WIDTH:
         return f"        [{inner}],"
-    filled = textwrap.fill(
-        f"{inner},", WIDTH, initial_indent=" " * 12, subsequent_indent=" " * 12
-    )
+    filled = textwrap.fill(f"{inner},", WIDTH, initial_indent=" " * 12, subsequent_indent=" " * 12)
     return f"        [\n{filled}\n        ],"
