@@ -19,6 +19,7 @@ __all__ = ["write_convolution", "write_gradient", "write_maps", "write_value"]
 
 WIDTH = 100  # characters of a line
 TOKENS, LAST = "vit_b_16", "convnext_tiny"  # of these not all layers give maps
+ATTENTION = "self_attention"
 IMPORTS = (  # in this order, each where its name is used
     ("import os", "os."),
     ("", ""),
@@ -155,14 +156,14 @@ def write_maps(source: Source, layer: Layer, picture: str) -> str:
     """
     channels, height, width = layer.shape
     shape = f"({channels}, {height}, {width})"
-    if source.name == TOKENS and height * width > 1:
+    if _of_tokens(source, layer):
         maps = f"given[0, -{height * width}:].T.reshape{shape}  # the patches' tokens, as a field"
     elif source.name == LAST:
         maps = "given[0]" + (f".reshape{shape}" if height * width == 1 else "")
     else:
         maps = f"given[0].reshape{shape}"
     lines = [_listen(layer), _passed(layer)]
-    if layer.kind == "attention":
+    if layer.name.endswith(ATTENTION):
         lines.append("given = given[0]  # without the weights of the attention\n")
     lines.append(f"maps = {maps}\n")
     if source.name == LAST and height * width > 1:
@@ -289,7 +290,7 @@ def _arithmetic(source: Source, told: Click, place: str) -> list[str]:
             group = "taken[0].unflatten(0, (layer.num_groups, -1))"
             which = f"group = {group}[{channel} // (taken.shape[1] // layer.num_groups)]\n"
             return [one, which, GROUP, normalised]
-        case "layer norm":
+        case "layer norm" | "layernorm2d":
             return [one, f"group = taken[{place}]\n", GROUP, normalised]
         case "normalise" | "standardise":
             (top, left), (_, height, width) = told.corner, models.about(source).shape
@@ -335,11 +336,16 @@ def _place(source: Source, layer: Layer, row: int, column: int) -> str:
     _, height, width = layer.shape
     if height * width == 1:
         return "0"
-    if source.name == TOKENS and layer.name != "body.conv_proj":
+    if _of_tokens(source, layer):
         return f"0, {row * width + column - height * width}"  # counted from the last token
     if source.name == LAST and layer.kind in ("fully connected", "layer norm"):
         return f"0, {row}, {column}"
     return f"0, :, {row}, {column}"
+
+
+def _of_tokens(source: Source, layer: Layer) -> bool:
+    field = layer.shape[1] * layer.shape[2] > 1
+    return source.name == TOKENS and layer.name.startswith("body.encoder") and field
 
 
 def _listen(layer: Layer) -> str:

@@ -98,7 +98,7 @@ def as_maps(call: Call) -> Float[Tensor, "n c h w"]:
     given = call.given.detach()
     permuted = tuple(getattr(call.module, "dims", ())) == (0, 2, 3, 1)  # torchvision's Permute
     if given.ndim == MAP_RANK:
-        last = permuted or isinstance(call.module, LAST)
+        last = permuted or type(call.module) in LAST  # torchvision's LayerNorm2d is not
         return given.permute(0, 3, 1, 2) if last else given
     if given.ndim == TOKEN_RANK:
         tokens = given.transpose(1, 2)
