@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.feature_maps import Click
-from core.feature_maps.clicking import SOFTMAX, click
+from core.feature_maps import SOFTMAX, Click
+from core.feature_maps.clicking import click
 from core.feature_maps.fields import fields_of
 from core.feature_maps.looking import frozen, look, maps, pass_through
 from core.feature_maps.weighing import weigh
@@ -171,7 +171,7 @@ def test_softmax_is_written_out() -> None:
 def test_tensorflow_s_padding_is_written_out_too(layer: str) -> None:
     photo = np.random.default_rng(1).random((3, 224, 224), np.float32)
     values = maps(LITE, photo, layer)
-    for at in some_places(values.shape, 6):  # type: ignore[arg-type]
+    for at in some_places(values.shape, 6):
         told = click(LITE, photo, layer, at)
         assert told.computed == pytest.approx(told.value, rel=1e-4, abs=1e-3)
 

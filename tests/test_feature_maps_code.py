@@ -15,8 +15,8 @@ from PIL import Image
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from core.feature_maps import Layer
-from core.feature_maps.clicking import SOFTMAX, click
+from core.feature_maps import SOFTMAX, Layer
+from core.feature_maps.clicking import click
 from core.feature_maps.kernels import KERNELS, Window
 from core.feature_maps.laboratory import convolve
 from core.feature_maps.looking import look, maps
@@ -157,8 +157,9 @@ def test_every_gradient_comes_out_twice(own: Source, tmp_path: Path) -> None:
 
 def test_the_softmax_comes_out(tmp_path: Path) -> None:
     told = click(MNIST, digit(), SOFTMAX, (4, 0, 0))
-    left = started(write_value(MNIST, None, told, saved(digit(), tmp_path)))
-    assert float(left["value"]) == pytest.approx(told.value, rel=1e-5)
+    for layer in (None, by_name(MNIST, digit())[SOFTMAX]):
+        left = started(write_value(MNIST, layer, told, saved(digit(), tmp_path)))
+        assert float(left["value"]) == pytest.approx(told.value, rel=1e-5)
 
 
 @pytest.mark.parametrize("layer", ["block1.depthwise.conv", "output"])

@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 SERIES = ("training", "validation")
+PLACES = 12  # of a gallery
 MOST_DECADES = 5  # of a log axis that has a line at 3 as well
 
 
@@ -117,9 +118,9 @@ def progress(value: float, text: str, *, warn: bool = False) -> Block:
     return Block({"kind": "progress", "span": 12, "value": value, "text": text, "warn": warn})
 
 
-def figures(rows: Sequence[tuple[str, str, float]]) -> Block:
+def figures(rows: Sequence[tuple[str, str, float]], *, span: int = 12) -> Block:
     """Show named numbers in a row; each keeps its place and its share of the width."""
-    return Block({"kind": "figures", "span": 12, "rows": list(rows)})
+    return Block({"kind": "figures", "span": span, "rows": list(rows)})
 
 
 def curves(
@@ -196,9 +197,16 @@ def histograms(title: str, rows: Sequence[Histogram]) -> Block:
 
 
 def gallery(
-    name: str, title: str, hint: str, pictures: Sequence[Picture], *, grey: bool = False, span: int
+    name: str,
+    title: str,
+    hint: str,
+    pictures: Sequence[Picture],
+    *,
+    grey: bool = False,
+    columns: int = 6,
+    span: int,
 ) -> Block:
-    """Show pictures in a grid of twelve places; a click on one tells its number.
+    """Show pictures in a grid that keeps its places; a click on one tells its number.
 
     One channel is ink on paper, or with `grey` light on black.
     """
@@ -211,12 +219,14 @@ def gallery(
         "hint": hint,
         "shape": shapes[0] if shapes else (1, 1, 1),
         "grey": grey,
+        "columns": columns,
+        "places": columns if columns > PLACES // 2 else PLACES,
         "rows": [(picture.name, picture.words, picture.tells) for picture in pictures],
     }
     return Block(words, _joined([picture.pixels.ravel() for picture in pictures]))
 
 
-def maps(panels: Sequence[Maps]) -> Block:
+def maps(panels: Sequence[Maps], *, span: int = 12) -> Block:
     """Draw a board of maps; hovering reads a value."""
     offset, described = 0, []
     for panel in panels:
@@ -225,7 +235,7 @@ def maps(panels: Sequence[Maps]) -> Block:
         described.append({**words, "c": count, "h": height, "w": width, "offset": offset})
         offset += panel.values.size
     numbers = np.concatenate([panel.values.ravel() for panel in panels])
-    return Block({"kind": "maps", "span": 12, "panels": described}, numbers)
+    return Block({"kind": "maps", "span": span, "panels": described}, numbers)
 
 
 def matrix(

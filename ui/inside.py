@@ -6,12 +6,23 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from core.feature_maps import Click, Gradient, Layer
 from ui.blocks import Block
 
-__all__ = ["Choice", "answers", "atlas", "choices", "close", "gradient", "products", "strip"]
+__all__ = [
+    "Choice",
+    "answers",
+    "atlas",
+    "choices",
+    "close",
+    "convolving",
+    "gradient",
+    "products",
+    "scatter",
+    "strip",
+]
 
 MOST_VALUES = 400_000  # of an atlas: what is more is thinned out
 NEAR = 1e-3  # relative difference, beyond which two results are not the same
@@ -132,8 +143,12 @@ def close(
     sees: str,
     look: str,
     span: int,
+    beside: bool = False,
 ) -> Block:
-    """Draw one map large with its scale, and the picture with what one of its values depends on."""
+    """Draw one map large with its scale, and the picture with what one of its values depends on.
+
+    The picture stands below the map, or `beside` it.
+    """
     words = {
         "kind": "close",
         "span": span,
@@ -147,6 +162,7 @@ def close(
         "title": title,
         "sees": sees,
         "look": look,
+        "beside": beside,
     }
     return Block(words, np.concatenate([values.ravel(), pixels.ravel()]))
 
@@ -190,7 +206,7 @@ def products(
 
 def gradient(told: Gradient, *, title: str, rate: float) -> Block:
     """Write out the gradient of one weight: δ times x, added up, and the step that it leads to."""
-    off = abs(told.computed - told.gradient)
+    off, stepped = abs(told.computed - told.gradient), f"{told.stepped:.4g}"
     words = {
         "kind": "gradient",
         "span": 12,
@@ -203,13 +219,78 @@ def gradient(told: Gradient, *, title: str, rate: float) -> Block:
             for line in (
                 f"∂L/∂w = Σ δ·x = {told.computed:.4g}; L = {told.loss:.4g} nats",
                 f"Autograd gives {told.gradient:.6g}; the difference is {off:.1g}.",
-                f"w − η·∂L/∂w = {told.weight:.4g} − {rate:g}·({told.gradient:.4g})"
-                + f" = {told.stepped:.4g}",
+                f"w − η·∂L/∂w = {told.weight:.4g} − {rate:g}·({told.gradient:.4g}) = {stepped}",
             )
         ],
         "differs": off > NEAR * max(1e-3, abs(told.gradient)),
     }
     return Block(words, np.concatenate([told.delta.ravel(), told.taken.ravel()]))
+
+
+def convolving(
+    picture: Float[np.ndarray, "h w"],
+    kernel: Float[np.ndarray, "k l"],
+    result: Float[np.ndarray, "H W"],
+    *,
+    stride: int,
+    padding: int,
+    dilation: int,
+    transposed: bool,
+    title: str,
+    result_title: str,
+    look: str,
+) -> Block:
+    """Let a window move over a picture, with the sum of each value that comes out."""
+    words = {
+        "kind": "convolving",
+        "span": 12,
+        "size": picture.shape,
+        "kernel": kernel.shape,
+        "out": result.shape,
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "transposed": transposed,
+        "title": title,
+        "result": result_title,
+        "high": float(abs(result).max(initial=0)),
+        "look": look,
+    }
+    return Block(words, np.concatenate([picture.ravel(), kernel.ravel(), result.ravel()]))
+
+
+def scatter(
+    points: Float[np.ndarray, "n 2"],
+    labels: Int[np.ndarray, " n"],
+    wrong: Bool[np.ndarray, " n"],
+    classes: Sequence[str],
+    *,
+    title: str,
+    chosen: int,
+    span: int,
+) -> Block:
+    """Draw images as points of a plane, coloured by class; to point at one tells its number.
+
+    Args:
+        points: across and up.
+        labels: the true classes.
+        wrong: those that the network reads wrongly; they are ringed.
+        classes: their names.
+        title: over the plane.
+        chosen: the one that is pointed at, -1 for none.
+        span: twelfths of the screen.
+    """
+    words = {
+        "kind": "scatter",
+        "span": span,
+        "title": title,
+        "labels": labels.tolist(),
+        "wrong": wrong.tolist(),
+        "classes": list(classes),
+        "chosen": chosen,
+        "alt": f"{title}; {int(wrong.sum())} are ringed, read wrongly",
+    }
+    return Block(words, points.T.ravel())
 
 
 def _block(name: str) -> str:

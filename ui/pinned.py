@@ -22,12 +22,12 @@ from ui import address, live, words
 from ui.blocks import Block, drag, pad
 from ui.inside import answers
 
-__all__ = ["Pin", "Pinned", "blocks", "choose", "see"]
+__all__ = ["SAMPLE", "Pin", "Pinned", "blocks", "choose", "see"]
 
 Pin = dict[str, Any]  # the choice of the picture, as a session keeps it
 
 SAMPLE = "core.shared.samples:sample"
-FAMILIAR = "core.shared.samples:familiar"
+STRANGE = "core.shared.samples:strangeness"
 KINDS = {
     "test": "A test image",
     "photograph": "A photograph",
@@ -35,6 +35,7 @@ KINDS = {
     "camera": "From the camera",
     "own": "Your own picture",
 }
+LOOK = "pin_look"  # in the address: the network that another page sends the visitor to look into
 MOST = 8  # pictures of a session
 UNSURE = 0.3  # a network of ImageNet that is less sure may not know the class
 SHOWN = 5  # classes
@@ -77,8 +78,9 @@ def choose(engine: Engine, visitor: str) -> tuple[Source, About, Pin] | None:
             except ValueError as error:
                 st.warning(words.plain(str(error)))
         if about is not None:
-            right = f"{about.accuracy:.2%} of its test images are read right. "
-            st.caption(f"{right if about.accuracy else ''}{words.plain(about.note)}")
+            if about.accuracy is not None:
+                st.caption(f"{about.accuracy:.2%} of its test images are read right.")
+            st.caption(words.plain(about.note))
             _picture(about, asked, pin)
     address.refuse("pin", asked, {})
     address.note("pin_network", st.session_state.pin_network)
@@ -141,21 +143,18 @@ def _sample(engine: Engine, about: About, pin: Pin, known: dict[str, Any]) -> Pi
     return Pinned(**known, pixels=seeing.fit(_rgb(found.pixels), about.shape, about.data))
 
 
-def blocks(
-    engine: Engine, pinned: Pinned, probabilities: Float[np.ndarray, " k"], energy: float
-) -> list[Block]:
+def blocks(engine: Engine, pinned: Pinned, probabilities: Float[np.ndarray, " k"]) -> list[Block]:
     """Show the picture as the network sees it, what it reads, and what leads to the next picture.
 
     Args:
-        engine: knows which energies are familiar.
+        engine: knows which pictures are strange to the network.
         pinned: network and picture.
         probabilities: of the network's classes.
-        energy: log Σ exp of its logits.
     """
     order = probabilities.argsort()[::-1][:SHOWN]
     classes = pinned.about.classes
     entropy = float(-(probabilities * np.log(np.maximum(probabilities, 1e-300))).sum())
-    note, warn = _doubt(engine, pinned, float(probabilities.max()), energy)
+    note, warn = _doubt(engine, pinned, float(probabilities.max()))
     bits = f"Entropy {entropy:.3f} of at most {np.log(len(classes)):.2f} nats."
     true = "" if pinned.label is None else f" It shows: {classes[pinned.label]}."
     judged = ", rightly" if pinned.label == order[0] else ", wrongly"
@@ -179,22 +178,20 @@ def blocks(
     return drawn
 
 
-def _doubt(engine: Engine, pinned: Pinned, most: float, energy: float) -> tuple[str, bool]:
+def _doubt(engine: Engine, pinned: Pinned, most: float) -> tuple[str, bool]:
     """Say when the picture is, or seems to be, of no class that the network knows."""
     if pinned.foreign:
         return pinned.foreign, True
-    if pinned.label is not None:
-        return "", False
+    if pinned.label is not None or not pinned.pixels.any():
+        return ("" if pinned.label is not None else "There is nothing in it yet."), False
     if pinned.about.data:
         try:
-            usual = engine.call(FAMILIAR, pinned.source)
+            far, usual = engine.call(STRANGE, pinned.source, pinned.pixels)
         except EngineError:
             return "", False
-        if energy < usual:
-            low = (
-                f"log Σ exp of its logits is {energy:.2f}, below {usual:.2f}, which 99 of 100 test"
-            )
-            return f"It may be of no class that the network knows: {low} images exceed.", True
+        if far > usual:
+            by = f"its distance to what it learned is {far:.2f}; of 99 of 100 test images at most"
+            return f"It may be of no class that the network knows: {by} {usual:.2f}.", True
     elif most < UNSURE:
         return "No class has 30 %: it may be of none that the network knows.", True
     return "", False
@@ -203,7 +200,8 @@ def _doubt(engine: Engine, pinned: Pinned, most: float, energy: float) -> tuple[
 def _network(engine: Engine, visitor: str, asked: Mapping[str, str]) -> Source | None:
     views, _ = live.readable(engine.runs_of(visitor), train_cnn.TRAIN, train_cnn.known)
     own: list[str] = st.session_state.setdefault("pin_weights", [])
-    wanted = asked.get("pin_network", "")
+    wanted = st.query_params.get(LOOK, asked.get("pin_network", ""))
+    address.note(LOOK, "")
     if wanted.startswith("own-") and wanted not in own and weights.NAME.fullmatch(wanted[4:]):
         own.append(wanted)
     names = {

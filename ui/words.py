@@ -6,7 +6,18 @@ from collections.abc import Sequence
 
 from core.shared.layers import Layer
 
-__all__ = ["a", "choices", "duration", "pair", "plain", "size", "spaced", "table", "tested"]
+__all__ = [
+    "a",
+    "choices",
+    "duration",
+    "pair",
+    "plain",
+    "sentence",
+    "size",
+    "spaced",
+    "table",
+    "tested",
+]
 
 LARGE = 10.0  # such a loss needs no third decimal
 
@@ -38,6 +49,11 @@ def pair(loss: float, accuracy: float) -> str:
     if math.isnan(loss):
         return "–"
     return f"{loss:{'.3f' if loss < LARGE else '.4g'}} · {100 * accuracy:.1f} %"
+
+
+def sentence(text: str) -> str:
+    """Make a message a sentence: a capital first, a full stop last."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def size(count: int) -> str:

@@ -10,16 +10,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from core.feature_maps import Click
+from core.feature_maps import SOFTMAX, Click
 from core.feature_maps.fields import fields_of, window_of
 from core.feature_maps.looking import frozen, kind_of, pass_through
 from core.shared.lenet import Normalise, Squash, Subsample, TableConv
 from core.shared.models import Source
 from core.shared.tracing import Call, as_maps
 
-__all__ = ["SOFTMAX", "click"]
+__all__ = ["click"]
 
-SOFTMAX = "softmax"  # stands for a layer behind the last: its input is the logits
 MAPS = 4  # dimensions of a batch of maps
 At = tuple[int, int, int]
 
@@ -30,7 +29,7 @@ def click(source: Source, pixels: Float[np.ndarray, "c h w"], layer: str, at: At
     Args:
         source: the network.
         pixels: as `looking.look` takes them.
-        layer: one of those that `look` lists, or SOFTMAX.
+        layer: one of those that `look` lists.
         at: channel, row and column of the value, as `looking.maps` gives it.
 
     Raises: ValueError when there is no such layer or value, or its arithmetic is no single line.
@@ -282,7 +281,7 @@ def _softmax(logits: Float[Tensor, " k"], at: At, sides: tuple[int, ...]) -> Cli
     return Click(
         kind="softmax",
         at=at,
-        value=float(logits.float().softmax(0)[chosen]),
+        value=float(logits.softmax(0).float()[chosen]),
         computed=total,
         formula=f"exp(z) / Σ exp = exp({_n(z)} {_plus(-largest)}) / {_n(float(powers.sum()))}"
         f" = {_n(total)}",

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from core.feature_maps import Layer, Look
+from core.feature_maps import SOFTMAX, Layer, Look
 from core.feature_maps.fields import fields_of
 from core.shared.lenet import Normalise, Squash, Subsample, TableConv
 from core.shared.loading import Model, load
@@ -74,7 +74,10 @@ def look(source: Source, pixels: Float[np.ndarray, "c h w"]) -> Look:
     logits = passed.trace.logits[0].double()
     if len(logits) != len(model.classes):
         raise ValueError(f"network must give {len(model.classes)} logits, got {len(logits)}")
-    return Look(tuple(layers), _array(logits), _array(logits.softmax(0)))
+    shares = logits.softmax(0)
+    low, high = (float(each) for each in shares.aminmax())
+    last = Layer(SOFTMAX, "softmax", (len(shares), 1, 1), (), 0, (height, width), low, high, 0)
+    return Look((*layers, last), _array(logits), _array(shares))
 
 
 def maps(
@@ -87,7 +90,10 @@ def maps(
         pixels: as `look` takes them.
         layer: one of those that `look` lists.
     """
-    return _array(as_maps(pass_through(source, *frozen(pixels)).trace[layer])[0])
+    way = pass_through(source, *frozen(pixels)).trace
+    if layer == SOFTMAX:
+        return _array(way.logits[0].double().softmax(0)[:, None, None])
+    return _array(as_maps(way[layer])[0])
 
 
 def kind_of(module: nn.Module) -> str:

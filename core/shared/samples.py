@@ -1,4 +1,4 @@
-"""Images of a data set for a look inside, and how sure a network is of those that it knows.
+"""Images of a data set for a look inside, and how far a picture is from those.
 
 Both are calls: they run in the process that owns the device.
 """
@@ -8,18 +8,22 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
+from torch import Tensor, nn
 
 from core.shared import devices
 from core.shared.data import dataset
 from core.shared.evaluating import CHUNK
 from core.shared.loading import load
 from core.shared.models import Source
+from core.shared.tracing import trace
 
-__all__ = ["Sample", "familiar", "sample"]
+__all__ = ["Sample", "sample", "strangeness"]
 
-KNOWN = 1_000  # test images by which is told what is familiar
-RARE = 0.01  # the share of them that count as unfamiliar
+KNOWN = 500  # images by which is told what is familiar
+RARE = 0.01  # the share of test images that count as unfamiliar
+NEIGHBOUR = 10  # the nearest but nine
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +51,49 @@ def sample(data: str, index: int) -> Sample:
     return Sample(test.images[place].cpu().numpy().copy(), int(test.labels[place]), len(test))
 
 
-@lru_cache(maxsize=32)
-def familiar(source: Source) -> float:
-    """Find the energy that 99 of 100 images of a network's own kind exceed.
+def strangeness(source: Source, pixels: Float[np.ndarray, "c h w"]) -> tuple[float, float]:
+    """Measure how far a picture is from those that a network knows, as the network sees them.
 
-    Returns: the 1 % quantile of log Σ exp(logits) over the first test images of its data.
+    Args:
+        source: the network.
+        pixels: from 0 to 1, of its shape.
+
+    Returns: the distance to the nearest but nine of many validation images, between the directions
+        of what the last layer takes (0: the same, 2: opposite); and what 99 of 100 test images stay
+        below.
     Raises: ValueError when nobody knows from which data it learned.
 
-    Source: Liu, Wang, Owens, Li 2020, arXiv:2010.03759, section 3.1, with the sign turned.
+    Source: Sun, Ming, Zhu, Li 2022, arXiv:2204.06507, section 3.
     """
+    bank, usual = _bank(source)
+    image = torch.tensor(pixels, dtype=bank.dtype, device=bank.device)[None]
+    return float(_distances(_directions(load(source).network, image), bank)[0]), usual
+
+
+@lru_cache(maxsize=16)
+def _bank(source: Source) -> tuple[Float[Tensor, "n d"], float]:
     model = load(source)
     if not model.data:
         raise ValueError(f"network must have learned from data that are here, got {source.name!r}")
-    images = dataset(model.data, devices.choose(None)).test.images[:KNOWN]
-    energies = []
-    with torch.no_grad():
-        for chunk in images.split(CHUNK):
-            devices.pulse()
-            energies.append(model.network(chunk).logsumexp(1))
-    return float(torch.cat(energies).double().quantile(RARE))
+    known = dataset(model.data, devices.choose(None))
+    bank = _directions(model.network, known.validation.images[:KNOWN])
+    tested = _distances(_directions(model.network, known.test.images[:KNOWN]), bank)
+    return bank, float(tested.double().quantile(1 - RARE))
+
+
+def _directions(network: nn.Module, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
+    found = []
+    for chunk in images.split(CHUNK):
+        devices.pulse()
+        with torch.no_grad():
+            taken = trace(network, chunk).calls[-1].taken
+        if taken is None:
+            raise ValueError("network must end with a layer that takes values, got one of another")
+        found.append(F.normalize(taken.flatten(1)))
+    return torch.cat(found)
+
+
+def _distances(ours: Float[Tensor, "m d"], bank: Float[Tensor, "n d"]) -> Float[Tensor, " m"]:
+    """Give each one's distance to its nearest but nine."""
+    nearest = torch.cdist(ours, bank).topk(min(NEIGHBOUR, len(bank)), largest=False)
+    return nearest.values[:, -1]

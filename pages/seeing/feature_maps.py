@@ -7,6 +7,7 @@ import streamlit as st
 from core import feature_maps  # noqa: F401 – the panel's computation, by its targets
 from ui import address, pinned, screen, server, visitors
 from ui.panels.feature_maps.screen import SCALES, SORTS, draw, steer
+from ui.panels.feature_maps.tabs import tabs
 
 engine, visitor = server.engine(), visitors.visitor()
 asked = address.asked("maps")
@@ -24,6 +25,7 @@ looks: dict[str, Any] = st.session_state.setdefault(
         "rate": "0.1",
         "layers": [],
         "order": [],
+        "place": (0, 0),
     },
 )
 address.refuse("maps", asked, {})
@@ -59,3 +61,5 @@ address.note("maps_channel", str(looks["channel"] or ""))
 address.note("maps_at", "-".join(map(str, at)) if at else "")
 address.note("maps_sort", "" if looks["sort"] == "index" else looks["sort"])
 address.note("maps_scale", "" if looks["scale"] == "layer" else looks["scale"])
+if looks["layer"]:
+    tabs(engine, visitor, source, about, pin, looks)

@@ -232,6 +232,13 @@ with picture:
         if state and looks["step"] not in (None, *state.kept):
             step, looks["step"] = looks["step"], None
             st.toast(f"Step {step:,} is none that this run has kept: this is its newest.")
+        st.page_link(
+            "seeing/feature_maps.py",
+            label="Look inside",
+            icon=":material/search:",
+            query_params={"pin_look": f"run-{shown}"},
+            disabled=not shown,
+        )
         if seen:
             live.take_away("train", engine, seen, train_cnn.EXPORT, train_cnn.FILM, looks["digit"])
         st.markdown(words.tested(state.tested if state else None))

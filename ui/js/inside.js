@@ -158,8 +158,9 @@ Object.assign(kinds, {
     },
   },
   close: {
-    build(node) { node.innerHTML = '<h4><span></span></h4><canvas></canvas><div class="scale"><span></span><i></i><span></span></div><output></output><h4><span></span></h4><canvas></canvas>' },
+    build(node) { node.innerHTML = '<div><h4><span></span></h4><canvas></canvas><div class="scale"><span></span><i></i><span></span></div><output></output></div><div><h4><span></span></h4><canvas></canvas></div>' },
     paint(node, block, values, screen) {
+      node.classList.toggle('beside', block.beside)
       const [first, second] = node.querySelectorAll('canvas'), [title, below] = node.querySelectorAll('h4 span'), { h, w } = block, ratio = devicePixelRatio || 1
       set(title, block.title); set(below, block.sees)
       label(first, block.title); label(second, block.sees)
@@ -257,3 +258,120 @@ Object.assign(kinds, {
     },
   },
 })
+
+// The convolution laboratory: the window goes over the picture, and each value that comes out is written out.
+Object.assign(kinds, {
+  convolving: {
+    build(node) {
+      node.innerHTML = '<div class="pair"><figure><h4></h4><canvas></canvas></figure><figure><h4></h4><canvas></canvas></figure></div><p class="controls"><button></button><input type="range" min="0"><output></output></p><div class="three"></div>'
+    },
+    paint(node, block, values, screen) {
+      node.__block = block; node.__values = values; node.__dark = screen.dark
+      const [H, W] = block.out, [h, w] = block.size, steps = block.transposed ? h * w : H * W
+      const wide = block.transposed ? w : W
+      node.__i = Math.min(node.__i ?? Math.floor(steps / 2 / wide) * wide + Math.floor(wide / 2), steps - 1)
+      const [first, second] = node.querySelectorAll('h4'), button = node.querySelector('button'), range = node.querySelector('input')
+      set(first, block.title); set(second, block.result)
+      range.max = steps - 1; range.setAttribute('aria-label', 'Place of the window')
+      const play = on => {
+        node.__playing = on; set(button, on ? 'Pause' : 'Move the window')
+        clearInterval(node.__timer)
+        if (on) node.__timer = setInterval(() => { if (!node.isConnected) return clearInterval(node.__timer); node.__i = (node.__i + 1) % (Number(range.max) + 1); moved(node) }, 120)
+      }
+      button.onclick = () => play(!node.__playing)
+      range.oninput = () => { play(false); node.__i = Number(range.value); moved(node) }
+      const canvases = node.querySelectorAll('canvas'), target = canvases[block.transposed ? 0 : 1]
+      canvases.forEach(canvas => { canvas.onpointermove = null })
+      target.onpointermove = event => {
+        if (node.__playing || !target.__scale) return
+        const [y, x] = [event.offsetY, event.offsetX].map(v => Math.floor(v / target.__scale) - (block.transposed ? target.__rim : 0)), tall = block.transposed ? h : H
+        if (y >= 0 && x >= 0 && y < tall && x < wide) { node.__i = y * wide + x; moved(node) }
+      }
+      if (node.__playing === undefined) play(false)
+      moved(node)
+    },
+  },
+  scatter: {
+    build(node) { node.innerHTML = '<h4><span></span><output></output></h4><canvas></canvas><p class="legend"></p>' },
+    paint(node, block, values, screen) {
+      const canvas = node.querySelector('canvas'), ratio = devicePixelRatio || 1, n = block.labels.length
+      set(node.querySelector('h4 span'), block.title); label(canvas, block.alt)
+      const width = canvas.clientWidth, height = canvas.clientHeight
+      if (!width) return
+      const xs = values.subarray(block.offset, block.offset + n), ys = values.subarray(block.offset + n, block.offset + 2 * n)
+      const ends = v => [Math.min(...v), Math.max(...v)], [x0, x1] = ends(xs), [y0, y1] = ends(ys)
+      const at = i => [12 + (xs[i] - x0) / (x1 - x0 || 1) * (width - 24), height - 12 - (ys[i] - y0) / (y1 - y0 || 1) * (height - 24)]
+      const c = prepare(canvas, ratio), style = getComputedStyle(canvas)
+      c.font = `600 12px ${style.fontFamily}`; c.textAlign = 'center'; c.textBaseline = 'middle'
+      const short = block.classes.every(name => name.length < 2)
+      for (let i = 0; i < n; i++) {
+        const [x, y] = at(i), colour = CLASSES[block.labels[i] % CLASSES.length]
+        c.fillStyle = colour
+        if (short) c.fillText(block.classes[block.labels[i]], x, y)
+        else { c.beginPath(); c.arc(x, y, 3.5, 0, 7); c.fill() }
+        if (block.wrong[i]) { c.strokeStyle = style.color; c.lineWidth = 1.2; c.beginPath(); c.arc(x, y, 8, 0, 7); c.stroke() }
+      }
+      if (block.chosen >= 0) { const [x, y] = at(block.chosen); c.strokeStyle = style.color; c.lineWidth = 2.5; c.strokeRect(x - 9, y - 9, 18, 18) }
+      const legend = node.querySelector('.legend'), html = short ? '' : block.classes.map((name, k) => `<span><i style="background:${CLASSES[k % CLASSES.length]}"></i>${escape(name)}</span>`).join('')
+      if (legend.__html !== html) legend.innerHTML = legend.__html = html
+      canvas.onpointermove = event => {
+        let best = -1, near = 200
+        for (let i = 0; i < n; i++) { const [x, y] = at(i), far = (x - event.offsetX) ** 2 + (y - event.offsetY) ** 2; if (far < near) { near = far; best = i } }
+        if (best >= 0 && best !== canvas.__best) { canvas.__best = best; screen.tell('peek', best) }
+      }
+    },
+  },
+})
+const CLASSES = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#8f6bd1', '#b58900', '#56b4e9', '#7a5230', '#c2185b', '#6b7a8f', '#2e7d32', '#ef6c00']
+
+function moved(node) {
+  const { __block: block, __values: values, __dark: dark, __i: i } = node, [h, w] = block.size, [H, W] = block.out, [kh, kw] = block.kernel
+  const picture = values.subarray(block.offset, block.offset + h * w), kernel = values.subarray(block.offset + h * w, block.offset + h * w + kh * kw)
+  const result = values.subarray(block.offset + h * w + kh * kw, block.offset + h * w + kh * kw + H * W)
+  const [left, right] = node.querySelectorAll('canvas'), ratio = devicePixelRatio || 1, { stride: s, padding: p, dilation: d } = block
+  node.querySelector('input').value = i
+  const wide = block.transposed ? w : W, y = Math.floor(i / wide), x = i % wide
+  const draw = (canvas, tall, across, rim, image) => {
+    const scale = Math.min(canvas.clientWidth / (across + 2 * rim), canvas.clientHeight / (tall + 2 * rim)), c = prepare(canvas, ratio)
+    canvas.__scale = scale; canvas.__rim = rim
+    c.imageSmoothingEnabled = false
+    if (rim) { c.fillStyle = dark ? '#30363d' : '#e3e7ea'; c.fillRect(0, 0, (across + 2 * rim) * scale, (tall + 2 * rim) * scale) }
+    c.drawImage(image, rim * scale, rim * scale, across * scale, tall * scale)
+    return [c, scale]
+  }
+  const paper = Object.assign(make('canvas'), { width: w, height: h })
+  paintPixels(paper, { c: 1, h, w, columns: 1, offset: 0, high: 1, look: block.look }, picture, dark)
+  const high = Math.max(1e-30, ...(result.length > 1e5 ? [block.high] : Array.from(result, Math.abs)))
+  if (!node.__drawn || node.__drawn.of !== values) node.__drawn = { of: values, image: field(result, 0, W, H, high, dark), paper }
+  const box = (c, scale, top, across, colour) => {
+    c.strokeStyle = colour; c.lineWidth = 2
+    for (let a = 0; a < kh; a++) for (let b = 0; b < kw; b++) c.strokeRect((across + b * d) * scale + 1, (top + a * d) * scale + 1, Math.max(2, scale - 2), Math.max(2, scale - 2))
+  }
+  const cell = (c, scale, top, across, colour) => { c.strokeStyle = colour; c.lineWidth = 2.5; c.strokeRect(across * scale, top * scale, Math.max(3, scale), Math.max(3, scale)) }
+  const mark = dark ? '#ffd166' : '#b3006b', rim = block.transposed ? 0 : p
+  const [c1, s1] = draw(left, h, w, rim, node.__drawn.paper), [c2, s2] = draw(right, H, W, 0, node.__drawn.image)
+  if (block.transposed) { cell(c1, s1, y, x, mark); box(c2, s2, y * s - p, x * s - p, mark) }
+  else { box(c1, s1, y * s, x * s, mark); cell(c2, s2, y, x, mark) }
+  const three = node.querySelector('.three'), output = node.querySelector('output')
+  const grid = (title, take, high) => {
+    const holder = make('div'), table = make('div', 'grid'); table.style.setProperty('--w', kw)
+    for (let a = 0; a < kh; a++) for (let b = 0; b < kw; b++) {
+      const value = take(a, b), cell = make('div', Number.isNaN(value) ? 'out' : '', Number.isNaN(value) ? '0' : number(Number(value.toPrecision(3)))), colour = tint(high ? (value || 0) / high : 0, dark)
+      cell.style.background = `rgb(${colour.map(Math.round).join()})`; cell.style.color = .299 * colour[0] + .587 * colour[1] + .114 * colour[2] > 125 ? '#111' : '#fff'
+      table.append(cell)
+    }
+    holder.append(make('b', '', title), table)
+    return holder
+  }
+  three.classList.toggle('small', kh * kw > 30)
+  const weight = (a, b) => kernel[a * kw + b], most = Math.max(1e-30, ...Array.from(kernel, Math.abs))
+  if (block.transposed) {
+    const value = picture[y * w + x]
+    set(output, `row ${y}, column ${x}: ${number(value)} is spread by the kernel`)
+    three.replaceChildren(grid(`the value ${number(value)}`, () => value, 1), make('b', 'sign', '×'), grid('kernel', weight, most), make('b', 'sign', '='), grid('added to the result there', (a, b) => value * weight(a, b), most))
+  } else {
+    const take = (a, b) => { const r = y * s - p + a * d, k = x * s - p + b * d; return r < 0 || k < 0 || r >= h || k >= w ? NaN : picture[r * w + k] }
+    set(output, `row ${y}, column ${x}: ${number(result[i])}`)
+    three.replaceChildren(grid('under the window', take, 1), make('b', 'sign', '×'), grid('kernel', weight, most), make('b', 'sign', '='), grid(`products, sum ${number(result[i])}`, (a, b) => (take(a, b) || 0) * weight(a, b), most))
+  }
+}

@@ -205,7 +205,8 @@ const kinds = {
   gallery: {
     build(node, block) {
       node.append(make('h4', '', block.title), make('p', 'hint'), make('div', 'row'))
-      for (let k = 0; k < 12; k++) {
+      node.style.setProperty('--columns', block.columns)
+      for (let k = 0; k < block.places; k++) {
         const button = make('button')
         button.append(make('canvas'), make('b'), make('span')); node.lastChild.append(button)
       }
@@ -216,7 +217,7 @@ const kinds = {
       if (node.__drawn === drawn) return
       node.__drawn = drawn
       set(node.firstChild, block.title); set(node.children[1], block.hint)
-      for (let k = 0; k < 12; k++) {
+      for (let k = 0; k < block.places; k++) {
         const button = node.lastChild.children[k], row = block.rows[k]
         button.classList.toggle('empty', !row)
         button.disabled = !row
@@ -468,7 +469,7 @@ function build(root, blocks) {
   }))
 }
 
-const rows = block => block.kind === 'gallery' ? 12 : block.rows?.length
+const rows = block => block.places ?? block.rows?.length
 const shape = block => [block.kind, block.span, block.name, rows(block), block.classes, block.kind === 'dots' && block.names, block.groups, block.panels?.map(p => [p.c, p.h, p.w, p.columns, p.share, p.look])]
 
 function show(root, bytes) {

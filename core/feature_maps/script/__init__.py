@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.feature_maps import Click, Layer
+from core.feature_maps import SOFTMAX, Click, Layer
 from core.feature_maps.kernels import Window
 from core.feature_maps.script.frame import WIDTH, read, same_padding, script, whole
 from core.shared import models
@@ -28,13 +28,17 @@ PASS = """with torch.no_grad():
     network(pixels[None])
 taken, given = calls[{call}]
 """
-SOFTMAX = """with torch.no_grad():
+PROBABILITY = """with torch.no_grad():
     logits = network.eval()(pixels[None])[0]
 powers = (logits - logits.max()).exp()
 value = powers[{k}] / powers.sum()
 print(f"computed {{value.item():.6g}}, softmax gives {{logits.softmax(0)[{k}].item():.6g}}")
 """
 COMPARE = """print(f"computed {{value.item():.6g}}, the network gives {{{given}.item():.6g}}")
+"""
+PROBABILITIES = """with torch.no_grad():
+    maps = network.eval()(pixels[None])[0].softmax(0)[:, None, None]
+print(tuple(maps.shape), maps.min().item(), maps.max().item())
 """
 PRODUCTS = """products = window * {weight}
 value = products.sum(){bias}
@@ -98,6 +102,8 @@ def write_maps(source: Source, layer: Layer, picture: str) -> str:
 
     Raises: ValueError when the network is no longer here.
     """
+    if layer.name == SOFTMAX:
+        return script("The probabilities", source, picture, PROBABILITIES)
     channels, height, width = layer.shape
     shape = f"({channels}, {height}, {width})"
     if _of_tokens(source, layer):
@@ -123,16 +129,16 @@ def write_value(source: Source, layer: Layer | None, told: Click, picture: str) 
 
     Args:
         source: the network.
-        layer: as `looking.look` lists it; None for the softmax behind the last.
+        layer: as `looking.look` lists it; None for the softmax too.
         told: what `clicking.click` told of the value.
         picture: as `write_maps` takes it.
 
     Raises: ValueError when the network is no longer here.
     """
     channel, row, column = told.at
-    if layer is None:
+    if layer is None or layer.name == SOFTMAX:
         return script(
-            f"The probability of class {channel}", source, picture, SOFTMAX.format(k=channel)
+            f"The probability of class {channel}", source, picture, PROBABILITY.format(k=channel)
         )
     place = _place(source, layer, row, column)
     vector = place != f"0, :, {row}, {column}"

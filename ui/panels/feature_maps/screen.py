@@ -37,9 +37,8 @@ def draw(engine: Engine, source: Source, about: About, pin: Pin, looks: Looks) -
     order = _order(maps, looks["sort"])
     looks["order"] = order
     channel = looks["channel"] = min(looks["channel"], len(maps) - 1)
-    at = _place(maps, looks)
-    energy = float(np.logaddexp.reduce(look.logits))
-    drawn = pinned.blocks(engine, seen, look.probabilities, energy)
+    at = looks["place"] = _place(maps, looks)
+    drawn = pinned.blocks(engine, seen, look.probabilities)
     drawn.append(inside.strip(_told(look), look.layers, layer.name))
     drawn.append(
         inside.choices(

@@ -1,0 +1,116 @@
+"""The second panel in a real browser, used as a lecturer would."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from bench.browser import settle
+from core.shared.photographs import FOLDER
+from tests.browser.test_train_cnn import Visit, begin
+
+pytestmark = pytest.mark.browser
+SCREEN = ".st-key-maps_screen"
+
+
+def part(page: Page, kind: str) -> Locator:
+    return page.locator(f"{SCREEN} section.{kind}")
+
+
+def title(page: Page, kind: str) -> Locator:
+    return part(page, kind).locator("h4").first
+
+
+def test_a_layer_a_map_and_a_value_are_chosen_by_mouse_and_keyboard(visit: Visit) -> None:
+    page = visit("/feature_maps")
+    expect(title(page, "atlas")).to_have_text("conv1.0, convolution 3×3: 16 maps of 28×28")
+    part(page, "strip").get_by_role("button", name="maximum 2×2").first.click()
+    expect(title(page, "atlas")).to_have_text("max3.0, maximum 2×2: 16 maps of 14×14")
+    expect(part(page, "products")).to_contain_text("max = ")
+    canvas = part(page, "atlas").locator("canvas")
+    canvas.focus()
+    page.keyboard.press("ArrowRight")
+    expect(title(page, "close")).to_have_text("Map 1 of max3.0")
+    page.keyboard.press("ArrowDown")
+    expect(title(page, "atlas")).to_have_text(re.compile(r"^conv4\.0"))
+    part(page, "close").locator("canvas").first.click(position={"x": 20, "y": 20})
+    expect(title(page, "products")).to_have_text(re.compile(r"^Where the value of conv4\.0, map 0"))
+    expect(part(page, "products")).to_contain_text(re.compile(r"the difference is \de−0[5-9]"))
+    page.wait_for_url("**maps_layer=conv4.0**")
+    page.reload()
+    settle(page)
+    expect(title(page, "atlas")).to_have_text(re.compile(r"^conv4\.0"))
+
+
+def test_a_click_on_a_weight_shows_its_gradient_and_its_next_step(visit: Visit) -> None:
+    page = visit("/feature_maps")
+    part(page, "products").locator(".three button").nth(4).click()
+    expect(part(page, "gradient")).to_contain_text("w − η·∂L/∂w = ")
+    before = part(page, "gradient").inner_text()
+    part(page, "choices").last.get_by_role("radio", name="0.01", exact=True).click()
+    expect(part(page, "gradient")).not_to_have_text(before)
+    expect(part(page, "gradient")).to_contain_text("− 0.01·(")
+
+
+def test_leafing_through_test_images_shows_each_one_s_maps(visit: Visit) -> None:
+    page = visit("/feature_maps")
+    canvas = part(page, "atlas").locator("canvas")
+    before = canvas.evaluate("canvas => canvas.toDataURL()")
+    slider = page.locator(SCREEN).get_by_role("slider", name="Test image")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    expect(part(page, "answers")).to_contain_text("Test image 1 of MNIST: 2")
+    assert canvas.evaluate("canvas => canvas.toDataURL()") != before
+    page.wait_for_url("**pin_index=1**")
+
+
+def test_sorting_and_colours_need_no_pass_through_the_network(visit: Visit) -> None:
+    page = visit("/feature_maps")
+    page.get_by_role("radio", name="each map").click()
+    expect(part(page, "atlas")).to_contain_text("Each map has its own scale")
+    page.get_by_role("radio", name="strength").click()
+    page.wait_for_url("**maps_sort=strength**")
+
+
+def test_a_photograph_goes_through_a_network_of_imagenet(visit: Visit) -> None:
+    page = visit("/feature_maps?pin_network=efficientnet-lite0&pin_picture=photograph-coffee")
+    expect(part(page, "answers")).to_contain_text("EfficientNet-Lite0 reads: espresso")
+    expect(title(page, "atlas")).to_have_text("stem.conv, convolution 3×3: 32 maps of 112×112")
+
+
+def test_an_own_picture_is_seen_and_a_broken_one_named(visit: Visit) -> None:
+    page = visit("/feature_maps?pin_picture=own")
+    photo = (FOLDER / "coffee.jpg").read_bytes()
+    given = page.get_by_test_id("stSidebar").locator("input[type=file]").last
+    given.set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": photo})
+    expect(part(page, "answers")).to_contain_text("Your picture")
+    expect(part(page, "answers")).to_contain_text("It may be of no class that the network knows")
+    given = page.get_by_test_id("stSidebar").locator("input[type=file]").last
+    given.set_input_files({"name": "y.png", "mimeType": "image/png", "buffer": b"no picture"})
+    expect(page.get_by_text("the picture must be")).to_be_visible()
+    expect(part(page, "answers")).to_contain_text("Your picture")  # the one before stays
+
+
+def test_a_run_that_still_learns_can_be_looked_into_and_taken_anew(visit: Visit) -> None:
+    page = visit("/train_cnn?train_epochs=20")
+    begin(page)
+    page.get_by_test_id("stPageLink").click()
+    expect(title(page, "atlas")).to_have_text(re.compile("^C1.0, convolution 5×5: 6 maps"))
+    said = page.get_by_test_id("stSidebar").get_by_text("As it stood at step")
+    before = said.inner_text()
+    page.get_by_role("button", name="Newest").click()
+    expect(said).not_to_have_text(before)
+
+
+def test_nonsense_in_the_address_falls_back_and_is_named(visit: Visit) -> None:
+    page = visit("/feature_maps?pin_network=skynet&pin_index=x&maps_layer=none&maps_at=9999-9999")
+    expect(page.get_by_text("The network skynet is not here.")).to_be_visible()
+    expect(title(page, "atlas")).to_have_text(re.compile(r"^conv1\.0"))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_fits_a_phone(visit: Visit, theme: str) -> None:
+    page = visit("/feature_maps", size=(390, 844), theme=theme)
+    expect(part(page, "atlas")).to_be_visible()
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 390

@@ -1,0 +1,112 @@
+"""The tabs below the second panel's screen."""
+
+import io
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core import feature_maps
+from core.feature_maps import SOFTMAX, Click, Layer, Look, script
+from core.shared.engine import Engine, EngineError
+from core.shared.models import About, Source
+from ui import pinned, words
+from ui.panels.feature_maps.channel import channel
+from ui.panels.feature_maps.laboratory import laboratory
+from ui.panels.feature_maps.space import space
+from ui.panels.feature_maps.wording import FORMULAE, LESSONS
+from ui.pinned import Pin, Pinned
+
+__all__ = ["tabs"]
+
+PICTURE = "picture.npy"
+
+
+def tabs(
+    engine: Engine, visitor: str, source: Source, about: About, pin: Pin, looks: dict[str, Any]
+) -> None:
+    """Draw the tabs; what is in one is computed only while it is open."""
+    lessons, lab, one, spaces, formula, code = st.tabs(
+        [
+            "What to try",
+            "Convolution laboratory",
+            "This map",
+            "Layers as spaces",
+            "Formula",
+            "The code",
+        ],
+        on_change="rerun",
+        key="maps_tab",
+    )
+    if lessons.open:
+        lessons.markdown(LESSONS)
+    if lab.open:
+        with lab:
+            laboratory(engine, source, about, pin, looks)
+    if one.open:
+        with one:
+            channel(engine, visitor, source, about, pin, looks)
+    if spaces.open:
+        with spaces:
+            space(engine, source, about, pin, looks)
+    if formula.open:
+        with formula:
+            for title, lines in FORMULAE:
+                st.markdown(f"**{title}**")
+                for line in lines:
+                    st.latex(line)
+    if code.open:
+        with code:
+            _code(engine, source, about, pin, looks)
+
+
+def _code(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[str, Any]) -> None:
+    """Write what is on the screen as plain PyTorch."""
+    try:
+        seen = pinned.see(engine, source, about, pin)
+        look: Look = engine.call(feature_maps.LOOK, source, seen.pixels)
+        layer = next(each for each in look.layers if each.name == looks["layer"])
+        texts = []
+        if layer.name != SOFTMAX:
+            texts.append(("All maps of the layer", script.write_maps(source, layer, PICTURE)))
+        texts += _value(engine, source, seen, layer, looks)
+    except (EngineError, ValueError, StopIteration) as error:
+        st.warning(words.plain(words.sentence(str(error))))
+        return
+    file = io.BytesIO()
+    np.save(file, seen.pixels)
+    st.markdown(
+        f"Each of these is started in the repository's folder, with the picture beside it as "
+        f"*{PICTURE}*, and gives the numbers on the screen."
+    )
+    st.download_button(
+        f"The picture as {PICTURE}",
+        file.getvalue(),
+        PICTURE,
+        "application/octet-stream",
+        icon=":material/download:",
+        key="maps_npy",
+        on_click="ignore",
+    )
+    for title, text in texts:
+        with st.expander(title, expanded=title == texts[0][0]):
+            st.code(text, language="python")
+
+
+def _value(
+    engine: Engine, source: Source, seen: Pinned, layer: Layer, looks: dict[str, Any]
+) -> list[tuple[str, str]]:
+    at = (looks["channel"], *looks["place"])
+    try:
+        told: Click = engine.call(feature_maps.CLICK, source, seen.pixels, layer.name, at)
+    except EngineError:  # its arithmetic is no single line
+        return []
+    of = None if layer.name == SOFTMAX else layer
+    texts = [("The chosen value", script.write_value(source, of, told, PICTURE))]
+    if told.kernel is not None and looks["weight"] is not None:
+        index = (looks["channel"], *looks["weight"])[: len(layer.weights)]
+        label = int(looks["label"] or (seen.label or 0))
+        rate = float(looks["rate"])
+        text = script.write_gradient(source, layer, index, label, rate, PICTURE)
+        texts.append(("The gradient of the chosen weight", text))
+    return texts
