@@ -1,4 +1,4 @@
-"""The convolution laboratory: any kernel on any picture, mixed maps, and what a unit really sees."""
+"""The convolution laboratory: any kernel on any picture, mixed maps, what a unit really sees."""
 
 from dataclasses import replace
 
@@ -131,7 +131,7 @@ def effective_field(
             (slopes,) = torch.autograd.grad(units.sum(), given)  # a sum keeps the images apart
         moved = slopes.abs().mean(1)
         silent += int((moved.flatten(1) == 0).all(1).sum())
-        total += moved.sum(0).double().cpu()
+        total += moved.sum(0).cpu()
     with torch.no_grad():
         field = fields_of(trace(model.network, pictures[:1]), pictures[:1])[layer]
     mean = total / len(pictures)
@@ -177,8 +177,8 @@ def _pictures(
 
 def _middle(call: Call, layer: str, channel: int) -> tuple[tuple[int, int], int]:
     """Find the unit in the middle of a map, and its place in what the layer gives as a list."""
-    numbers = torch.arange(call.given[0].numel()).view(1, *call.given.shape[1:])
-    channels = as_maps(replace(call, given=numbers))[0]
+    numbers = torch.arange(call.given[0].numel(), dtype=torch.float64)  # which as_maps moves along
+    channels = as_maps(replace(call, given=numbers.view(1, *call.given.shape[1:])))[0]
     count, height, width = channels.shape
     if not 0 <= channel < count:
         raise ValueError(f"channel must be from 0 to {count - 1} in {layer}, got {channel}")

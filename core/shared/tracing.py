@@ -174,7 +174,8 @@ def channel_axis(call: Call) -> int:
     """Tell which dimension of what a layer gives counts its channels."""
     given, module = call.given, call.module
     permuted = tuple(getattr(module, "dims", ())) == (0, 2, 3, 1)  # torchvision's Permute
-    last = given.ndim == MAP_RANK and (permuted or isinstance(module, LAST))
+    # By the very type: torchvision's LayerNorm2d is a layer norm that gives its channels first.
+    last = given.ndim == MAP_RANK and (permuted or type(module) in LAST)
     return given.ndim - 1 if last or given.ndim == TOKEN_RANK else 1
 
 

@@ -121,3 +121,8 @@ def test_vectors_tokens_and_channels_that_come_last_are_seen_as_maps() -> None:
     last = torch.rand(2, 4, 5, 6)
     assert torch.equal(maps(nn.LayerNorm(6), last)[0, 3, 1, 2], last[0, 1, 2, 3])
     assert torch.equal(maps(nn.ReLU(), last), last)
+
+    class LayerNorm2d(nn.LayerNorm):
+        """As torchvision's: a layer norm that takes and gives maps."""
+
+    assert torch.equal(maps(LayerNorm2d(4), last), last)

