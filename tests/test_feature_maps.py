@@ -167,7 +167,9 @@ def test_softmax_is_written_out() -> None:
         assert told.value == pytest.approx(told.computed, rel=1e-5)
 
 
-@pytest.mark.parametrize("layer", ["stem.conv", "block1.depthwise.conv", "block4.project.conv"])
+@pytest.mark.parametrize(
+    "layer", ["normalise", "stem.conv", "block1.depthwise.conv", "block4.project.conv"]
+)
 def test_tensorflow_s_padding_is_written_out_too(layer: str) -> None:
     photo = np.random.default_rng(1).random((3, 224, 224), np.float32)
     values = maps(LITE, photo, layer)

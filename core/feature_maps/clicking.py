@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from core.feature_maps import SOFTMAX, Click
 from core.feature_maps.fields import fields_of, window_of
 from core.feature_maps.looking import frozen, kind_of, pass_through
+from core.shared.efficientnet import Standardise
 from core.shared.lenet import Normalise, Squash, Subsample, TableConv
 from core.shared.models import Source
 from core.shared.tracing import Call, as_maps
@@ -258,7 +259,8 @@ def _shift(call: Call, at: At, value: float, taken: Tensor) -> Click:
     )
     total = (pixel - mean) / deviation
     formula = f"({_n(pixel)} − {_n(mean)}) / {_n(deviation)} = {_n(total)}"
-    return _made(call, at, value, formula, total, **_here(pixel, (channel, y, x)))
+    here = _here(pixel, (channel, y, x)) | {"inside": torch.tensor([[inside]])}
+    return _made(call, at, value, formula, total, **here)
 
 
 def _pointwise(call: Call, at: At, value: float, taken: Tensor) -> Click:
@@ -345,7 +347,7 @@ _WAYS: tuple[tuple[tuple[type[nn.Module], ...], _Way], ...] = (
     ((nn.AdaptiveAvgPool2d,), _average),
     ((nn.BatchNorm1d, nn.BatchNorm2d), _batch_norm),
     ((nn.GroupNorm, nn.LayerNorm), _group_norm),
-    ((Normalise,), _shift),
+    ((Normalise, Standardise), _shift),
 )
 _POINTWISE: dict[type[nn.Module], tuple[str, Callable[[nn.Module, float], float]]] = {
     nn.ReLU: ("max(0, X)", lambda _, x: max(0.0, x)),
