@@ -114,3 +114,69 @@ def test_the_page_fits_a_phone(visit: Visit, theme: str) -> None:
     expect(part(page, "atlas")).to_be_visible()
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 390
+
+
+def tab(page: Page, name: str) -> Page:
+    page.get_by_role("tab", name=name).click()
+    return page
+
+
+def test_the_laboratory_moves_its_window_and_fills_in_the_formula(visit: Visit) -> None:
+    page = tab(visit("/feature_maps"), "Convolution laboratory")
+    lab = page.locator(".st-key-lab_screen")
+    expect(lab.locator(".convolving")).to_contain_text("What edge makes of it, 26×26")
+    expect(page.locator(".katex").first).to_contain_text("26")
+    place = lab.get_by_role("slider", name="Place of the window")
+    before = place.input_value()
+    lab.get_by_role("button", name="Move the window").click()
+    expect(place).not_to_have_value(before)
+    lab.get_by_role("button", name="Pause").click()
+    stride = lab.get_by_role("slider", name="Stride")
+    stride.focus()
+    page.keyboard.press("ArrowRight")
+    expect(lab.locator(".convolving")).to_contain_text("makes of it, 13×13")
+    page.wait_for_url("**lab_stride=2**")
+    lab.get_by_role("radio", name="transposed").click()
+    expect(lab.locator(".convolving")).to_contain_text("makes of it, 57×57")
+    lab.get_by_role("radio", name="plain").click()
+    dilation = lab.get_by_role("slider", name="Dilation")
+    dilation.focus()
+    page.keyboard.press("End")
+    expect(lab.locator(".convolving")).to_contain_text("makes of it, 10×10")
+
+
+def test_one_map_is_excited_silenced_and_dreams(visit: Visit) -> None:
+    page = tab(visit("/feature_maps?maps_layer=conv2.2"), "This map")
+    screen = page.locator(".st-key-channel_screen")
+    expect(screen.locator(".gallery button:visible")).to_have_count(9, timeout=30_000)
+    expect(screen.locator(".figures").first).to_contain_text("without map 0")
+    expect(screen).to_contain_text("Effective receptive field")
+    page.get_by_text("keep only it").click()
+    expect(screen.locator(".figures").first).to_contain_text("with map 0 alone")
+    page.get_by_role("button", name="Let it dream").click()
+    expect(screen).to_contain_text("Its dream", timeout=30_000)
+    expect(screen.locator(".progress").last).to_contain_text("Finished", timeout=60_000)
+    screen.locator(".gallery button").first.click()
+    expect(part(page, "answers")).not_to_contain_text("Test image 0 of")
+
+
+def test_layers_are_spaces_and_a_point_shows_its_image(visit: Visit) -> None:
+    page = tab(visit("/feature_maps?maps_layer=conv8.2"), "Layers as spaces")
+    screen = page.locator(".st-key-space_screen")
+    plane = screen.locator(".scatter canvas")
+    expect(plane).to_be_visible(timeout=30_000)
+    box = plane.bounding_box()
+    assert box is not None
+    for across in range(40, int(box["width"]), 25):
+        page.mouse.move(box["x"] + across, box["y"] + box["height"] / 2)
+        page.wait_for_timeout(40)
+    expect(screen).to_contain_text("read as")
+    page.get_by_text("Probe the layers").click()
+    expect(page.get_by_text("Best at")).to_be_visible(timeout=60_000)
+
+
+def test_the_code_is_there_for_the_maps_and_the_value(visit: Visit) -> None:
+    page = tab(visit("/feature_maps?maps_layer=conv2.0"), "The code")
+    expect(page.get_by_text("All maps of the layer")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("The chosen value")).to_be_visible()
+    expect(page.get_by_test_id("stCode").first).to_contain_text("import torch")
