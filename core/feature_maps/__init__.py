@@ -7,14 +7,50 @@ server that draws the page needs none either.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int, UInt8
 
-__all__ = ["CLICK", "LOOK", "MAPS", "WEIGH", "Click", "Gradient", "Layer", "Look"]
+from core.shared.models import Source
 
-CLICK = "core.feature_maps.clicking:click"  # all of these are calls
+__all__ = [
+    "CLICK",
+    "LESION",
+    "LOOK",
+    "MAPS",
+    "MAXIMISE",
+    "PROBE",
+    "SHIFT",
+    "SPACE",
+    "TOP",
+    "WAYS",
+    "WEIGH",
+    "Ascent",
+    "Click",
+    "Dream",
+    "Example",
+    "Frame",
+    "Gradient",
+    "Layer",
+    "Lesion",
+    "Look",
+    "Probe",
+    "Shift",
+    "Space",
+    "Top",
+]
+
+CLICK = "core.feature_maps.clicking:click"  # all of these but one are calls
+LESION = "core.feature_maps.channels:lesion"
 LOOK = "core.feature_maps.looking:look"
 MAPS = "core.feature_maps.looking:maps"
+MAXIMISE = "core.feature_maps.climbing:maximise"  # long work: submit it with an Ascent
+PROBE = "core.feature_maps.spaces:probe"
+SHIFT = "core.feature_maps.spaces:shift"
+SPACE = "core.feature_maps.spaces:space"
+TOP = "core.feature_maps.channels:top"
 WEIGH = "core.feature_maps.weighing:weigh"
+
+WAYS = ("pca", "tsne")  # to lay a layer's values out on a plane
+MOST_STEPS, LAST_SEED = 2_000, 2**31 - 1  # of an ascent
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +108,151 @@ class Gradient:
     delta: Float[np.ndarray, "h w"]  # ∂L/∂ each output that the weight has a part in
     taken: Float[np.ndarray, "h w"]  # the input by which the weight was multiplied there
     stepped: float  # w − η ∂L/∂w
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An image for which a channel is large, and where it is largest."""
+
+    index: int  # among the test images
+    label: int  # its class
+    value: float  # the largest of the channel's map
+    at: tuple[int, int]  # row and column of that value in the map
+    field: tuple[int, int, int, int]  # what it sees of the image: top, left, bottom, right
+    pixels: Float[np.ndarray, "c h w"]  # the image, from 0 to 1
+    patch: Float[np.ndarray, "c ph pw"]  # the part of it within the field
+
+
+@dataclass(frozen=True, slots=True)
+class Top:
+    """The images for which a channel's largest value is highest, the highest first."""
+
+    layer: str
+    channel: int
+    images: int  # that were searched: the first so many test images
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesion:
+    """How a network reads with a part of a layer put out."""
+
+    layer: str
+    channel: int
+    only: bool  # the channel is all that is left; else it is all that is missing
+    before: Float[np.ndarray, " k"]  # probabilities of the picture with the layer whole
+    after: Float[np.ndarray, " k"]  # and with the part put out
+    images: int  # test images that were read besides, the first; 0 where the data are not here
+    accuracy_before: float  # of these; NaN where there are none
+    accuracy_after: float
+    classes_before: Float[np.ndarray, " k"]  # share of each class's images read right; NaN: none
+    classes_after: Float[np.ndarray, " k"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ascent:
+    """How to change a picture so that a channel grows.
+
+    source: the network.
+    layer: one of those that `looking.look` lists.
+    channel: whose mean is to grow.
+    steps: up the gradient.
+    rate: what a step changes a pixel by, in the root mean square; black to white is 1.
+    jitter: pixels by which a step shifts the picture at most, along both axes.
+    blur: standard deviation, in pixels, of the Gaussian that smooths the picture; 0 for none.
+    every: steps from one smoothing to the next.
+    weight_decay: the share of its distance to the data's mean that a pixel loses in a step.
+    seed: of the noise at the start and of the shifts.
+
+    Raises: ValueError when a value is outside its range.
+    """
+
+    source: Source
+    layer: str
+    channel: int
+    steps: int = 200
+    rate: float = 0.02
+    jitter: int = 2
+    blur: float = 0.5
+    every: int = 4
+    weight_decay: float = 0.01
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check each value; the layer and the channel are for those to check who load it."""
+        for name, lowest, most in (
+            ("steps", 1, MOST_STEPS),
+            ("jitter", 0, 32),
+            ("every", 1, MOST_STEPS),
+            ("seed", 0, LAST_SEED),
+        ):
+            whole = getattr(self, name)
+            if type(whole) is not int or not lowest <= whole <= most:
+                raise ValueError(
+                    f"{name} must be a whole number from {lowest} to {most}, got {whole!r}"
+                )
+        for name, highest in (("rate", 1.0), ("blur", 10.0), ("weight_decay", 1.0)):
+            value = getattr(self, name)
+            if not 0 <= value <= highest:  # also refuses NaN
+                raise ValueError(f"{name} must be from 0 to {highest:g}, got {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A picture on its way up, as it was after a step."""
+
+    step: int
+    value: float  # the channel's mean
+    picture: UInt8[np.ndarray, "c h w"]  # at most 64 pixels a side, black to white is 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dream:
+    """What a channel would like to see, as far as it is found."""
+
+    step: int  # steps done; 0 is the noise that it began with
+    steps: int  # in all
+    value: float  # the channel's mean for this picture
+    gradient: float  # ‖∂ value / ∂ pixels‖₂ at this picture
+    picture: Float[np.ndarray, "c h w"]  # pixels from 0 to 1
+    film: tuple[Frame, ...]  # at most 24, at log-spaced steps up to this one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """The values of a layer for many images, each image a point of a plane."""
+
+    layer: str
+    way: str  # one of WAYS
+    points: Float[np.ndarray, "n 2"]
+    labels: Int[np.ndarray, " n"]  # the true classes
+    read: Int[np.ndarray, " n"]  # the classes that the network read
+    values: int  # of an image that went in
+    pooled: bool  # they are the mean of each map, as the maps had too many values
+    shares: tuple[float, ...]  # of the variance, along each axis; () where the way has none
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How well a linear classifier tells the classes apart by what a layer gives."""
+
+    layer: str
+    accuracy: float  # on images that it did not learn from
+    values: int  # of an image that it sees
+    pooled: bool  # they are the mean of each map, as the maps had too many values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """How far each layer moves when the picture is shifted to the right.
+
+    A distance is ‖a(shifted) − a‖ / ‖a‖, where a is all that a layer gives or the means of its
+    maps; a cosine is that of the angle between the two. Both are NaN where a layer gives only 0.
+    """
+
+    layers: tuple[str, ...]
+    pixels: Int[np.ndarray, " s"]  # by which the picture is shifted: 0, 1, 2 …
+    distance: Float[np.ndarray, "l s"]
+    cosine: Float[np.ndarray, "l s"]
+    pooled_distance: Float[np.ndarray, "l s"]
+    pooled_cosine: Float[np.ndarray, "l s"]

@@ -25,7 +25,7 @@ import typing
 from collections import OrderedDict, deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -419,5 +419,15 @@ def sentence(error: BaseException) -> str:
 def _config(function: Callable[..., Any], values: dict[str, Any]) -> Any:
     """Build a function's config from JSON values, by the type of its first argument."""
     first = next(iter(inspect.signature(function).parameters))
-    kind = typing.get_type_hints(inspect.unwrap(function))[first]
-    return kind(**values)
+    return _built(typing.get_type_hints(inspect.unwrap(function))[first], values)
+
+
+def _built(kind: type, values: dict[str, Any]) -> Any:
+    """Build a dataclass, and those that are its fields."""
+    kinds = typing.get_type_hints(kind)
+    return kind(
+        **{
+            name: _built(kinds[name], value) if is_dataclass(kinds.get(name)) else value
+            for name, value in values.items()
+        }
+    )

@@ -1,11 +1,12 @@
 """Record what each layer of a network takes and gives for some images, and leave nothing behind.
 
-A layer is a call of a module. What only passes on is none: a container that gives what its last part
-gave, a dropout at rest. A module that is called twice, as one ReLU of a torchvision ResNet is, makes two, the second "relu:2".
+A layer is a call of a module. What only passes on is none: a container that gives what its last
+part gave, a dropout at rest. A module that is called twice, as one ReLU of a torchvision ResNet is,
+makes two, the second "relu:2".
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,17 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["Call", "Trace", "as_maps", "module_of", "trace", "until"]
+__all__ = [
+    "Call",
+    "Trace",
+    "altered",
+    "as_maps",
+    "channel_axis",
+    "kept",
+    "module_of",
+    "trace",
+    "until",
+]
 
 MAP_RANK, TOKEN_RANK = 4, 3
 LAST = (nn.Linear, nn.LayerNorm, nn.Embedding)  # their channels are the last dimension
@@ -44,7 +55,7 @@ class Trace:
         for call in self.calls:
             if call.name == name:
                 return call
-        raise ValueError(f"layer must be one of the network's, got {name[:60]!r}")
+        raise _unknown(name)
 
 
 class _Reached(Exception):  # noqa: N818 – it is no error
@@ -82,7 +93,58 @@ def until(network: nn.Module, images: Float[Tensor, "n c h w"], name: str) -> Ca
             network(images)
     except _Reached as reached:
         return reached.call
-    raise ValueError(f"layer must be one of the network's, got {name[:60]!r}")
+    raise _unknown(name)
+
+
+def kept(network: nn.Module, images: Float[Tensor, "n c h w"], names: Collection[str]) -> Trace:
+    """Run images through a network and keep the calls of these names alone.
+
+    Raises: ValueError when there is no such layer.
+    """
+    calls: list[Call] = []
+
+    def heard(call: Call) -> None:
+        if call.name in names:
+            calls.append(call)
+
+    with _listening(network, heard):
+        logits = network(images)
+    missing = set(names) - {call.name for call in calls}
+    if missing:
+        raise _unknown(min(missing))
+    return Trace(tuple(calls), logits)
+
+
+def altered(
+    network: nn.Module,
+    images: Float[Tensor, "n c h w"],
+    name: str,
+    alter: Callable[[Call], Tensor],
+) -> Float[Tensor, "n k"]:
+    """Run images through a network in which one layer gives something else; no weight moves.
+
+    Args:
+        network: pixels to logits; it stays as it is.
+        images: pixels from 0 to 1, on its device.
+        name: of the layer.
+        alter: what it gives instead, in the same shape; it writes nothing into what it is given.
+
+    Raises: ValueError when there is no such layer.
+    """
+    met = False
+
+    def heard(call: Call) -> Tensor | None:
+        nonlocal met
+        if call.name != name:
+            return None
+        met = True
+        return alter(call)
+
+    with _listening(network, heard):
+        logits: Tensor = network(images)
+    if not met:
+        raise _unknown(name)
+    return logits
 
 
 def module_of(name: str) -> str:
@@ -96,10 +158,8 @@ def as_maps(call: Call) -> Float[Tensor, "n c h w"]:
     A class token is left out of the field. Where tokens make no square they stand in a column.
     """
     given = call.given.detach()
-    permuted = tuple(getattr(call.module, "dims", ())) == (0, 2, 3, 1)  # torchvision's Permute
     if given.ndim == MAP_RANK:
-        last = permuted or isinstance(call.module, LAST)
-        return given.permute(0, 3, 1, 2) if last else given
+        return given.movedim(channel_axis(call), 1)
     if given.ndim == TOKEN_RANK:
         tokens = given.transpose(1, 2)
         for first in (1, 0):
@@ -111,25 +171,44 @@ def as_maps(call: Call) -> Float[Tensor, "n c h w"]:
     return given.flatten(1)[..., None, None]
 
 
+def channel_axis(call: Call) -> int:
+    """Tell which dimension of what a layer gives counts its channels."""
+    given, module = call.given, call.module
+    permuted = tuple(getattr(module, "dims", ())) == (0, 2, 3, 1)  # torchvision's Permute
+    last = given.ndim == MAP_RANK and (permuted or isinstance(module, LAST))
+    return given.ndim - 1 if last or given.ndim == TOKEN_RANK else 1
+
+
+def _unknown(name: str) -> ValueError:
+    return ValueError(f"layer must be one of the network's, got {name[:60]!r}")
+
+
 @contextmanager
 def _listening(network: nn.Module, heard: Callable[[Call], object]) -> Iterator[None]:
-    """Tell of every call that is a layer, for as long as the context lasts."""
+    """Tell of every call that is a layer, for as long as the context lasts.
+
+    Where a tensor is answered, the layer gives that instead.
+    """
     names = {id(module): name for name, module in network.named_modules()}
     times: Counter[str] = Counter()
     last: list[Any] = [None]
 
-    def hook(module: nn.Module, taken: tuple[Any, ...], given: Any) -> None:
+    def hook(module: nn.Module, taken: tuple[Any, ...], given: Any) -> Any:
         value = given[0] if isinstance(given, tuple) else given  # attention gives its weights too
         first = taken[0] if taken and isinstance(taken[0], Tensor) else None
         passed_on = value is last[0] or value is first
         if not isinstance(value, Tensor) or passed_on or not names[id(module)]:
-            return
+            return None
         last[0] = value
         name = names[id(module)]
         times[name] += 1
         if times[name] > 1:
             name = f"{name}:{times[name]}"
-        heard(Call(name, module, first, value))
+        answer = heard(Call(name, module, first, value))
+        if not isinstance(answer, Tensor):
+            return None
+        last[0] = answer
+        return (answer, *given[1:]) if isinstance(given, tuple) else answer
 
     handles = [module.register_forward_hook(hook) for module in network.modules()]
     try:

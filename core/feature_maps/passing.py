@@ -1,0 +1,67 @@
+"""Many images on their way through a network, some at a time."""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from core.shared import data, devices
+from core.shared.data import Dataset, Split
+from core.shared.loading import Model
+from core.shared.models import about
+from core.shared.tracing import Call, channel_axis
+
+__all__ = ["device_of", "first", "known", "require_channel", "some"]
+
+# Pixels of the images that pass together: 255 digits or 3 photographs, or ten times as many.
+AT_ONCE = {"cpu": 200_000, "mps": 2_000_000, "cuda": 2_000_000}
+
+
+def first(model: Model, count: int) -> Split:
+    """Give the first test images of the data that a network learned from; all, if they are fewer.
+
+    Raises: ValueError when the count is below 1, or the data are not here.
+    """
+    if count < 1:
+        raise ValueError(f"images must be at least 1, got {count}")
+    test = known(model).test
+    return Split(test.images[:count], test.labels[:count])
+
+
+def known(model: Model) -> Dataset:
+    """Give the data that a network learned from.
+
+    Raises: ValueError when they are not here.
+    """
+    if not model.data:
+        title = about(model.source).title
+        raise ValueError(f"network must be one whose data are here, got {title}")
+    whole = data.dataset(model.data, device_of(model))
+    if whole.shape != model.shape:
+        raise ValueError(f"network must take pictures of {whole.shape}, got {model.shape}")
+    return whole
+
+
+def some(images: Float[Tensor, "n c h w"]) -> Iterator[Float[Tensor, "_ c h w"]]:
+    """Hand out images as many at a time as the device computes best, in their order."""
+    count = max(1, AT_ONCE[images.device.type] // images[0].numel())
+    for few in images.split(count):
+        devices.pulse()
+        # Of one channel `contiguous` would copy nothing, and what comes after lie the slower way.
+        yield torch.empty_like(few, memory_format=torch.channels_last).copy_(few)
+
+
+def require_channel(call: Call, channel: int) -> None:
+    """Refuse a channel that a layer has not.
+
+    Raises: ValueError with the channels that it has.
+    """
+    count = call.given.shape[channel_axis(call)]
+    if not 0 <= channel < count:
+        raise ValueError(f"channel must be from 0 to {count - 1} in {call.name}, got {channel}")
+
+
+def device_of(model: Model) -> torch.device:
+    """Tell where a network is."""
+    return next(model.network.parameters()).device

@@ -1,0 +1,236 @@
+"""What a layer tells apart: its values for many images as points, for a classifier, and moved."""
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from sklearn.decomposition import PCA
+from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
+from torch import Tensor
+
+from core.feature_maps import WAYS, Probe, Shift, Space
+from core.feature_maps.looking import picture_of
+from core.feature_maps.passing import first, known, some
+from core.shared import devices
+from core.shared.data import Split
+from core.shared.loading import Model, load
+from core.shared.models import Source
+from core.shared.tracing import as_maps, kept
+
+__all__ = ["LARGEST", "MOST_TSNE", "PENALTY", "PERPLEXITY", "probe", "shift", "space"]
+
+LARGEST = 4096  # values of an image; maps with more are taken by their means
+MOST_TSNE = 2_000  # images; it takes their number squared in time
+FEWEST = 5  # images
+PERPLEXITY = 30.0
+PENALTY = 0.1  # on the classifier's weights squared, for each value that it sees
+TOGETHER = 8  # layers that are kept in memory at a time
+WAIT = 0.5  # seconds
+Rows = Float[np.ndarray, "n d"]
+
+
+def space(source: Source, layer: str, images: int = 1000, way: str = "pca", seed: int = 0) -> Space:
+    """Lay a layer's values for the first test images out on a plane.
+
+    Args:
+        source: the network; the data that it learned from must be here.
+        layer: one of those that `looking.look` lists; maps with more than LARGEST values together
+            are taken by their means.
+        images: the first so many; all, if there are fewer.
+        way: "pca", the two directions along which the values vary most; "tsne" keeps neighbours
+            together, and its distances between groups say little.
+        seed: of t-SNE.
+
+    Raises: ValueError when there is no such layer or way, or too few or too many images, or the
+        layer gives the same for all of them.
+
+    Source: Pearson 1901; van der Maaten, Hinton 2008, "Visualizing Data using t-SNE", here with
+    perplexity 30, started at the principal components.
+    """
+    if way not in WAYS:
+        raise ValueError(f"way must be one of {WAYS}, got {way[:60]!r}")
+    model = load(source)
+    split = first(model, images)
+    count = len(split)
+    if count < FEWEST or (way == "tsne" and count > MOST_TSNE):
+        most = f" to {MOST_TSNE:,} for t-SNE" if way == "tsne" else ""
+        raise ValueError(f"images must be from {FEWEST}{most}, got {count:,}")
+    (rows,), pooled, read = _values(model, split, (layer,))
+    width = rows.shape[1]
+    if width == 1:  # a second axis on which nothing happens
+        rows = np.column_stack([rows, np.zeros(count)])
+    if not np.ptp(rows, axis=0).any():
+        raise ValueError(f"layer must tell images apart, got the same for {count:,} from {layer}")
+    shares: tuple[float, ...] = ()
+    if way == "pca":
+        solver = "arpack" if min(rows.shape) > len("xy") else "full"  # exact, both
+        pca = PCA(2, svd_solver=solver, random_state=seed)
+        points = pca.fit_transform(rows)
+        shares = tuple(map(float, pca.explained_variance_ratio_))
+    else:
+        perplexity = min(PERPLEXITY, (count - 1) / 3)
+        tsne = TSNE(init="pca", random_state=seed, perplexity=perplexity)
+        points = _patiently(tsne.fit_transform, rows)
+    return Space(
+        layer=layer,
+        way=way,
+        points=np.asarray(points, np.float32),
+        labels=split.labels.cpu().numpy(),
+        read=read,
+        values=width,
+        pooled=pooled[0],
+        shares=shares,
+    )
+
+
+def probe(
+    source: Source, layers: tuple[str, ...], images: int = 2000, seed: int = 0
+) -> tuple[Probe, ...]:
+    """Measure how well a linear classifier reads the classes from what each layer gives.
+
+    It learns from a half of some validation images and is tested on the other half. It is ridge
+    regression of the classes, −1 or 1, on the standardised values, which has a closed form.
+
+    Args:
+        source: the network; the data that it learned from must be here.
+        layers: of those that `looking.look` lists, taken as by `space`.
+        images: validation images, of both halves; all, if there are fewer.
+        seed: draws the images and halves them.
+
+    Raises: ValueError when there is no such layer, or too few images.
+
+    Source: Alain, Bengio 2016, arXiv:1610.01644, section 3, there by logistic regression.
+    """
+    model = load(source)
+    whole = known(model).validation
+    count = min(images, len(whole))
+    if count < FEWEST:
+        raise ValueError(f"images must be at least {FEWEST}, got {count}")
+    drawn = torch.randperm(len(whole), generator=torch.Generator().manual_seed(seed))[:count]
+    drawn = drawn.to(whole.labels.device)
+    split = Split(whole.images[drawn], whole.labels[drawn])
+    labels, half = split.labels.cpu().numpy(), count // 2
+    told = []
+    for begin in range(0, len(layers), TOGETHER):
+        names = layers[begin : begin + TOGETHER]
+        values, pooled, _ = _values(model, split, names)
+        for name, rows, means in zip(names, values, pooled, strict=True):
+            devices.pulse()
+            read = _ridge(rows[:half], labels[:half], rows[half:], len(model.classes))
+            accuracy = float((read == labels[half:]).mean())
+            told.append(Probe(name, accuracy, rows.shape[1], means))
+    return tuple(told)
+
+
+def shift(
+    source: Source, pixels: Float[np.ndarray, "c h w"], layers: tuple[str, ...], most: int = 8
+) -> Shift:
+    """Shift a picture to the right, pixel by pixel, and see how far each layer moves.
+
+    Args:
+        source: the network.
+        pixels: as `looking.look` takes them; what comes in at the left is as the left border.
+        layers: of those that `look` lists.
+        most: pixels.
+
+    Raises: ValueError when there is no such layer, or the shift is as wide as the picture.
+
+    Source: Zeiler, Fergus 2014, arXiv:1311.2901, section 4.1 and figure 5.
+    """
+    model = load(source)
+    picture = picture_of(model, pixels)
+    width = picture.shape[3]
+    if not 0 <= most < width:
+        raise ValueError(f"most must be from 0 to {width - 1} pixels, got {most}")
+    shape = (4, len(layers), most + 1)
+    told = np.zeros(shape)
+    with torch.no_grad():
+        still = kept(model.network, picture, layers)
+        for by in range(most + 1):
+            devices.pulse()
+            border = picture[..., :1].expand(*picture.shape[:3], by)
+            moved = kept(model.network, torch.cat([border, picture[..., : width - by]], 3), layers)
+            for place, name in enumerate(layers):
+                was, now = (as_maps(each[name])[0].cpu().double() for each in (still, moved))
+                told[:2, place, by] = _compare(was, now)
+                told[2:, place, by] = _compare(was.mean((1, 2)), now.mean((1, 2)))
+    return Shift(
+        layers=layers,
+        pixels=np.arange(most + 1),
+        distance=told[0],
+        cosine=told[1],
+        pooled_distance=told[2],
+        pooled_cosine=told[3],
+    )
+
+
+def _compare(was: Tensor, now: Tensor) -> tuple[float, float]:
+    """Give ‖now − was‖ / ‖was‖ and the cosine of the angle between the two."""
+    lengths = float(was.norm()), float(now.norm())
+    distance = float((now - was).norm()) / lengths[0] if lengths[0] else np.nan
+    cosine = float((was * now).sum()) / math.prod(lengths) if all(lengths) else np.nan
+    return distance, cosine
+
+
+def _values(
+    model: Model, split: Split, layers: tuple[str, ...]
+) -> tuple[list[Rows], list[bool], Int[np.ndarray, " n"]]:
+    """Give each layer's values, a row an image; whether they are means; the classes read."""
+    parts: list[list[Tensor]] = [[] for _ in layers]
+    pooled, read = [False] * len(layers), []
+    with torch.no_grad():
+        for few in some(split.images):
+            passed = kept(model.network, few, layers)
+            read.append(passed.logits.argmax(1).cpu())
+            for place, name in enumerate(layers):
+                maps = as_maps(passed[name])
+                pooled[place] = maps[0].numel() > LARGEST
+                parts[place].append((maps.mean((2, 3)) if pooled[place] else maps.flatten(1)).cpu())
+    return [torch.cat(each).double().numpy() for each in parts], pooled, torch.cat(read).numpy()
+
+
+def _ridge(
+    rows: Rows, labels: Int[np.ndarray, " n"], others: Float[np.ndarray, "k d"], classes: int
+) -> Int[np.ndarray, " k"]:
+    """Learn to tell the classes of the rows, and tell those of the others.
+
+    With more values than rows it is their products that are inverted, not the values': XᵀA with
+    (XXᵀ + λ)A = Y is the same as (XᵀX + λ)⁻¹XᵀY.
+    """
+    mean, deviation = rows.mean(0), rows.std(0)
+    deviation[deviation == 0] = 1
+    x, z = (rows - mean) / deviation, (others - mean) / deviation
+    targets = np.where(labels[:, None] == np.arange(classes), 1.0, -1.0)
+    centre = targets.mean(0)
+    count, width = x.shape
+    ridge = PENALTY * width
+    if width > count:
+        weights = x.T @ np.linalg.solve(x @ x.T + ridge * np.eye(count), targets - centre)
+    else:
+        weights = np.linalg.solve(x.T @ x + ridge * np.eye(width), x.T @ (targets - centre))
+    read: Int[np.ndarray, " k"] = (z @ weights + centre).argmax(1)
+    return read
+
+
+def _patiently(work: Callable[[Rows], np.ndarray], rows: Rows) -> np.ndarray:
+    """Do what takes long and tells nothing, while we tell that it goes on.
+
+    It has one core: two threads that share theirs with others wait for each other at each of its
+    many short steps, and took ten times as long.
+    """
+
+    def alone() -> np.ndarray:
+        with threadpool_limits(1):
+            return work(rows)
+
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(alone)
+        while True:
+            try:
+                return future.result(WAIT)
+            except TimeoutError:
+                devices.pulse()
