@@ -31,10 +31,10 @@ LITE = Source(kind="built-in", name="efficientnet-lite0")
 TABLES = {
     "lenet5": "lenet5",
     "vgg": "conv4-p1-batch-relu,max2,conv6-d2-group-gelu,mean2-p1,global,fc9-layer-relu",
-    "residual": "res4-batch-relu,res6-s2-relu,inception8-relu,global",
+    "residual": "res4-batch-relu,max2,inception8-relu,global",
     "mlp": "fc20-batch-relu,fc10-leaky",
 }
-IMAGES = 40
+IMAGES = 24
 
 
 def made(table: str) -> nn.Sequential:
@@ -176,7 +176,7 @@ def test_another_channel_of_the_layer_needs_no_other_pass(monkeypatch: pytest.Mo
 
 def test_of_equal_images_the_first_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     net = made(TABLES["vgg"])
-    net.get_submodule("conv1.0").weight.zero_()  # type: ignore[union-attr, operator]
+    net.get_submodule("conv1.0").weight.zero_()  # type: ignore[operator]
     put(monkeypatch, Model(MNIST, net, tuple("0123456789"), (1, 28, 28), "mnist"))
     told = top(MNIST, "conv1.0", 0, 9, 10_001)
     assert [each.index for each in told.examples] == list(range(9))
@@ -224,12 +224,12 @@ def test_a_lesion_is_what_weights_of_zero_would_do(own: nn.Sequential, only: boo
     affine = (nn.Conv2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm)
     layers = [name for name in layers_of(own) if isinstance(own.get_submodule(name), affine)]
     for layer in layers:
-        told = lesion(MNIST, digit(), layer, 1, only, IMAGES)
-        assert follows(told, silenced(own, layer, 1, only), digit(), digits()), layer
+        told = lesion(MNIST, digit(), layer, 0, only, IMAGES)
+        assert follows(told, silenced(own, layer, 0, only), digit(), digits()), layer
         probabilities, right = readings(own, digit(), digits())
         assert told.before == pytest.approx(probabilities, abs=1e-5)
         assert told.accuracy_before == pytest.approx(right.mean())
-        assert (told.layer, told.channel, told.only, told.images) == (layer, 1, only, IMAGES)
+        assert (told.layer, told.channel, told.only, told.images) == (layer, 0, only, IMAGES)
     assert layers
 
 
@@ -369,7 +369,7 @@ def test_a_dream_grows_and_is_filmed_on_its_way() -> None:
     assert np.array_equal(told.film[-1].picture, np.rint(told.picture * 255).astype(np.uint8))
 
 
-@pytest.mark.parametrize("steps", [1, 2, 30, 400])
+@pytest.mark.parametrize("steps", [1, 2, 100])
 def test_a_film_has_at_most_24_pictures(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, linear(some_weights()))
     told = last(replace(PLAIN, steps=steps))

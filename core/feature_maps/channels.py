@@ -164,7 +164,8 @@ def _right(source: Source, images: int) -> Bool[np.ndarray, " n"]:
     split = first(model, images)
     with torch.no_grad():
         read = torch.cat([model.network(few) for few in some(split.images)])
-        return np.asarray((read.argmax(1) == split.labels).cpu())
+    right: Bool[np.ndarray, " n"] = (read.argmax(1) == split.labels).cpu().numpy()
+    return right
 
 
 def _shares(
@@ -173,4 +174,6 @@ def _shares(
     """Give the share of each class's images that are right, NaN where it has none."""
     counts = np.bincount(labels, minlength=classes)
     good = np.bincount(labels[right], minlength=classes)
-    return np.divide(good, counts, out=np.full(classes, np.nan), where=counts > 0)
+    shares = np.full(classes, np.nan)
+    np.divide(good, counts, out=shares, where=counts > 0)
+    return shares

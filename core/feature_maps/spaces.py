@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from core.feature_maps import WAYS, Probe, Shift, Space
@@ -73,7 +74,7 @@ def space(source: Source, layer: str, images: int = 1000, way: str = "pca", seed
     else:
         perplexity = min(PERPLEXITY, (count - 1) / 3)
         tsne = TSNE(init="pca", random_state=seed, perplexity=perplexity)
-        points = _patiently(lambda: tsne.fit_transform(rows))
+        points = _patiently(tsne.fit_transform, rows)
     return Space(
         layer=layer,
         way=way,
@@ -215,10 +216,19 @@ def _ridge(
     return read
 
 
-def _patiently(work: Callable[[], np.ndarray]) -> np.ndarray:
-    """Do what takes long and tells nothing, while we tell that it goes on."""
+def _patiently(work: Callable[[Rows], np.ndarray], rows: Rows) -> np.ndarray:
+    """Do what takes long and tells nothing, while we tell that it goes on.
+
+    It has one core: two threads that share theirs with others wait for each other at each of its
+    many short steps, and took ten times as long.
+    """
+
+    def alone() -> np.ndarray:
+        with threadpool_limits(1):
+            return work(rows)
+
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(work)
+        future = pool.submit(alone)
         while True:
             try:
                 return future.result(WAIT)

@@ -5,7 +5,16 @@ import torch
 from torch import Tensor, nn
 
 from core.shared.networks import build, lenet5
-from core.shared.tracing import Call, as_maps, module_of, trace, until
+from core.shared.tracing import (
+    Call,
+    altered,
+    as_maps,
+    channel_axis,
+    kept,
+    module_of,
+    trace,
+    until,
+)
 
 TABLES = (
     "conv4-batch-relu,max2,res4,res8-s2,inception8-relu,global,fc5-drop50",
@@ -85,6 +94,52 @@ def test_what_does_not_exist_is_refused() -> None:
         trace(net, images())["conv9"]
     with pytest.raises(ValueError, match="layer must be one of the network's, got 'conv9'"):
         until(net, images(), "conv9")
+    with pytest.raises(ValueError, match="layer must be one of the network's, got 'conv9'"):
+        kept(net, images(), ("max2.0", "conv9"))
+    with pytest.raises(ValueError, match="layer must be one of the network's, got 'conv9'"):
+        altered(net, images(), "conv9", lambda call: call.given)
+
+
+def test_some_calls_are_those_of_a_whole_trace() -> None:
+    net, pictures = network(), images()
+    whole, some = trace(net, pictures), kept(net, pictures, ("res3.0", "max2.0"))
+    assert [call.name for call in some.calls] == ["max2.0", "res3.0"]
+    assert torch.equal(some.logits, whole.logits)
+    assert all(torch.equal(call.given, whole[call.name].given) for call in some.calls)
+
+
+@pytest.mark.parametrize("name", ["part", "other", "part:2", "other:2"])
+def test_what_a_layer_gives_instead_goes_on_from_there_alone(name: str) -> None:
+    """A network of two calls each, worked out again with the value that was put in."""
+    net, maps = Twice(), images()[..., :4, :4]
+    told: list[Call] = []
+
+    def alter(call: Call) -> Tensor:
+        told.append(call)
+        return call.given * 2 - 1
+
+    def at(place: str, value: Tensor) -> Tensor:
+        return value * 2 - 1 if place == name else value
+
+    with torch.no_grad():
+        given = altered(net, maps, name, alter)
+        once = at("other", net.other(at("part", net.part(maps))))
+        twice = at("other:2", net.other(at("part:2", net.part(once)) + maps))
+        assert torch.equal(given, twice.flatten(1))
+        assert not torch.equal(given, net(maps))
+    assert [call.name for call in told] == [name]
+
+
+def test_what_a_block_gives_instead_is_no_layer_again_for_its_container() -> None:
+    net, pictures = network(), images()
+    names = [call.name for call in trace(net, pictures).calls]
+    for name in names:
+        same = altered(net, pictures, name, lambda call: call.given.clone())
+        assert torch.equal(same, net(pictures)), name
+        nothing = altered(net, pictures, name, lambda call: torch.zeros_like(call.given))
+        other = altered(net, pictures[:1], name, lambda call: torch.zeros_like(call.given))
+        assert nothing.shape == (2, 10)
+        torch.testing.assert_close(nothing[:1], other)
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -93,7 +148,12 @@ def test_nothing_is_left_behind(fails: bool) -> None:
     before = {name: value.clone() for name, value in net.state_dict().items()}
     pictures = torch.rand(1, 2, 28, 28) if fails else images()
     random = torch.get_rng_state()
-    for run in (lambda: trace(net, pictures), lambda: until(net, pictures, "S2.0")):
+    for run in (
+        lambda: trace(net, pictures),
+        lambda: until(net, pictures, "S2.0"),
+        lambda: kept(net, pictures, ["S2.0"]),
+        lambda: altered(net, pictures, "S2.0", lambda call: call.given.clone()),
+    ):
         if fails:
             with pytest.raises(RuntimeError):
                 run()
@@ -108,7 +168,11 @@ def test_nothing_is_left_behind(fails: bool) -> None:
 
 def test_vectors_tokens_and_channels_that_come_last_are_seen_as_maps() -> None:
     def maps(module: nn.Module, given: Tensor) -> Tensor:
-        return as_maps(Call("x", module, None, given))
+        call = Call("x", module, None, given)
+        seen = as_maps(call)
+        third = given.select(channel_axis(call), 3).reshape(len(given), -1)
+        assert torch.equal(seen[:, 3].flatten(1), third[:, -seen[0, 3].numel() :])
+        return seen
 
     vector = torch.rand(2, 5)
     assert torch.equal(maps(nn.ReLU(), vector)[..., 0, 0], vector)
