@@ -18,7 +18,7 @@ from core import feature_maps
 from core.feature_maps import Ascent, Dream, Lesion, Top, channels, climbing
 from core.feature_maps.channels import lesion, top
 from core.feature_maps.climbing import maximise
-from core.shared import loading, owner
+from core.shared import loading, owner, photographs, seeing
 from core.shared.data import Split, mnist
 from core.shared.engine import Engine
 from core.shared.loading import Model
@@ -455,10 +455,6 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "top: count": (lambda: top(MNIST, "conv1.0", 0, 101), "count must be from 1 to 100, got 101"),
     "top: images": (lambda: top(MNIST, "conv1.0", 0, 9, 0), "images must be at least 1, got 0"),
-    "top: data": (
-        lambda: top(LITE, "stem.conv", 0),
-        "network must be one whose data are here, got EfficientNet-Lite0",
-    ),
     "lesion: pixels": (
         lambda: lesion(MNIST, digit() + 1, "conv1.0", 0, False, 10),
         "pixels must be from 0 to 1",
@@ -491,7 +487,7 @@ GOOD: dict[str, Callable[[], object]] = {
 
 @pytest.mark.parametrize("name", [*BAD, *GOOD])
 def test_after_every_call_the_network_is_what_it_was(name: str) -> None:
-    network = loading.load(LITE if name == "top: data" else MNIST).network
+    network = loading.load(MNIST).network
     before = {key: value.clone() for key, value in network.state_dict().items()}
     random = torch.get_rng_state()
     if name in GOOD:
@@ -513,3 +509,23 @@ def test_after_every_call_the_network_is_what_it_was(name: str) -> None:
         assert not module._forward_hooks
         assert not module._forward_pre_hooks
         assert not module._backward_hooks
+
+
+def test_where_the_data_are_not_here_the_photographs_are_searched() -> None:
+    lite = Source(kind="built-in", name="efficientnet-lite0")
+    found = top(lite, "head.activation", 5, 9)
+    assert found.images == len(photographs.photographs()) == len(found.examples)
+    network = loading.load(lite).network
+    assert isinstance(network, nn.Sequential)
+    best = {}
+    for k, each in enumerate(photographs.photographs()):  # one at a time, through a part of it
+        pixels = seeing.fit(photographs.photograph(each.name).pixels, (3, 224, 224), "")
+        with torch.no_grad():
+            best[k] = float(network[:-3](torch.tensor(pixels)[None])[0, 5].max())
+    order = sorted(best, key=lambda k: -best[k])
+    assert [example.index for example in found.examples] == order
+    classes = loading.load(lite).classes
+    for example in found.examples:
+        assert example.value == pytest.approx(best[example.index], rel=1e-4, abs=1e-5)
+        name = photographs.photographs()[example.index].label
+        assert example.label == (classes.index(name) if name in classes else -1)

@@ -336,6 +336,13 @@ def _picture(about: About, asked: Mapping[str, str], pin: Pin) -> None:
             pin["chosen"] = value
     if "pin_index" in asked:
         pin["index"] = address.number(asked["pin_index"]) or 0
+    wish, wanted = pin.pop("wish", ("", ""))  # what a click on another part of the page asked for
+    if wish:
+        state.pin_kind = wish
+        if wish == "test":
+            pin["index"] = wanted
+        else:
+            state.pin_photograph = wanted
     state.setdefault("pin_kind", "test" if about.data else "photograph")
     pin["kind"] = chosen = st.selectbox(
         "Picture", list(KINDS), format_func=KINDS.__getitem__, key="pin_kind", **STAYS

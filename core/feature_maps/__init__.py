@@ -148,8 +148,8 @@ class EffectiveField:
 class Example:
     """An image for which a channel is large, and where it is largest."""
 
-    index: int  # among the test images
-    label: int  # its class
+    index: int  # among the test images, or among the photographs
+    label: int  # its class; -1 for none that the network has
     value: float  # the largest of the channel's map
     at: tuple[int, int]  # row and column of that value in the map
     field: tuple[int, int, int, int]  # what it sees of the image: top, left, bottom, right

@@ -11,7 +11,7 @@ from torch import Tensor
 from core.feature_maps import Example, Lesion, Top
 from core.feature_maps.fields import Field, fields_of
 from core.feature_maps.looking import picture_of
-from core.feature_maps.passing import first, require_channel, some
+from core.feature_maps.passing import first, pictures, require_channel, some
 from core.shared.loading import load
 from core.shared.models import Source
 from core.shared.tracing import Call, altered, as_maps, channel_axis, trace, until
@@ -38,19 +38,19 @@ def top(source: Source, layer: str, channel: int, count: int = 9, images: int = 
     The images pass once for all channels of a layer, and what comes out is kept.
 
     Args:
-        source: the network; the data that it learned from must be here.
+        source: the network; where its data are not here, the built-in photographs are searched.
         layer: one of those that `looking.look` lists.
         channel: of the layer.
         count: of images to give, at most MOST; of equal ones those that come first.
         images: to search, the first so many; all, if there are fewer.
 
-    Raises: ValueError when there is no such layer, channel or count, or the data are not here.
+    Raises: ValueError when there is no such layer, channel or count.
 
     Source: Zeiler, Fergus 2014, arXiv:1311.2901, section 4.1 and figure 2.
     """
     if not 1 <= count <= MOST:
         raise ValueError(f"count must be from 1 to {MOST}, got {count}")
-    split = first(load(source), images)
+    split = pictures(load(source), images)
     found = _largest(source, layer, len(split))
     channels = found.value.shape[1]
     if not 0 <= channel < channels:
@@ -136,7 +136,7 @@ def lesion(
 def _largest(source: Source, layer: str, images: int) -> Largest:
     """Find where all channels of a layer are largest, in one pass over the images."""
     model = load(source)
-    split = first(model, images)
+    split = pictures(model, images)
     picture, values, places = split.images[:1], [], []
     with torch.no_grad():
         seen = trace(model.network, picture)

@@ -12,12 +12,11 @@ from core.feature_maps import Convolved, EffectiveField
 from core.feature_maps.fields import fields_of
 from core.feature_maps.kernels import Kernel, Window, size
 from core.feature_maps.looking import picture_of
+from core.feature_maps.passing import pictures
 from core.shared import data, devices
 from core.shared.lenet import TableConv
 from core.shared.loading import Model, load
 from core.shared.models import Source
-from core.shared.photographs import photograph, photographs
-from core.shared.seeing import fit
 from core.shared.tracing import Call, as_maps, module_of, trace, until
 
 __all__ = ["convolve", "effective_field", "learned", "mix"]
@@ -167,8 +166,7 @@ def _pictures(
     if not 1 <= images <= MOST_IMAGES:
         raise ValueError(f"images must be from 1 to {MOST_IMAGES}, got {images}")
     if not model.data:
-        fitted = [fit(photograph(each.name).pixels, model.shape, "") for each in photographs()]
-        return torch.cat([picture_of(model, each) for each in fitted[:images]])
+        return pictures(model, images).images
     device = next(model.network.parameters()).device
     known = data.dataset(model.data, device).test.images
     count = min(images, len(known))

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.shared import data, devices
+from core.shared import data, devices, photographs
 from core.shared.data import Dataset, Split
 from core.shared.loading import Model
 from core.shared.models import about
+from core.shared.seeing import fit
 from core.shared.tracing import Call, channel_axis
 
-__all__ = ["device_of", "first", "known", "require_channel", "some"]
+__all__ = ["device_of", "first", "known", "pictures", "require_channel", "some"]
 
 # Pixels of the images that pass together: 255 digits or 3 photographs, or ten times as many.
 AT_ONCE = {"cpu": 200_000, "mps": 2_000_000, "cuda": 2_000_000}
@@ -27,6 +29,22 @@ def first(model: Model, count: int) -> Split:
         raise ValueError(f"images must be at least 1, got {count}")
     test = known(model).test
     return Split(test.images[:count], test.labels[:count])
+
+
+def pictures(model: Model, count: int) -> Split:
+    """Give the first test images, or the built-in photographs where the data are not here.
+
+    The label of a photograph is -1 where the network has no class for it.
+
+    Raises: ValueError when the count is below 1.
+    """
+    if model.data or count < 1:
+        return first(model, count)
+    known = photographs.photographs()[:count]
+    fitted = [fit(photographs.photograph(e.name).pixels, model.shape, "") for e in known]
+    labels = [model.classes.index(e.label) if e.label in model.classes else -1 for e in known]
+    images = torch.tensor(np.stack(fitted), dtype=torch.float32, device=device_of(model))
+    return Split(images, torch.tensor(labels, device=images.device))
 
 
 def known(model: Model) -> Dataset:

@@ -165,10 +165,11 @@ def test_layers_are_spaces_and_a_point_shows_its_image(visit: Visit) -> None:
     screen = page.locator(".st-key-space_screen")
     plane = screen.locator(".scatter canvas")
     expect(plane).to_be_visible(timeout=30_000)
+    plane.scroll_into_view_if_needed()
     box = plane.bounding_box()
     assert box is not None
-    for across in range(40, int(box["width"]), 25):
-        page.mouse.move(box["x"] + across, box["y"] + box["height"] / 2)
+    for across in range(40, int(box["width"]), 12):
+        page.mouse.move(box["x"] + across, box["y"] + 100 + across % 200)
         page.wait_for_timeout(40)
     expect(screen).to_contain_text("read as")
     page.get_by_text("Probe the layers").click()

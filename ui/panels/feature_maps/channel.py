@@ -8,6 +8,7 @@ import streamlit as st
 
 from core import feature_maps
 from core.feature_maps import SOFTMAX, Ascent, Dream, EffectiveField, Lesion, Top
+from core.shared import photographs
 from core.shared.engine import Engine, EngineError, View
 from core.shared.models import About, Source
 from ui import blocks, inside, live, pinned, screen, words
@@ -72,7 +73,10 @@ def channel(
         return [*drawn, *_dream(view, at["place"])]
 
     def look(index: Any) -> None:
-        pin["index"] = max(0, int(index))
+        if about.data:
+            pin["wish"] = ("test", max(0, int(index)))
+        else:
+            pin["wish"] = ("photograph", photographs.photographs()[int(index)].name)
 
     screen.screen(
         "channel_screen",
@@ -98,7 +102,7 @@ def _top(
     whole = [
         Picture(
             pixels=each.pixels,
-            name=about.classes[each.label],
+            name=about.classes[each.label] if each.label >= 0 else "no class of its own",
             words=f"{each.value:.3g} at {each.at[0]}, {each.at[1]}",
             tells=each.index,
         )
@@ -117,7 +121,8 @@ def _top(
         )
         for each in found.examples
     ]
-    title = f"The nine of {found.images:,} test images that excite it most"
+    of = "test images" if about.data else "photographs"
+    title = f"The {len(whole)} of {found.images:,} {of} that excite it most"
     hint = "Class, and the map's largest value with its place. Below: what it sees there."
     return [
         blocks.gallery("digit", title, hint, whole, columns=NINE, span=12),
