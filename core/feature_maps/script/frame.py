@@ -97,7 +97,8 @@ def whole(title: str, body: str) -> str:
     text = "\n".join(lines).strip("\n")
     while "\n\n\n" in text:
         text = text.replace("\n\n\n", "\n\n")
-    return f'"""{title}."""\n\n{text}\n\n{body}'
+    told = textwrap.fill(f'"""{title}."""', WIDTH, break_on_hyphens=False)
+    return f"{told}\n\n{text}\n\n{body}"
 
 
 def _network(source: Source) -> str:

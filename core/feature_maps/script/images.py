@@ -63,7 +63,8 @@ READ = """def read():
 
 
 before = read()
-network.get_submodule("{module}").register_forward_hook(put_out)
+layer = network.get_submodule("{module}")
+layer.register_forward_hook(put_out)
 after = read()
 print(f"class {{before.argmax()}} before, {{after.argmax()}} after")
 """
@@ -78,7 +79,8 @@ def read():
 
 
 before, accuracy_before = read()
-network.get_submodule("{module}").register_forward_hook(put_out)
+layer = network.get_submodule("{module}")
+layer.register_forward_hook(put_out)
 after, accuracy_after = read()
 print(f"class {{before.argmax()}} before, {{after.argmax()}} after")
 print(f"right of the test images: {{accuracy_before:.2%}} before, {{accuracy_after:.2%}} after")
@@ -157,17 +159,31 @@ for name, layer in zip(names, layers, strict=True):
     accuracies[name] = (read == labels[half:]).double().mean().item()
     print(f"{{name}}: {{accuracies[name]:.1%}} right")
 """
-SHIFT = """seen = {{}}
+KEEP = """seen = {}
 for layer in layers:
-    layer.register_forward_hook(lambda layer, taken, given: seen.update({{layer: {given}}}))
+    layer.register_forward_hook(lambda layer, taken, given: seen.update({layer: given}))
 
 
-def look(by):
+"""
+KEEP_TOKENS = """seen = {}
+
+
+def keep(layer, taken, given):
+    maps = given[0] if isinstance(given, tuple) else given
+    seen[layer] = maps[:, 1:] if maps.ndim == 3 else maps  # without the class token
+
+
+for layer in layers:
+    layer.register_forward_hook(keep)
+
+
+"""
+SHIFT = """def look(by):
     border = pixels[..., :1].expand(*pixels.shape[:2], by)  # what comes in at the left
     shifted = torch.cat([border, pixels[..., : pixels.shape[2] - by]], 2)
     with torch.no_grad():
         network(shifted[None])
-    return [{values} for layer in layers]
+    return [seen[layer].double() for layer in layers]
 
 
 still, distances = look(0), {{name: [] for name in names}}
@@ -334,11 +350,7 @@ def write_shift(source: Source, layers: Sequence[str], picture: str, most: int) 
 
     Raises: ValueError when the network is no longer here.
     """
-    given, values = "given", "seen[layer].double()"
-    if source.name == TOKENS:  # the class token is no place of the field
-        given = "given[0] if isinstance(given, tuple) else given"
-        values = "(seen[layer][:, 1:] if seen[layer].ndim == 3 else seen[layer]).double()"
-    body = SHIFT.format(given=given, values=values, end=most + 1)
+    body = (KEEP_TOKENS if source.name == TOKENS else KEEP) + SHIFT.format(end=most + 1)
     return script("How far each layer moves", source, picture, _names(layers) + body)
 
 
