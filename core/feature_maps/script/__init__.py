@@ -11,14 +11,42 @@ import numpy as np
 
 from core.feature_maps import SOFTMAX, Click, Layer
 from core.feature_maps.kernels import Window
-from core.feature_maps.script.frame import WIDTH, read, same_padding, script, whole
+from core.feature_maps.script.frame import (
+    ATTENTION,
+    LAST,
+    TOKENS,
+    WIDTH,
+    read,
+    same_padding,
+    script,
+    whole,
+)
+from core.feature_maps.script.images import (
+    write_dream,
+    write_effective_field,
+    write_lesion,
+    write_probe,
+    write_shift,
+    write_space,
+    write_top,
+)
 from core.shared import models
 from core.shared.models import Source
 
-__all__ = ["write_convolution", "write_gradient", "write_maps", "write_value"]
+__all__ = [
+    "write_convolution",
+    "write_dream",
+    "write_effective_field",
+    "write_gradient",
+    "write_lesion",
+    "write_maps",
+    "write_probe",
+    "write_shift",
+    "write_space",
+    "write_top",
+    "write_value",
+]
 
-TOKENS, LAST = "vit_b_16", "convnext_tiny"  # of these not all layers give maps
-ATTENTION = "self_attention"  # gives a pair
 LISTEN = """network.eval()
 calls = []  # what the layer takes and gives
 layer = network.get_submodule("{module}")

@@ -7,9 +7,11 @@ from pathlib import Path
 from core.shared import models, weights
 from core.shared.models import ZOO, Source
 
-__all__ = ["WIDTH", "read", "same_padding", "script", "whole"]
+__all__ = ["ATTENTION", "LAST", "TOKENS", "WIDTH", "read", "same_padding", "script", "whole"]
 
 WIDTH = 100  # characters of a line
+TOKENS, LAST = "vit_b_16", "convnext_tiny"  # of these not all layers give maps
+ATTENTION = "self_attention"  # gives a pair
 IMPORTS = (  # in this order, each where its name is used
     ("import os", "os."),
     ("", ""),
@@ -22,10 +24,11 @@ IMPORTS = (  # in this order, each where its name is used
     ),
     ("from PIL import Image", "Image."),
     ("from safetensors.torch import load_file", "load_file("),
+    ("from sklearn.manifold import TSNE", "TSNE("),
     ("", ""),
     ("from core.shared import {}", ""),
 )
-OURS = ("data", "efficientnet", "models", "networks", "zoo")  # of core.shared
+OURS = ("data", "efficientnet", "models", "networks", "photographs", "seeing", "zoo")  # core.shared
 TABLE = """learnt = data.dataset({data}, torch.device("cpu"))  # for its mean and deviation
 table = {table}
 network = networks.build(
@@ -73,14 +76,15 @@ def script(title: str, source: Source, picture: str, body: str) -> str:
     Args:
         title: what it computes.
         source: the network.
-        picture: where the script finds the pixels.
+        picture: where the script finds the pixels; "" where it needs none.
         body: what follows once `network` and `pixels` are there.
 
     Raises: ValueError when the network is no longer here.
     """
     shape = models.about(source).shape
     title = f"{title}, to be started in the folder of Glassbox"
-    return whole(title, f"{_network(source)}\n{read(picture, shape[0])}\n{body}")
+    pixels = f"{read(picture, shape[0])}\n" if picture else ""
+    return whole(title, f"{_network(source)}\n{pixels}{body}")
 
 
 def whole(title: str, body: str) -> str:
@@ -93,7 +97,8 @@ def whole(title: str, body: str) -> str:
     text = "\n".join(lines).strip("\n")
     while "\n\n\n" in text:
         text = text.replace("\n\n\n", "\n\n")
-    return f'"""{title}."""\n\n{text}\n\n{body}'
+    told = textwrap.fill(f'"""{title}."""', WIDTH, break_on_hyphens=False)
+    return f"{told}\n\n{text}\n\n{body}"
 
 
 def _network(source: Source) -> str:

@@ -15,7 +15,7 @@ from ui import blocks, inside, live, pinned, screen, words
 from ui.blocks import Block, Maps, Picture
 from ui.pinned import Pin
 
-__all__ = ["channel"]
+__all__ = ["LESIONED", "NINE", "channel"]
 
 SEARCHED = (500, 1_000, 2_000, 5_000, 10_000)  # test images
 NINE = 9
@@ -45,6 +45,7 @@ def channel(
         default="silence it",
         required=True,
         key="maps_only",
+        persist_state="session",
     )
     dreams: dict[tuple[str, int], str] = st.session_state.setdefault("maps_dreams", {})
 

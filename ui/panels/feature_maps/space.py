@@ -13,11 +13,11 @@ from ui import blocks, inside, pinned, screen, words
 from ui.blocks import Block
 from ui.pinned import SAMPLE, Pin
 
-__all__ = ["space"]
+__all__ = ["FEW", "IMAGES", "space", "spread"]
 
 IMAGES = 1_000
 WAYS = {"pca": "PCA", "tsne": "t-SNE"}
-MOST = 12  # layers that are probed
+MOST, FEW = 12, 6  # layers that are probed, and for which the picture is shifted
 
 
 def space(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[str, Any]) -> None:
@@ -34,6 +34,14 @@ def space(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[st
     _probe(engine, source, looks)
 
 
+def spread(names: list[str], most: int = MOST) -> list[str]:
+    """Choose layers that are evenly far apart, the first and the last among them; no softmax."""
+    names = [name for name in names if name != SOFTMAX]
+    if len(names) <= most:
+        return names
+    return [names[round(k * (len(names) - 1) / (most - 1))] for k in range(most)]
+
+
 def _points(engine: Engine, source: Source, about: About, looks: dict[str, Any]) -> None:
     way = st.segmented_control(
         f"{IMAGES:,} test images by what {looks['layer']} gives for them, in a plane",
@@ -42,6 +50,7 @@ def _points(engine: Engine, source: Source, about: About, looks: dict[str, Any])
         default="pca",
         required=True,
         key="maps_way",
+        persist_state="session",
     )
     peeked: dict[str, int] = st.session_state.setdefault("maps_peeked", {"index": -1})
     layer = looks["layer"]
@@ -109,7 +118,7 @@ def _probe(engine: Engine, source: Source, looks: dict[str, Any]) -> None:
         "classes apart? Ridge regression learns from a thousand validation images and is tested on "
         "a thousand others."
     )
-    layers = tuple(_spread(looks["layers"]))
+    layers = tuple(spread(looks["layers"]))
     if not st.toggle("Probe the layers", key="maps_probe", persist_state="session"):
         return
     try:
@@ -130,7 +139,7 @@ def _shift(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[s
     """Show how far each layer moves when the picture is shifted."""
     try:
         seen = pinned.see(engine, source, about, pin)
-        layers = tuple(_spread(looks["layers"], 6))
+        layers = tuple(spread(looks["layers"], FEW))
         found: Shift = engine.call(feature_maps.SHIFT, source, seen.pixels, layers)
     except (EngineError, ValueError) as error:
         st.warning(words.plain(words.sentence(str(error))))
@@ -146,11 +155,3 @@ def _shift(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[s
         if np.isfinite(found.distance[k, s])
     ]
     st.line_chart(rows, x="pixels", y="moved", color="layer", height=300)
-
-
-def _spread(names: list[str], most: int = MOST) -> list[str]:
-    """Choose layers that are evenly far apart, the first and the last among them."""
-    names = [name for name in names if name != SOFTMAX]
-    if len(names) <= most:
-        return names
-    return [names[round(k * (len(names) - 1) / (most - 1))] for k in range(most)]

@@ -7,19 +7,20 @@ import numpy as np
 import streamlit as st
 
 from core import feature_maps
-from core.feature_maps import SOFTMAX, Click, Layer, Look, script
+from core.feature_maps import SOFTMAX, Ascent, Click, Layer, Look, script
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import pinned, words
-from ui.panels.feature_maps.channel import channel
+from ui.panels.feature_maps.channel import LESIONED, NINE, channel
 from ui.panels.feature_maps.laboratory import laboratory
-from ui.panels.feature_maps.space import space
+from ui.panels.feature_maps.space import FEW, IMAGES, space, spread
 from ui.panels.feature_maps.wording import FORMULAE, LESSONS
 from ui.pinned import Pin, Pinned
 
 __all__ = ["tabs"]
 
 PICTURE = "picture.npy"
+AVERAGED, PROBED, SHIFTED = 100, 2_000, 8  # images, images and pixels, as the tabs have them
 
 
 def tabs(
@@ -70,6 +71,7 @@ def _code(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[st
         if layer.name != SOFTMAX:
             texts.append(("All maps of the layer", script.write_maps(source, layer, PICTURE)))
         texts += _value(engine, source, seen, layer, looks)
+        texts += _tabs(source, about, layer, looks) if layer.name != SOFTMAX else []
     except (EngineError, ValueError, StopIteration) as error:
         st.warning(words.plain(words.sentence(str(error))))
         return
@@ -77,7 +79,7 @@ def _code(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[st
     np.save(file, seen.pixels)
     st.markdown(
         f"Each of these is started in the repository's folder, with the picture beside it as "
-        f"*{PICTURE}*, and gives the numbers on the screen."
+        f"*{PICTURE}*, and gives the numbers on the screen or in the tabs."
     )
     st.download_button(
         f"The picture as {PICTURE}",
@@ -109,4 +111,32 @@ def _value(
         rate = float(looks["rate"])
         text = script.write_gradient(source, layer, index, label, rate, PICTURE)
         texts.append(("The gradient of the chosen weight", text))
+    return texts
+
+
+def _tabs(
+    source: Source, about: About, layer: Layer, looks: dict[str, Any]
+) -> list[tuple[str, str]]:
+    """Write what the tabs of the map and of the spaces show."""
+    state, number, layers = st.session_state, looks["channel"], looks["layers"]
+    only = state.get("maps_only") == "keep only it"
+    steps = state.get("maps_steps", 100)
+    ascent = Ascent(source=source, layer=layer.name, channel=number, steps=steps)
+    lesion = script.write_lesion(source, layer, number, only, PICTURE, LESIONED)
+    shift = script.write_shift(source, spread(layers, FEW), PICTURE, SHIFTED)
+    texts = [
+        ("The map silenced" if not only else "The map alone", lesion),
+        ("Its dream", script.write_dream(ascent)),
+        ("Its effective field", script.write_effective_field(source, layer, number, AVERAGED)),
+        ("The picture shifted", shift),
+    ]
+    if about.data:
+        searched, way = state.get("maps_searched", 1_000), state.get("maps_way") or "pca"
+        top = script.write_top(source, layer, number, NINE, searched)
+        texts = [
+            ("The images that excite it most", top),
+            *texts,
+            ("The layer as a space", script.write_space(source, layer, IMAGES, way)),
+            ("A linear probe of each layer", script.write_probe(source, spread(layers), PROBED, 0)),
+        ]
     return texts
