@@ -141,8 +141,9 @@ class Engine:
             raise ValueError(f"config must be a dataclass of JSON values, got {config!r}")
         with self._lock:
             source = self._records[origin[0]].manifest if origin else None
-            all_runs = [each.manifest for each in self._records.values()]
-        number = max((each.number for each in all_runs if each.visitor == visitor), default=0) + 1
+            known = [each.manifest for each in self._records.values()]
+        alike = [each for each in known if (each.visitor, each.function) == (visitor, function)]
+        number = max((each.number for each in alike), default=0) + 1
         try:
             manifest = runs.create(
                 self.folder,

@@ -34,7 +34,7 @@ class View:
     note: str  # one sentence, when something happened to it that its visitor did not ask for
     started: float  # seconds since 1970
     pinned: bool
-    number: int  # of the visitor's runs, for people
+    number: int  # of the visitor's runs of this function, for people
     origin: str  # the run of which it is a branch; "" for one that began anew
     origin_step: int  # at which it left that run
     state: Any  # the newest one; None before the first, or when it is no longer in memory

@@ -65,7 +65,7 @@ class Manifest:
     started: float  # seconds since 1970
     failure: str = ""  # one sentence, when it failed
     pinned: bool = False
-    number: int = 1  # of the visitor's runs, for people
+    number: int = 1  # of the visitor's runs of this function, for people
     origin: str = ""  # a run of which it is a branch; "" for one that began anew
     origin_step: int = 0  # at which it left that run
 

@@ -887,7 +887,7 @@ def test_trouble_with_the_disk_does_not_end_the_engine(
 ) -> None:
     run = running(inline, until)
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError("No space left on device")
 
     monkeypatch.setattr(runs, "save", full)
@@ -907,7 +907,7 @@ def test_a_process_that_dies_while_the_disk_is_full_comes_back(
     process = engine.ready()["owners"][0]["process"]
     start = process_module.start
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     def full_once(*arguments: Any) -> Any:
