@@ -36,10 +36,3 @@ def until() -> Callable[..., None]:
             time.sleep(0.005)
 
     return wait
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the browser's tests together, with one server and one Chromium for them all."""
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.xdist_group("browser"))
