@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from bench.browser import Server, settle
 from ui import frame
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]  # one server for all
+pytestmark = pytest.mark.browser
 Visit = Callable[..., Page]
 
 

@@ -9,7 +9,7 @@ from bench.browser import settle
 from core.shared.photographs import FOLDER
 from tests.browser.test_train_cnn import Visit, begin
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]  # one server for all
+pytestmark = pytest.mark.browser
 SCREEN = ".st-key-maps_screen"
 
 

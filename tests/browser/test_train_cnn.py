@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from bench.browser import Server, settle
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]  # one server for all
+pytestmark = pytest.mark.browser
 Visit = Callable[..., Page]
 KINDS = ("progress", "figures", "curves", "maps canvas", "matrix", "pad canvas", "reading")
 
