@@ -6,11 +6,12 @@ import streamlit as st
 
 from core import feature_maps  # noqa: F401 – the panel's computation, by its targets
 from ui import address, pinned, screen, server, visitors
-from ui.panels.feature_maps.screen import SCALES, SORTS, draw, steer
+from ui.panels.feature_maps.screen import RATES, SCALES, SORTS, draw, steer
 from ui.panels.feature_maps.tabs import tabs
 
 engine, visitor = server.engine(), visitors.visitor()
 asked = address.asked("maps")
+weight = asked.get("maps_weight", "")
 place = address.numbers(asked.get("maps_at", ""), 2)
 looks: dict[str, Any] = st.session_state.setdefault(
     "maps_looks",
@@ -20,9 +21,9 @@ looks: dict[str, Any] = st.session_state.setdefault(
         "at": place,
         "sort": asked["maps_sort"] if asked.get("maps_sort") in SORTS else "index",
         "scale": asked["maps_scale"] if asked.get("maps_scale") in SCALES else "layer",
-        "weight": None,
-        "label": "",
-        "rate": "0.1",
+        "weight": address.numbers(weight, 1 + weight.count("-")) if weight else None,
+        "label": asked.get("maps_label", ""),
+        "rate": asked["maps_rate"] if asked.get("maps_rate") in RATES else "0.1",
         "layers": [],
         "order": [],
         "place": (0, 0),
@@ -59,6 +60,9 @@ at = looks["at"]
 address.note("maps_layer", looks["layer"])
 address.note("maps_channel", str(looks["channel"] or ""))
 address.note("maps_at", "-".join(map(str, at)) if at else "")
+address.note("maps_weight", "-".join(map(str, looks["weight"] or ())))
+address.note("maps_label", looks["label"])
+address.note("maps_rate", "" if looks["rate"] == "0.1" else looks["rate"])
 address.note("maps_sort", "" if looks["sort"] == "index" else looks["sort"])
 address.note("maps_scale", "" if looks["scale"] == "layer" else looks["scale"])
 if looks["layer"]:

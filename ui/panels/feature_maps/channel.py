@@ -20,6 +20,7 @@ __all__ = ["LESIONED", "NINE", "channel"]
 SEARCHED = (500, 1_000, 2_000, 5_000, 10_000)  # test images
 NINE = 9
 LESIONED = 1_000  # test images that are read without the channel
+BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 TRIES = (50, 100, 200, 400)
 
 
@@ -34,17 +35,16 @@ def channel(
     st.markdown(f"**Map {number} of {layer}**: choose another above, by mouse or arrow keys.")
     left, middle, right = st.columns(3)
     images = left.select_slider(
-        "Test images to search", SEARCHED, 1_000, key="maps_searched", persist_state="session"
+        "Test images to search", SEARCHED, 1_000, key="maps_searched", **BOUND
     )
-    steps = middle.select_slider(
-        "Steps of its dream", TRIES, 100, key="maps_steps", persist_state="session"
-    )
+    steps = middle.select_slider("Steps of its dream", TRIES, 100, key="maps_steps", **BOUND)
     only = right.segmented_control(
         "Lesion",
         ("silence it", "keep only it"),
         default="silence it",
         required=True,
         key="maps_only",
+        **BOUND,
         persist_state="session",
     )
     dreams: dict[tuple[str, int], str] = st.session_state.setdefault("maps_dreams", {})

@@ -23,6 +23,7 @@ SIDES = (1, 2, 3, 4, 5, 7)
 GREY = (0.299, 0.587, 0.114)  # of red, green and blue
 MIXED = 4  # maps that are mixed
 TENTHS = 10  # of a weight that a slider tells
+USUAL_MIX, USUAL_COSTS = "20-10-10-10", "32-64-3-28"
 DRAGS = {"stride": (1, 8), "padding": (0, 8), "dilation": (1, 4)}
 
 
@@ -48,6 +49,12 @@ def laboratory(
             lab[name] = value
     if asked.get("lab_transposed") == "yes":
         lab["transposed"] = "yes"
+    mix = address.numbers(asked.get("lab_mix", ""), MIXED)  # from 0 to 20, 10 is a weight of 0
+    if mix and max(mix) <= 2 * TENTHS:
+        lab["mix"] = [each - TENTHS for each in mix]
+    costs = address.numbers(asked.get("lab_costs", ""), len(lab["costs"]))
+    if costs and min(costs) > 0:
+        lab["costs"] = dict(zip(lab["costs"], costs, strict=True))
     if asked.get("lab_kernel") in (*KERNELS, OWN, LEARNED):
         st.session_state.lab_kernel = asked["lab_kernel"]
     address.refuse("lab", asked, {})
@@ -73,6 +80,10 @@ def laboratory(
     address.note("lab_kernel", "" if kernel_name == names[1] else kernel_name)
     for name, (low, _) in DRAGS.items():
         address.note(f"lab_{name}", "" if lab[name] == low else str(lab[name]))
+    mixed = "-".join(str(each + TENTHS) for each in lab["mix"])
+    address.note("lab_mix", "" if mixed == USUAL_MIX else mixed)
+    costs = "-".join(map(str, lab["costs"].values()))
+    address.note("lab_costs", "" if costs == USUAL_COSTS else costs)
     address.note("lab_transposed", "" if lab["transposed"] == "no" else "yes")
     try:
         window = _window(lab, kernel)
@@ -221,7 +232,7 @@ def _mixing(
 def _costs(lab: dict[str, Any]) -> list[Block]:
     costs = lab["costs"]
     width = min(costs["width"], 11)
-    told = compare(costs["into"], costs["out"], width, costs["side"])
+    told = compare(min(costs["into"], 512), min(costs["out"], 512), width, min(costs["side"], 224))
     rows = [
         ("full convolution", f"{told.full.parameters:,} weights", 1.0),
         ("its multiply-adds", f"{told.full.multiply_adds:,}", 1.0),

@@ -221,6 +221,8 @@ def _backwards(
     offered = sorted({usual, *best})
     label = looks["label"] if looks["label"] in map(str, offered) else str(usual)
     index = (click.at[0], *looks["weight"])[: len(layer.weights)]
+    if len(index) != len(layer.weights):
+        return []
     rate = float(looks["rate"])
     try:
         told = engine.call(

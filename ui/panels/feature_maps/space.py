@@ -50,6 +50,7 @@ def _points(engine: Engine, source: Source, about: About, looks: dict[str, Any])
         default="pca",
         required=True,
         key="maps_way",
+        bind="query-params",
         persist_state="session",
     )
     peeked: dict[str, int] = st.session_state.setdefault("maps_peeked", {"index": -1})
@@ -119,7 +120,9 @@ def _probe(engine: Engine, source: Source, looks: dict[str, Any]) -> None:
         "a thousand others."
     )
     layers = tuple(spread(looks["layers"]))
-    if not st.toggle("Probe the layers", key="maps_probe", persist_state="session"):
+    if not st.toggle(
+        "Probe the layers", key="maps_probe", bind="query-params", persist_state="session"
+    ):
         return
     try:
         found: tuple[Probe, ...] = engine.call(feature_maps.PROBE, source, layers)

@@ -38,6 +38,7 @@ def tabs(
         ],
         on_change="rerun",
         key="maps_tab",
+        bind="query-params",
     )
     if lessons.open:
         lessons.markdown(LESSONS)
