@@ -314,3 +314,15 @@ def test_a_network_that_is_gone_is_refused(tmp_path: Path) -> None:
     gone = replace(MNIST, kind="run", folder=str(tmp_path), config="{}", step=3)
     with pytest.raises(ValueError):  # noqa: PT011 – the sentence is the loader's
         look(gone, digit())
+
+
+def test_another_map_and_another_value_need_no_further_pass() -> None:
+    pass_through.cache_clear()
+    picture = digit(9)
+    for layer in look(MNIST, picture).layers[:5]:
+        maps(MNIST, picture, layer.name)
+        for channel in range(layer.shape[0]):
+            click(MNIST, picture, layer.name, (channel, 3, 3))
+    assert pass_through.cache_info().misses == 1
+    look(MNIST, digit(10))
+    assert pass_through.cache_info().misses == 2
