@@ -82,8 +82,8 @@ def laboratory(
         address.note(f"lab_{name}", "" if lab[name] == low else str(lab[name]))
     mixed = "-".join(str(each + TENTHS) for each in lab["mix"])
     address.note("lab_mix", "" if mixed == USUAL_MIX else mixed)
-    costs = "-".join(map(str, lab["costs"].values()))
-    address.note("lab_costs", "" if costs == USUAL_COSTS else costs)
+    cost = "-".join(map(str, lab["costs"].values()))
+    address.note("lab_costs", "" if cost == USUAL_COSTS else cost)
     address.note("lab_transposed", "" if lab["transposed"] == "no" else "yes")
     try:
         window = _window(lab, kernel)
