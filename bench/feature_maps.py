@@ -103,7 +103,7 @@ def called_top(images: np.ndarray) -> list[int]:
 
 def ours_maps(image: np.ndarray) -> None:
     """Give all layers and all their maps, as a page asks for them, nothing kept from before."""
-    looking.pass_through.cache_clear()
+    looking.many.cache_clear()
     for layer in looking.look(NETWORK, image).layers:
         looking.maps(NETWORK, image, layer.name)
 
@@ -111,7 +111,7 @@ def ours_maps(image: np.ndarray) -> None:
 def called_maps(image: np.ndarray) -> None:
     """Give them with a pass for each layer."""
     for layer in looking.look(NETWORK, image).layers:
-        looking.pass_through.cache_clear()
+        looking.many.cache_clear()
         looking.maps(NETWORK, image, layer.name)
 
 
@@ -151,7 +151,7 @@ def main() -> None:
     if importlib.util.find_spec(LABORATORY):
         effective = importlib.import_module(LABORATORY).effective_field
         sides["effective receptive field of a channel, ours"] = (
-            lambda: effective(NETWORK, pixels[0], LAYER, CHANNEL),
+            lambda: effective(NETWORK, LAYER, CHANNEL, 1, pixels[:1]),
             1,
         )
         sides["  (a) plain hooks and a gradient"] = (lambda: hooked_field(network, images[0]), 1)
@@ -166,9 +166,14 @@ def main() -> None:
         ("top-9 of a layer: a call for each image / ours", calls, top, 20, False),
         ("top-9 of a layer: plain hooks for one channel / ours for all", batches, top, 1, False),
         ("top-9 of another channel of that layer, ms", other, [0.001] * rounds, 20, True),
-        ("all maps of a digit: a pass for each layer / ours", passes, maps, 5, False),
-        ("all maps of a digit: ours / plain hooks", maps, plain, 3, True),
+        ("all maps of a digit: a pass for each layer / ours", passes, maps, 20, False),
+        ("all maps of a digit: plain hooks / ours", plain, maps, 1, False),
     ]
+    if importlib.util.find_spec(LABORATORY):
+        field, gradient = list(seconds.values())[7:]
+        told.append(
+            ("effective field: plain hooks and a gradient / ours", gradient, field, 1, False)
+        )
     claims = []
     for text, first, second, goal, at_most in told:
         value = report.spread(text, [a / b for a, b in zip(first, second, strict=True)])

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.feature_maps import SOFTMAX, Click
-from core.feature_maps.clicking import click
+from core.feature_maps.clicking import click, sees
 from core.feature_maps.fields import fields_of
-from core.feature_maps.looking import frozen, look, maps, pass_through
+from core.feature_maps.looking import frozen, look, many, maps, pass_through
 from core.feature_maps.weighing import weigh
 from core.shared import loading
 from core.shared.loading import Model
@@ -56,9 +56,9 @@ def placed(model: Model, monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
 
     for module in (looking, weighing):
         monkeypatch.setattr(module, "load", lambda _: model)
-    looking.pass_through.cache_clear()
+    looking.many.cache_clear()
     yield model.source
-    looking.pass_through.cache_clear()
+    looking.many.cache_clear()
 
 
 def digit(seed: int = 0) -> np.ndarray:
@@ -209,6 +209,41 @@ def slope(net: nn.Module, picture: Tensor, module: nn.Module, index: tuple[int, 
     return (losses[0] - losses[1]) / 2e-4
 
 
+def test_a_weight_of_a_sparse_table_is_the_one_that_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Map 1 of LeNet-5's C3 sees the maps 1, 2 and 3: its weights count from map 0 all the same."""
+    net = build("lenet5", torch.Generator().manual_seed(4)).eval().requires_grad_(False)
+    model = Model(MNIST, net, tuple("0123456789"), (1, 28, 28), "mnist")
+    for source in placed(model, monkeypatch):
+        told = click(source, digit(), "C3.0", (1, 2, 3))
+        assert told.channels == (1, 2, 3)
+        assert told.kernel is not None
+        for place, channel in enumerate(told.channels):
+            index = (1, channel - told.first, 0, 1)
+            weight = weigh(source, digit(), "C3.0", index, 3, 0.1).weight
+            assert weight == pytest.approx(told.kernel[place, 0, 1])
+        assert look(source, digit()).parameters == 60_850
+
+
+def test_a_weight_of_a_depthwise_convolution_counts_from_its_group() -> None:
+    photo = np.random.default_rng(1).random((3, 224, 224), np.float32)
+    told = click(LITE, photo, "block1.depthwise.conv", (7, 2, 3))
+    assert (told.channels, told.first) == ((7,), 7)
+    assert told.kernel is not None
+    weight = weigh(LITE, photo, "block1.depthwise.conv", (7, 0, 2, 1), 3, 0.1).weight
+    assert weight == pytest.approx(told.kernel[0, 2, 1])
+
+
+def test_values_that_are_not_finite_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = build("lenet5", torch.Generator().manual_seed(4)).eval().requires_grad_(False)
+    net.get_parameter("F6.0.weight").fill_(torch.inf)
+    model = Model(MNIST, net, tuple("0123456789"), (1, 28, 28), "mnist")
+    for source in placed(model, monkeypatch):
+        with pytest.raises(ValueError, match="network must give finite values"):
+            look(source, digit())
+
+
 def test_that_oracle_rejects_the_gradient_for_another_label() -> None:
     model = loading.load(MNIST)
     module = model.network.get_submodule("conv2.0")
@@ -281,6 +316,7 @@ GOOD: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "maps": (maps, (digit(), "conv2.0")),
     "click": (click, (digit(), "conv2.0", (1, 2, 3))),
     "weigh": (weigh, (digit(), "conv2.0", (1, 2, 0, 1), 3, 0.1)),
+    "sees": (sees, (digit(), "global9.1", (1, 0, 0))),
 }
 
 
@@ -317,12 +353,12 @@ def test_a_network_that_is_gone_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_map_and_another_value_need_no_further_pass() -> None:
-    pass_through.cache_clear()
+    many.cache_clear()
     picture = digit(9)
     for layer in look(MNIST, picture).layers[:5]:
         maps(MNIST, picture, layer.name)
         for channel in range(layer.shape[0]):
             click(MNIST, picture, layer.name, (channel, 3, 3))
-    assert pass_through.cache_info().misses == 1
+    assert many.cache_info().misses == 1
     look(MNIST, digit(10))
-    assert pass_through.cache_info().misses == 2
+    assert many.cache_info().misses == 2

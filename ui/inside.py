@@ -24,6 +24,7 @@ __all__ = [
     "strip",
 ]
 
+MOST_MAPS = 4_096  # of an atlas: a fully connected layer of VGG-16 has as many values
 MOST_VALUES = 400_000  # of an atlas: what is more is thinned out
 NEAR = 1e-3  # relative difference, beyond which two results are not the same
 
@@ -61,7 +62,7 @@ def answers(
         "note": note,
         "warn": warn,
         "look": look,
-        "alt": f"What the network sees of {title}",
+        "alt": f"{title}: {form}",
     }
     return Block(words, pixels.ravel())
 
@@ -106,22 +107,27 @@ def atlas(
         span: twelfths of the screen.
     """
     count, height, width = maps.shape
+    shown = list(order)[:MOST_MAPS]
     step = 1
-    while count * -(-height // step) * -(-width // step) > MOST_VALUES:
+    while step < max(height, width) and (
+        len(shown) * -(-height // step) * -(-width // step) > MOST_VALUES
+    ):
         step += 1
-    thinned = maps[list(order), ::step, ::step]
+    thinned = maps[shown, ::step, ::step]
+    if len(shown) < count:
+        hint = f"{hint} The first {len(shown):,} of {count:,} are drawn."
     if step > 1:
         hint = f"{hint} Of each {step}×{step} values the first is drawn."
     words = {
         "kind": "atlas",
         "span": span,
-        "n": count,
+        "n": len(shown),
         "h": thinned.shape[1],
         "w": thinned.shape[2],
         "step": step,
-        "order": list(order),
-        "highs": [float(high) for high in highs],
-        "dead": [k for k in range(count) if not maps[k].any()],
+        "order": shown,
+        "highs": [float(high) for high in highs[: len(shown)]],
+        "dead": [k for k in shown if not maps[k].any()],
         "chosen": chosen,
         "title": title,
         "hint": hint,
@@ -191,7 +197,7 @@ def products(
         "size": window.shape,
         "weighted": told.kernel is not None,
         "channels": list(told.channels),
-        "first": told.channels[0] if told.channels else 0,
+        "first": told.first,
         "input": source,
         "inside": [] if told.inside is None else told.inside.ravel().tolist(),
         "formula": told.formula,

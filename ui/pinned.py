@@ -79,7 +79,9 @@ def choose(engine: Engine, visitor: str) -> tuple[Source, About, Pin] | None:
                 st.warning(words.plain(str(error)))
         if about is not None:
             if about.accuracy is not None:
-                st.caption(f"{about.accuracy:.2%} of its test images are read right.")
+                of = "its" if about.data else "ImageNet's validation"
+                kind = " test images" if about.data else " images"
+                st.caption(f"It reads {about.accuracy:.2%} of {of}{kind} right.")
             st.caption(words.plain(about.note))
             _picture(about, asked, pin)
     address.refuse("pin", asked, {})
@@ -139,7 +141,8 @@ def _sample(engine: Engine, about: About, pin: Pin, known: dict[str, Any]) -> Pi
     known |= {"count": of.test, "index": index, "title": title}
     if data == about.data:
         return Pinned(**known | {"label": found.label}, pixels=found.pixels)
-    known["foreign"] = "This is none of its classes: it learned from ImageNet."
+    if about.shape == models.IMAGENET_SHAPE:
+        known["foreign"] = "This is none of its classes: it learned from ImageNet."
     return Pinned(**known, pixels=seeing.fit(_rgb(found.pixels), about.shape, about.data))
 
 
@@ -229,6 +232,12 @@ def _network(engine: Engine, visitor: str, asked: Mapping[str, str]) -> Source |
             "A safetensors file, or the zip of a run, for LeNet-5 or one of the networks of "
             "*Train a CNN*."
         )
+        titles = {"": "unknown pictures"} | {
+            name: datasets.about(name).title for name in ("mnist", "fashion")
+        }
+        st.selectbox(
+            "They learned from", list(titles), format_func=titles.__getitem__, key="pin_learned"
+        )
         st.file_uploader(
             "Weights", key="pin_file", on_change=_take_weights, label_visibility="collapsed"
         )
@@ -315,7 +324,9 @@ def _take_weights() -> None:
     if file is None:
         return
     try:
-        name = "own-" + weights.keep(weights.folder(), file.getvalue())
+        name = "own-" + weights.keep(
+            weights.folder(), file.getvalue(), st.session_state.get("pin_learned", "")
+        )
     except (ValueError, OSError) as error:
         st.session_state.pin_weights_told = words.plain(str(error))
         return

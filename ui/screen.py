@@ -136,7 +136,14 @@ async def route(request: Request) -> Response:
                 return Response(status_code=204)
         shown = _screens.get(token, shown)  # the page's script may have run meanwhile
         return Response(await run_in_threadpool(packet, token, shown))
-    except (EngineError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except (
+        EngineError,
+        ValueError,
+        LookupError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         return PlainTextResponse(str(error), status_code=400)
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "MAXIMISE",
     "MIX",
     "PROBE",
+    "SEES",
     "SHIFT",
     "SOFTMAX",
     "SPACE",
@@ -55,6 +56,7 @@ MAPS = "core.feature_maps.looking:maps"
 MIX = "core.feature_maps.laboratory:mix"
 MAXIMISE = "core.feature_maps.climbing:maximise"  # long work: submit it with an Ascent
 PROBE = "core.feature_maps.spaces:probe"
+SEES = "core.feature_maps.clicking:sees"
 SHIFT = "core.feature_maps.spaces:shift"
 SPACE = "core.feature_maps.spaces:space"
 TOP = "core.feature_maps.channels:top"
@@ -85,6 +87,7 @@ class Look:
     """A picture on its way through a network."""
 
     layers: tuple[Layer, ...]  # the last is SOFTMAX
+    parameters: int  # of the whole network, those that take part
     logits: Float[np.ndarray, " k"]
     probabilities: Float[np.ndarray, " k"]  # softmax of these
 
@@ -102,6 +105,7 @@ class Click:
     kernel: Float[np.ndarray, "k h w"] | None  # by what each is multiplied; None: by nothing
     inside: Bool[np.ndarray, "h w"] | None  # whether each lies within the input, not its padding
     channels: tuple[int, ...]  # the input channels that take part
+    first: int  # the input channel that the weights count from: a group's first
     sums: Float[np.ndarray, " k"] | None  # of the products, for each input channel
     bias: float
     corner: tuple[int, int]  # row and column of the window's first value in the input

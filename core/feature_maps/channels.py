@@ -146,7 +146,7 @@ def _largest(source: Source, layer: str, images: int) -> Largest:
             values.append(value)
             places.append(place)
     value, index = torch.cat(values).sort(dim=0, descending=True, stable=True)
-    value, index = value[:MOST], index[:MOST]
+    value, index = value[:MOST].clone(), index[:MOST].clone()  # else the whole sort stays too
     place = torch.cat(places).gather(0, index)
     return Largest(
         value=value.cpu(),

@@ -18,7 +18,7 @@ from core.shared.lenet import Normalise, Squash, Subsample, TableConv
 from core.shared.models import Source
 from core.shared.tracing import Call, as_maps
 
-__all__ = ["click"]
+__all__ = ["click", "sees"]
 
 MAPS = 4  # dimensions of a batch of maps
 At = tuple[int, int, int]
@@ -37,7 +37,7 @@ def click(source: Source, pixels: Float[np.ndarray, "c h w"], layer: str, at: At
     """
     passed = pass_through(source, *frozen(pixels))
     if layer == SOFTMAX:
-        return _softmax(passed.trace.logits[0].double().cpu(), at, passed.picture.shape[2:])
+        return _softmax(passed.trace.logits[0].cpu().double(), at, passed.picture.shape[2:])
     call = passed.trace[layer]
     values = as_maps(call)[0]
     for name, place, size in zip(("channel", "row", "column"), at, values.shape, strict=True):
@@ -46,6 +46,22 @@ def click(source: Source, pixels: Float[np.ndarray, "c h w"], layer: str, at: At
     height, width = passed.picture.shape[2:]
     field = fields_of(passed.trace, passed.picture)[layer].box(*at[1:], height, width)
     return replace(_explain(call, at, float(values[at])), field=field)
+
+
+def sees(
+    source: Source, pixels: Float[np.ndarray, "c h w"], layer: str, at: At
+) -> tuple[int, int, int, int]:
+    """Tell which part of the picture a value depends on: top, left, bottom, right, ends excluded.
+
+    Args:
+        source, pixels, layer, at: as `click` takes them; here any layer of the network's will do.
+
+    Raises: ValueError when there is no such layer.
+    """
+    passed = pass_through(source, *frozen(pixels))
+    passed.trace[layer]
+    height, width = passed.picture.shape[2:]
+    return fields_of(passed.trace, passed.picture)[layer].box(*at[1:], height, width)
 
 
 def _made(
@@ -59,6 +75,7 @@ def _made(
     inside: Tensor,
     kernel: Tensor | None = None,
     channels: tuple[int, ...],
+    first: int = 0,
     bias: float = 0.0,
     corner: tuple[int, int],
     span: tuple[int, int] = (1, 1),
@@ -74,6 +91,7 @@ def _made(
         kernel=None if kernel is None else kernel.numpy(),
         inside=inside.numpy(),
         channels=channels,
+        first=first,
         sums=products.sum((1, 2)).numpy(),
         bias=bias,
         corner=corner,
@@ -88,9 +106,9 @@ def _explain(call: Call, at: At, value: float) -> Click:
         raise ValueError(f"{call.name} takes no picture or maps, so that there is nothing to show")
     for kinds, explain in _WAYS:
         if isinstance(module, kinds) and not [*module.children()]:
-            return explain(call, at, value, taken.detach()[0].double().cpu())
+            return explain(call, at, value, taken.detach()[0].cpu().double())
     if type(module) in _POINTWISE and taken.shape == call.given.shape:
-        return _pointwise(call, at, value, taken.detach()[0].double().cpu())
+        return _pointwise(call, at, value, taken.detach()[0].cpu().double())
     raise ValueError(
         f"the arithmetic of a value must be that of a convolution, a fully connected layer, a "
         f"pooling, a normalisation or an activation to be written out, got {kind_of(module)}"
@@ -100,7 +118,7 @@ def _explain(call: Call, at: At, value: float) -> Click:
 def _convolution(call: Call, at: At, value: float, taken: Tensor) -> Click:
     module = call.module
     channel, row, column = at
-    weight = module.get_parameter("weight").detach().double().cpu()
+    weight = module.get_parameter("weight").detach().cpu().double()
     each = weight.shape[1]
     first = channel // (len(weight) * each // len(taken)) * each  # of the group's inputs
     channels = tuple(range(first, first + each))
@@ -120,6 +138,7 @@ def _convolution(call: Call, at: At, value: float, taken: Tensor) -> Click:
         kernel=kernel,
         inside=inside,
         channels=channels,
+        first=first,
         bias=bias,
         corner=corner,
         span=span,
@@ -128,7 +147,7 @@ def _convolution(call: Call, at: At, value: float, taken: Tensor) -> Click:
 
 def _linear(call: Call, at: At, value: float, taken: Tensor) -> Click:
     module = call.module
-    weight = module.get_parameter("weight").detach().double().cpu()[at[0]]
+    weight = module.get_parameter("weight").detach().cpu().double()[at[0]]
     bias = _bias(module, at[0])
     if taken.ndim > 1:  # tokens, or maps with their channels last: of this place alone
         taken = _at_place(call, taken, at)
@@ -291,6 +310,7 @@ def _softmax(logits: Float[Tensor, " k"], at: At, sides: tuple[int, ...]) -> Cli
         kernel=None,
         inside=np.ones((1, 1), bool),
         channels=tuple(range(len(logits))),
+        first=0,
         sums=powers.numpy(),
         bias=0.0,
         corner=(0, 0),

@@ -42,8 +42,10 @@ class Field:
         if self.whole:
             return 0, 0, height, width
         tops = [self.start[a] + at * self.jump[a] for a, at in enumerate((row, column))]
-        ends = [min(tops[a] + self.size[a], side) for a, side in enumerate((height, width))]
-        return max(tops[0], 0), max(tops[1], 0), ends[0], ends[1]
+        sides = height, width
+        ends = [min(max(tops[a] + self.size[a], 0), sides[a]) for a in range(2)]
+        top, left = (min(max(tops[a], 0), ends[a]) for a in range(2))  # in the padding: nothing
+        return top, left, ends[0], ends[1]
 
 
 def fields_of(trace: Trace, picture: Tensor) -> dict[str, Field]:

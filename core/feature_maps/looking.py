@@ -1,5 +1,6 @@
 """What each layer of a network makes of one picture."""
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -64,20 +65,23 @@ def look(source: Source, pixels: Float[np.ndarray, "c h w"]) -> Look:
                 kind=kind_of(call.module),
                 shape=(values.shape[0], values.shape[1], values.shape[2]),
                 weights=tuple(weight.shape) if isinstance(weight, Tensor) else (),
-                parameters=sum(each.numel() for each in call.module.parameters()),
+                parameters=_count(call.module),
                 field=(min(sides[0], height), min(sides[1], width)),
                 low=float(low.min()),
                 high=float(high.max()),
                 dead=int(((low == 0) & (high == 0)).sum()),
             )
         )
-    logits = passed.trace.logits[0].double()
+    logits = passed.trace.logits[0].cpu().double()
+    if not all(math.isfinite(each.low + each.high) for each in layers):
+        raise ValueError("network must give finite values, got others: its weights are too large")
     if len(logits) != len(model.classes):
         raise ValueError(f"network must give {len(model.classes)} logits, got {len(logits)}")
     shares = logits.softmax(0)
     ends = float(shares.min()), float(shares.max())
     last = Layer(SOFTMAX, "softmax", (len(shares), 1, 1), (), 0, (height, width), *ends, 0)
-    return Look((*layers, last), _array(logits), _array(shares))
+    total = _count(model.network)
+    return Look((*layers, last), total, _array(logits), _array(shares))
 
 
 def maps(
@@ -92,7 +96,7 @@ def maps(
     """
     way = pass_through(source, *frozen(pixels)).trace
     if layer == SOFTMAX:
-        return _array(way.logits[0].double().softmax(0)[:, None, None])
+        return _array(way.logits[0].cpu().double().softmax(0)[:, None, None])
     return _array(as_maps(way[layer])[0])
 
 
@@ -110,9 +114,19 @@ def kind_of(module: nn.Module) -> str:
         return f"{name} {size}×{size}" if isinstance(size, int) else f"{name} {size[0]}×{size[1]}"
     if isinstance(module, nn.AdaptiveAvgPool2d):
         return "mean of each map" if module.output_size in (1, (1, 1)) else "mean"
-    if [*module.children()]:
-        return "sum or join"
-    return KINDS.get(type(module), type(module).__name__.lower())
+    if type(module) in KINDS:
+        return KINDS[type(module)]
+    return "sum or join" if [*module.children()] else type(module).__name__.lower()
+
+
+def _count(module: nn.Module) -> int:
+    """Count the parameters that take part: of LeNet-5's C3 not those that Table I leaves out."""
+    left_out = sum(
+        each.weight.numel() - int(each.table.sum()) * each.weight[0, 0].numel()
+        for each in module.modules()
+        if isinstance(each, TableConv)
+    )
+    return sum(each.numel() for each in module.parameters()) - left_out
 
 
 class Passed:
@@ -124,13 +138,20 @@ class Passed:
         self.model, self.picture, self.trace = model, picture, way
 
 
-@lru_cache(maxsize=2)  # a VGG-16 keeps some 250 MB for each
 def pass_through(source: Source, shape: tuple[int, ...], content: bytes) -> Passed:
-    """Trace a picture, given as the bytes of its float32 pixels; two of the last are kept."""
+    """Trace a picture, given as the bytes of its float32 pixels; the last ones are kept."""
+    return (few if source.kind == "zoo" else many)(source, shape, content)
+
+
+def _pass(source: Source, shape: tuple[int, ...], content: bytes) -> Passed:
     model = load(source)
     picture = picture_of(model, np.frombuffer(content, np.float32).reshape(shape))
     with torch.no_grad():
         return Passed(model, picture, trace(model.network, picture))
+
+
+few = lru_cache(maxsize=2)(_pass)  # a VGG-16 keeps some 250 MB for each
+many = lru_cache(maxsize=12)(_pass)  # EfficientNet-Lite0 keeps 40 MB, a network of digits one
 
 
 def picture_of(model: Model, pixels: Float[np.ndarray, "c h w"]) -> Float[Tensor, "1 c h w"]:

@@ -71,7 +71,7 @@ def weigh(
             slope, delta = torch.autograd.grad(loss, [ours, heard[0]])
     finally:
         handle.remove()
-    rows = _gradient_terms(module, delta[0].double().cpu(), taken.detach()[0].double().cpu(), index)
+    rows = _gradient_terms(module, delta[0].cpu().double(), taken.detach()[0].cpu().double(), index)
     gradient = float(slope[index])
     return Gradient(
         loss=float(loss.detach()),
@@ -102,5 +102,5 @@ def _gradient_terms(
         (columns >= 0) & (columns < plane.shape[1])
     )
     values = plane[rows.clamp(0, plane.shape[0] - 1)][:, columns.clamp(0, plane.shape[1] - 1)]
-    seen = module.table[out, into, 0, 0] if isinstance(module, TableConv) else 1
+    seen = float(module.table[out, into, 0, 0]) if isinstance(module, TableConv) else 1
     return delta[out], values * inside * seen

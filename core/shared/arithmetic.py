@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 from core.shared.layers import RESIDUAL, Layer, Row, parse, write
 
-__all__ = ["MOST_MULTIPLY_ADDS", "MOST_PARAMETERS", "arithmetic"]
+__all__ = ["MOST_AN_IMAGE", "MOST_MULTIPLY_ADDS", "MOST_PARAMETERS", "arithmetic"]
 
 MOST_PARAMETERS = 5_000_000
 MOST_MULTIPLY_ADDS = 30_000_000  # for one image
+MOST_AN_IMAGE = 400_000  # outputs of all layers; hundreds of images are looked at together
 LENET5_SIDE = 28  # of the images that LeNet-5 reads
 OUTPUT = Row(kind="fc", channels=1)  # with as many units as there are classes
 GROUPS = 8  # of group normalisation, where they divide the channels

@@ -29,8 +29,8 @@ PHOTOGRAPHS = (
     Photograph("coffee", "a cup of coffee", "espresso"),
     Photograph("palace", "a tower of the Summer Palace in Beijing", "palace"),
     Photograph("camera", "a man with a camera on a tripod", "tripod"),
+    Photograph("rocket", "a rocket before its launch", "missile"),
     Photograph("astronaut", "the astronaut Eileen Collins", ""),
-    Photograph("rocket", "a rocket before its launch", ""),
 )
 
 

@@ -17,7 +17,7 @@ from core.shared.data import dataset
 from core.shared.evaluating import CHUNK
 from core.shared.loading import load
 from core.shared.models import Source
-from core.shared.tracing import trace
+from core.shared.tracing import trace, until
 
 __all__ = ["Sample", "sample", "strangeness"]
 
@@ -78,15 +78,17 @@ def _bank(source: Source) -> tuple[Float[Tensor, "n d"], float]:
     known = dataset(model.data, devices.choose(None))
     bank = _directions(model.network, known.validation.images[:KNOWN])
     tested = _distances(_directions(model.network, known.test.images[:KNOWN]), bank)
-    return bank, float(tested.double().quantile(1 - RARE))
+    return bank, float(tested.cpu().double().quantile(1 - RARE))
 
 
 def _directions(network: nn.Module, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
     found = []
+    with torch.no_grad():
+        last = trace(network, images[:1]).calls[-1].name
     for chunk in images.split(CHUNK):
         devices.pulse()
         with torch.no_grad():
-            taken = trace(network, chunk).calls[-1].taken
+            taken = until(network, chunk, last).taken
         if taken is None:
             raise ValueError("network must end with a layer that takes values, got one of another")
         found.append(F.normalize(taken.flatten(1)))

@@ -37,6 +37,7 @@ class Call:
     module: nn.Module
     taken: Tensor | None  # what it was given first, with the batch
     given: Tensor  # what it gave, with the batch
+    last: bool = False  # maps with their channels last, as the layer before gave them
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +176,7 @@ def channel_axis(call: Call) -> int:
     given, module = call.given, call.module
     permuted = tuple(getattr(module, "dims", ())) == (0, 2, 3, 1)  # torchvision's Permute
     # By the very type: torchvision's LayerNorm2d is a layer norm that gives its channels first.
-    last = given.ndim == MAP_RANK and (permuted or type(module) in LAST)
+    last = given.ndim == MAP_RANK and (permuted or call.last or type(module) in LAST)
     return given.ndim - 1 if last or given.ndim == TOKEN_RANK else 1
 
 
@@ -191,7 +192,7 @@ def _listening(network: nn.Module, heard: Callable[[Call], object]) -> Iterator[
     """
     names = {id(module): name for name, module in network.named_modules()}
     times: Counter[str] = Counter()
-    last: list[Any] = [None]
+    last: list[Any] = [None, False]  # what was given last, and whether its channels come last
 
     def hook(module: nn.Module, taken: tuple[Any, ...], given: Any) -> Any:
         value = given[0] if isinstance(given, tuple) else given  # attention gives its weights too
@@ -199,12 +200,14 @@ def _listening(network: nn.Module, heard: Callable[[Call], object]) -> Iterator[
         passed_on = value is last[0] or value is first
         if not isinstance(value, Tensor) or passed_on or not names[id(module)]:
             return None
-        last[0] = value
+        follows = first is last[0] and first is not None and first.shape == value.shape
         name = names[id(module)]
         times[name] += 1
         if times[name] > 1:
             name = f"{name}:{times[name]}"
-        answer = heard(Call(name, module, first, value))
+        call = Call(name, module, first, value, bool(follows and last[1]))
+        last[:] = value, value.ndim == MAP_RANK and channel_axis(call) == MAP_RANK - 1
+        answer = heard(call)
         if not isinstance(answer, Tensor):
             return None
         last[0] = answer

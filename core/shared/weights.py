@@ -9,6 +9,7 @@ This module needs no torch: the server reads it too.
 
 import hashlib
 import json
+import math
 import os
 import threading
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from safetensors import deserialize, safe_open
 from safetensors.numpy import save_file
 
 from core.shared import datasets, parameters, uploads, zips
+from core.shared.arithmetic import MOST_AN_IMAGE, arithmetic
 from core.shared.layers import PRESETS
 from core.shared.recipes import Recipe
 from core.shared.runs import atomically
@@ -255,6 +257,13 @@ def _of_recipe(recipe: Recipe, tensors: Tensors) -> About:
     wrong = _compare(tensors, recipe.network, known.shape, len(known.classes))
     if wrong:
         raise ValueError(f"{WEIGHTS} must fit the network of {RUN}, but {wrong[0]}")
+    rows = arithmetic(recipe.network, known.shape, len(known.classes))
+    values = sum(math.prod(row.shape) for row in rows)
+    if values > MOST_AN_IMAGE:
+        raise ValueError(
+            f"the network of {RUN} must put out at most {MOST_AN_IMAGE:,} values an image, "
+            f"got {values:,}"
+        )
     return About(network=recipe.network, shape=known.shape, classes=known.classes, data=recipe.data)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from core.shared import datasets
-from core.shared.arithmetic import arithmetic
+from core.shared.arithmetic import MOST_AN_IMAGE, arithmetic
 from core.shared.recipes import Recipe
 
 __all__ = [
@@ -58,7 +58,6 @@ REPLAY = "core.train_cnn.replaying:replay"
 
 FROM_THE_START = ("seed", "initialisation", "loss")  # fields that no branch can have otherwise
 MOST_PRODUCTS = 10**10  # multiply-adds of a step, forward: seconds on a slow CPU
-MOST_AN_IMAGE = 400_000  # outputs of all layers; a hundred images are looked at together
 MOST_VALUES = 10**8  # outputs of a step's layers: 400 MB, and as much again on the way back
 
 

@@ -136,6 +136,7 @@ Object.assign(kinds, {
       const place = k => [(k % columns) * (w * scale + gap), Math.floor(k / columns) * (h * scale + gap)]
       block.order.forEach((channel, k) => {
         const [x, y] = place(k)
+        if (w * h === 1) { c.fillStyle = rgb(values[block.offset + k] / block.highs[k], screen.dark); c.fillRect(x, y, scale, scale); return }
         c.drawImage(field(values, block.offset + k * w * h, w, h, block.highs[k], screen.dark), x, y, w * scale, h * scale)
         if (dead.has(channel) && w * scale > 7) {
           c.strokeStyle = style.color; c.globalAlpha = .45; c.lineWidth = 1

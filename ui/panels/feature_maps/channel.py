@@ -45,24 +45,39 @@ def channel(
         required=True,
         key="maps_only",
         **BOUND,
-        persist_state="session",
     )
-    dreams: dict[tuple[str, int], str] = st.session_state.setdefault("maps_dreams", {})
+    dreams: dict[tuple[Source, str, int], str] = st.session_state.setdefault("maps_dreams", {})
 
     def dream() -> None:
         config = Ascent(source=source, layer=layer, channel=number, steps=steps)
         run = live.trying(engine.submit, feature_maps.MAXIMISE, config, visitor=visitor)
         if run:
-            dreams[layer, number] = run
+            dreams[source, layer, number] = run
 
-    st.button("Let it dream", key="maps_dream", on_click=dream, icon=":material/bedtime:")
-    run = dreams.get((layer, number), "")
+    run = dreams.get((source, layer, number), "")
+    view = live.seen(engine, run) if run else None
+    under_way = view is not None and view.live
+    with st.container(horizontal=True):
+        st.button(
+            "Let it dream",
+            key="maps_dream",
+            on_click=dream,
+            icon=":material/bedtime:",
+            disabled=under_way,
+        )
+        st.button(
+            "Wake it",
+            key="maps_wake",
+            on_click=live.trying,
+            args=(engine.stop, run),
+            disabled=not under_way,
+        )
     at = st.session_state.setdefault("maps_frame", {"place": -1})
 
     def draw(view: View | None) -> list[Block]:
         drawn: list[Block] = []
         parts: tuple[Callable[[], list[Block]], ...] = (
-            lambda: _top(engine, source, about, layer, number, images),
+            lambda: _top(engine, source, about, pin, layer, number, images),
             lambda: _lesion(engine, source, about, pin, layer, number, only != "silence it"),
             lambda: _field(engine, source, about, pin, layer, number),
         )
@@ -96,10 +111,16 @@ def channel(
 
 
 def _top(
-    engine: Engine, source: Source, about: About, layer: str, number: int, images: int
+    engine: Engine,
+    source: Source,
+    about: About,
+    pin: Pin,
+    layer: str,
+    number: int,
+    images: int,
 ) -> list[Block]:
+    look = pinned.see(engine, source, about, pin).look
     found: Top = engine.call(feature_maps.TOP, source, layer, number, NINE, images)
-    colour = about.shape[0] > 1
     whole = [
         Picture(
             pixels=each.pixels,
@@ -116,7 +137,7 @@ def _top(
             high=1,
             columns=1,
             share=1.0,
-            look="colour" if colour else "ink",
+            look=look,
             range=f"{each.patch.shape[1]}×{each.patch.shape[2]}",
             alt=f"The part of test image {each.index} that the map sees where it is largest",
         )
@@ -126,7 +147,7 @@ def _top(
     title = f"The {len(whole)} of {found.images:,} {of} that excite it most"
     hint = "Class, and the map's largest value with its place. Below: what it sees there."
     return [
-        blocks.gallery("digit", title, hint, whole, columns=NINE, span=12),
+        blocks.gallery("digit", title, hint, whole, grey=look == "grey", columns=NINE, span=12),
         blocks.maps(patches),
     ]
 
@@ -154,7 +175,7 @@ def _lesion(
             (done, share(found.accuracy_after), 1.0),
         ]
     drop = found.classes_before - found.classes_after
-    if np.isfinite(drop).any():
+    if np.isfinite(drop).any() and np.nanmax(drop) > 0:
         worst = int(np.nanargmax(drop))
         was, is_ = (
             share(float(each[worst])) for each in (found.classes_before, found.classes_after)

@@ -9,7 +9,7 @@ from core import feature_maps
 from core.feature_maps import Click, Layer, Look
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
-from ui import blocks, inside, pinned
+from ui import blocks, inside, pinned, words
 from ui.blocks import Block
 from ui.inside import Choice
 from ui.pinned import Pin, Pinned
@@ -21,16 +21,21 @@ Looks = dict[str, Any]  # at what a session looks: layer, channel, at, sort, sca
 SORTS = {"index": "index", "strength": "strength", "variance": "variance"}
 SCALES = {"map": "each map", "layer": "this layer", "network": "all layers"}
 RATES = ("0.001", "0.01", "0.1", "1")
+MOST_INDICES = 3  # of a weight, besides its map: input, row, column
 WIDE = 8  # twelfths of the screen that the maps have
 
 
 def draw(engine: Engine, source: Source, about: About, pin: Pin, looks: Looks) -> list[Block]:
     """Draw what the network makes of the picture; what cannot be had is said in a sentence."""
     try:
-        seen = pinned.see(engine, source, about, pin)
-        look: Look = engine.call(feature_maps.LOOK, source, seen.pixels)
+        return _draw(engine, source, about, pin, looks)
     except (EngineError, ValueError) as error:
-        return [blocks.progress(0, str(error), warn=True)]
+        return [blocks.progress(0, words.sentence(str(error)), warn=True)]
+
+
+def _draw(engine: Engine, source: Source, about: About, pin: Pin, looks: Looks) -> list[Block]:
+    seen = pinned.see(engine, source, about, pin)
+    look: Look = engine.call(feature_maps.LOOK, source, seen.pixels)
     layer = _layer(look, looks)
     looks["layer"], looks["layers"] = layer.name, [each.name for each in look.layers]
     maps = engine.call(feature_maps.MAPS, source, seen.pixels, layer.name)
@@ -71,7 +76,8 @@ def draw(engine: Engine, source: Source, about: About, pin: Pin, looks: Looks) -
         )
     except EngineError as error:
         click, refusal = None, str(error)  # type: ignore[assignment]
-    field = click.field if click else (0, 0, *seen.pixels.shape[1:])
+    where_at = (source, seen.pixels, layer.name, (channel, *at))
+    field = click.field if click else engine.call(feature_maps.SEES, *where_at)
     drawn.append(
         inside.close(
             maps[channel],
@@ -124,7 +130,7 @@ def steer(looks: Looks) -> dict[str, Any]:
         looks.update(channel=channel, at=(row, column), weight=None)
 
     def weight(said: Any) -> None:
-        looks["weight"] = tuple(max(0, int(each)) for each in said)
+        looks["weight"] = tuple(max(0, int(each)) for each in said[:MOST_INDICES])
 
     def choose(name: str, values: Any) -> Any:
         def chosen(said: Any) -> None:
@@ -141,7 +147,7 @@ def steer(looks: Looks) -> dict[str, Any]:
         "sort": choose("sort", SORTS),
         "scale": choose("scale", SCALES),
         "rate": choose("rate", RATES),
-        "label": lambda said: looks.update(label=str(said)),
+        "label": lambda said: looks.update(label=str(int(said))),
     }
 
 
@@ -207,8 +213,7 @@ def _sees(layer: Layer, field: tuple[int, int, int, int]) -> str:
 
 
 def _told(look: Look) -> str:
-    parameters = sum(each.parameters for each in look.layers if each.weights)
-    return f"The network: {len(look.layers)} layers, {parameters:,} parameters"
+    return f"The network: {len(look.layers)} layers, {look.parameters:,} parameters"
 
 
 def _backwards(
@@ -220,6 +225,7 @@ def _backwards(
     best = [int(k) for k in look.probabilities.argsort()[::-1][:4]]
     offered = sorted({usual, *best})
     label = looks["label"] if looks["label"] in map(str, offered) else str(usual)
+    looks["target"] = int(label)
     index = (click.at[0], *looks["weight"])[: len(layer.weights)]
     if len(index) != len(layer.weights):
         return []

@@ -108,7 +108,9 @@ def _value(
     texts = [("The chosen value", script.write_value(source, of, told, PICTURE))]
     if told.kernel is not None and looks["weight"] is not None:
         index = (looks["channel"], *looks["weight"])[: len(layer.weights)]
-        label = int(looks["label"] or (seen.label or 0))
+        if len(index) != len(layer.weights) or "target" not in looks:
+            return texts
+        label = looks["target"]
         rate = float(looks["rate"])
         text = script.write_gradient(source, layer, index, label, rate, PICTURE)
         texts.append(("The gradient of the chosen weight", text))

@@ -65,6 +65,8 @@ class Desk:
         """
         try:
             return draw(self._shown(view, recipe, others))
+        except KeyError:
+            return [progress(0, "This run is gone: it was deleted in another window.", warn=True)]
         except (EngineError, ValueError) as error:
             return [progress(0, str(error), warn=True)]
 
