@@ -7,6 +7,7 @@ import streamlit as st
 
 from core import feature_maps
 from core.feature_maps import SOFTMAX, Probe, Shift, Space
+from core.shared import datasets
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import blocks, inside, pinned, screen, words
@@ -43,8 +44,9 @@ def spread(names: list[str], most: int = MOST) -> list[str]:
 
 
 def _points(engine: Engine, source: Source, about: About, looks: dict[str, Any]) -> None:
+    count = min(IMAGES, datasets.about(about.data).test)
     way = st.segmented_control(
-        f"{IMAGES:,} test images by what {looks['layer']} gives for them, in a plane",
+        f"{count:,} test images by what {looks['layer']} gives for them, in a plane",
         list(WAYS),
         format_func=WAYS.__getitem__,
         default="pca",
@@ -116,8 +118,8 @@ def _probe(engine: Engine, source: Source, looks: dict[str, Any]) -> None:
     """Show how well each layer's values tell the classes apart by one linear step."""
     st.markdown(
         "**A linear probe of each layer.** How well do its values, frozen as they are, tell the "
-        "classes apart? Ridge regression learns from a thousand validation images and is tested on "
-        "a thousand others."
+        "classes apart? Ridge regression learns from at most a thousand validation images and is "
+        "tested on as many others."
     )
     layers = tuple(spread(looks["layers"]))
     if not st.toggle(
