@@ -283,7 +283,7 @@ def _shift(call: Call, at: At, value: float, taken: Tensor) -> Click:
 
 
 def _pointwise(call: Call, at: At, value: float, taken: Tensor) -> Click:
-    x = float(taken[at] if taken.ndim == MAPS - 1 else _at_place(call, taken, at)[at[0]])
+    x = float(_at_place(call, taken, at)[at[0]])
     formula, compute = _POINTWISE[type(call.module)]
     total = compute(call.module, x)
     slope = float(getattr(call.module, "negative_slope", 0.0))
@@ -336,7 +336,7 @@ def _cut(
 
 def _at_place(call: Call, taken: Tensor, at: At) -> Float[Tensor, " k"]:
     """Give the channels of one place of an input whose channels are not its first dimension."""
-    there = Call(call.name, call.module, None, taken[None])
+    there = Call(call.name, call.module, None, taken[None], call.last)
     return as_maps(there)[0][:, at[1], at[2]]
 
 

@@ -316,7 +316,7 @@ def _place(source: Source, layer: Layer, row: int, column: int) -> str:
         return "0"
     if _of_tokens(source, layer):
         return f"0, {row * width + column - height * width}"  # counted from the last token
-    if source.name == LAST and layer.kind in ("fully connected", "layer norm"):
+    if source.name == LAST and layer.kind in ("fully connected", "layer norm", "GELU"):
         return f"0, {row}, {column}"
     return f"0, :, {row}, {column}"
 

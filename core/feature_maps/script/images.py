@@ -424,6 +424,6 @@ def _channel(source: Source, layer: str, channel: int) -> str:
 
 def _channels_last(source: Source, layer: str) -> bool:
     """Tell whether the channels of what a layer gives are its last dimension."""
-    if source.name == LAST:  # between the two permutations of a block, its GELU taken as maps
-        return re.search(r"\.block\.[1235]$", layer) is not None
+    if source.name == LAST:  # between the two permutations of a block
+        return re.search(r"\.block\.[1-5]$", layer) is not None
     return source.name == TOKENS and layer.startswith("body.encoder")
