@@ -10,13 +10,20 @@ const number = value => {
   return text.replace('-', '−')
 }
 
+// The colours of shares from −1 to 1, each as a pixel of an image.
+const tables = {}
+const shades = dark => tables[dark] ??= Uint32Array.from({ length: 1025 }, (_, k) => {
+  const [r, g, b] = tint(k / 512 - 1, dark).map(Math.round)
+  return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0
+})
+
 // An offscreen canvas with one map in it, a pixel for a value.
 function field(values, offset, w, h, high, dark) {
   const canvas = Object.assign(make('canvas'), { width: w, height: h }), context = canvas.getContext('2d')
-  const image = context.createImageData(w, h)
+  const image = context.createImageData(w, h), pixels = new Uint32Array(image.data.buffer), table = shades(dark)
   for (let k = 0; k < w * h; k++) {
-    const colour = tint(high ? values[offset + k] / high : 0, dark)
-    image.data.set([...colour, 255], 4 * k)
+    const share = high ? values[offset + k] / high : 0
+    pixels[k] = table[Math.round(512 + 512 * Math.max(-1, Math.min(1, share || 0)))]
   }
   context.putImageData(image, 0, 0)
   return canvas
