@@ -21,6 +21,7 @@ from core.shared.loading import Model
 from core.shared.models import Source
 from core.shared.networks import build
 from core.shared.tracing import trace
+from tests.shared.untouched import untouched
 
 MNIST = Source(kind="built-in", name="mnist")
 LITE = Source(kind="built-in", name="efficientnet-lite0")
@@ -322,28 +323,14 @@ GOOD: dict[str, tuple[Any, tuple[Any, ...]]] = {
 
 @pytest.mark.parametrize("name", [*BAD, *GOOD])
 def test_after_every_call_the_network_is_what_it_was(name: str) -> None:
-    network = loading.load(MNIST).network
-    before = {key: value.clone() for key, value in network.state_dict().items()}
-    random = torch.get_rng_state()
-    if name in GOOD:
-        function, arguments = GOOD[name]
-        function(MNIST, *arguments)
-    else:
-        function, arguments, sentence = BAD[name]
-        with pytest.raises(ValueError, match=sentence):
+    with untouched(loading.load(MNIST).network):
+        if name in GOOD:
+            function, arguments = GOOD[name]
             function(MNIST, *arguments)
-    assert torch.equal(torch.get_rng_state(), random)
-    state = network.state_dict()
-    assert state.keys() == before.keys()
-    assert all(torch.equal(state[key], value) for key, value in before.items())
-    for each in network.parameters():
-        assert each.grad is None
-        assert not each.requires_grad
-    for module in network.modules():
-        assert not module.training
-        assert not module._forward_hooks
-        assert not module._forward_pre_hooks
-        assert not module._backward_hooks
+        else:
+            function, arguments, sentence = BAD[name]
+            with pytest.raises(ValueError, match=sentence):
+                function(MNIST, *arguments)
 
 
 def test_a_network_that_is_gone_is_refused(tmp_path: Path) -> None:
