@@ -57,7 +57,7 @@ def look(source: Source, pixels: Float[np.ndarray, "c h w"]) -> Look:
         values = as_maps(call)[0]
         field = found[call.name]
         sides = (height, width) if field.whole else field.size
-        low, high = values.flatten(1).aminmax(dim=1)
+        low, high = values.amin((1, 2)), values.amax((1, 2))
         weight = getattr(call.module, "weight", None)
         layers.append(
             Layer(

@@ -298,9 +298,11 @@ const kinds = {
       input.oninput = () => {
         set(output, said(input.value)); input.__busy = true
         clearTimeout(input.__rest); input.__rest = setTimeout(() => { input.__busy = false }, 600)
+        input.__told = input.value
         screen.tell(block.name, Number(input.value))
       }
-      input.onchange = () => screen.tell(block.name, Number(input.value), true)
+      // The end of a drag brings the same value again: it is only the last one now.
+      input.onchange = () => screen.tell(input.__told === input.value ? null : block.name, Number(input.value), true)
     },
   },
   pad: {
@@ -503,8 +505,9 @@ const renew = root => { root.__moved(`new ${performance.now()}`) }
 
 // What a control says goes out one at a time, the newest value of each control, and the answer is painted.
 // When a value is the last of a gesture, the page's script hears of it too: it stands in the address.
+// Without a name the last value is known already.
 async function tell(root, name, value, last) {
-  root.__told.set(name, value)
+  if (name !== null) root.__told.set(name, value)
   root.__last ||= last
   if (root.__telling) return
   root.__telling = true
