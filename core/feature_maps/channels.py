@@ -1,7 +1,7 @@
 """What a channel stands for: the images that it answers most, and what is lost without it."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -15,10 +15,12 @@ from core.feature_maps.passing import first, pictures, require_channel, some
 from core.shared.loading import load
 from core.shared.models import Source
 from core.shared.tracing import Call, altered, as_maps, channel_axis, trace, until
+from core.shared.turns import patient, remembered
 
 __all__ = ["MOST", "lesion", "top"]
 
 MOST = 100  # images that are remembered for each channel
+GATHERED = 2_000  # images whose values are held before all but the largest go
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,10 @@ class Largest:
     field: Field  # of its values
 
 
-def top(source: Source, layer: str, channel: int, count: int = 9, images: int = 10_000) -> Top:
+@patient
+def top(
+    source: Source, layer: str, channel: int, count: int = 9, images: int = 10_000
+) -> Generator[None, None, Top]:
     """Find the test images for which a channel's largest value is highest.
 
     The images pass once for all channels of a layer, and what comes out is kept.
@@ -51,7 +56,7 @@ def top(source: Source, layer: str, channel: int, count: int = 9, images: int = 
     if not 1 <= count <= MOST:
         raise ValueError(f"count must be from 1 to {MOST}, got {count}")
     split = pictures(load(source), images)
-    found = _largest(source, layer, len(split))
+    found = yield from _largest(source, layer, len(split))
     channels = found.value.shape[1]
     if not 0 <= channel < channels:
         raise ValueError(f"channel must be from 0 to {channels - 1} in {layer}, got {channel}")
@@ -75,6 +80,8 @@ def top(source: Source, layer: str, channel: int, count: int = 9, images: int = 
     return Top(layer, channel, len(split), tuple(examples))
 
 
+@patient
+@torch.no_grad()
 def lesion(
     source: Source,
     pixels: Float[np.ndarray, "c h w"],
@@ -82,7 +89,7 @@ def lesion(
     channel: int,
     only: bool,
     images: int = 1000,
-) -> Lesion:
+) -> Generator[None, None, Lesion]:
     """Set a channel's map to 0, or all others, and see how the network then reads.
 
     Args:
@@ -109,15 +116,16 @@ def lesion(
 
     labels = np.zeros(0, np.int64)
     whole = hurt = np.zeros(0, bool)
-    with torch.no_grad():
-        before = model.network(picture)[0]
-        after = altered(model.network, picture, layer, put_out)[0]
-        if model.data:
-            split = first(model, images)
-            read = [altered(model.network, few, layer, put_out) for few in some(split.images)]
-            labels = split.labels.cpu().numpy()
-            whole = _right(source, len(split))
-            hurt = (torch.cat(read).argmax(1) == split.labels).cpu().numpy()
+    before = model.network(picture)[0]
+    after = altered(model.network, picture, layer, put_out)[0]
+    if model.data:
+        split, read = first(model, images), []
+        for few in some(split.images):
+            read.append(altered(model.network, few, layer, put_out))
+            yield
+        labels = split.labels.cpu().numpy()
+        whole = yield from _right(source, len(split))
+        hurt = (torch.cat(read).argmax(1) == split.labels).cpu().numpy()
     return Lesion(
         layer=layer,
         channel=channel,
@@ -132,39 +140,53 @@ def lesion(
     )
 
 
-@lru_cache(maxsize=128)  # 77 kB for a layer of 64 channels
-def _largest(source: Source, layer: str, images: int) -> Largest:
+@remembered(128)  # 77 kB for a layer of 64 channels
+@torch.no_grad()
+def _largest(source: Source, layer: str, images: int) -> Generator[None, None, Largest]:
     """Find where all channels of a layer are largest, in one pass over the images."""
     model = load(source)
     split = pictures(model, images)
-    picture, values, places = split.images[:1], [], []
-    with torch.no_grad():
-        seen = trace(model.network, picture)
-        width = as_maps(seen[layer]).shape[3]
-        for few in some(split.images):
-            value, place = as_maps(until(model.network, few, layer)).flatten(2).max(2)
-            values.append(value)
-            places.append(place)
-    value, index = torch.cat(values).sort(dim=0, descending=True, stable=True)
-    value, index = value[:MOST].clone(), index[:MOST].clone()  # else the whole sort stays too
-    place = torch.cat(places).gather(0, index)
+    picture = split.images[:1]
+    seen = trace(model.network, picture)
+    best: list[tuple[Tensor, ...]] = []  # value, index and place, of some images each
+    done = held = 0
+    for few in some(split.images):
+        value, place = as_maps(until(model.network, few, layer)).flatten(2).max(2)
+        index = torch.arange(done, done + len(few), device=value.device)
+        best.append((value, index[:, None].expand_as(value), place))
+        done, held = done + len(few), held + len(few)
+        if held >= GATHERED:
+            best, held = [_best(best)], 0
+        yield
+    value, index, place = _best(best)
     return Largest(
         value=value.cpu(),
         index=index.cpu(),
         place=place.cpu(),
-        width=width,
+        width=as_maps(seen[layer]).shape[3],
         field=fields_of(seen, picture)[layer],
     )
 
 
-@lru_cache(maxsize=32)
-def _right(source: Source, images: int) -> Bool[np.ndarray, " n"]:
+def _best(found: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    """Give the largest values of each channel, their images and places; the first of equal ones."""
+    value, index, place = (torch.cat(each) for each in zip(*found, strict=True))
+    value, order = value.sort(dim=0, descending=True, stable=True)
+    order = order[:MOST]
+    # Copied, or the whole sort would stay too.
+    return value[:MOST].clone(), index.gather(0, order), place.gather(0, order)
+
+
+@remembered(32)
+@torch.no_grad()
+def _right(source: Source, images: int) -> Generator[None, None, Bool[np.ndarray, " n"]]:
     """Tell which test images the whole network reads right."""
     model = load(source)
-    split = first(model, images)
-    with torch.no_grad():
-        read = torch.cat([model.network(few) for few in some(split.images)])
-    right: Bool[np.ndarray, " n"] = (read.argmax(1) == split.labels).cpu().numpy()
+    split, read = first(model, images), []
+    for few in some(split.images):
+        read.append(model.network(few).argmax(1))
+        yield
+    right: Bool[np.ndarray, " n"] = (torch.cat(read) == split.labels).cpu().numpy()
     return right
 
 

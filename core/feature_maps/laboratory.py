@@ -1,5 +1,6 @@
 """The convolution laboratory: any kernel on any picture, mixed maps, what a unit really sees."""
 
+from collections.abc import Generator
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from core.shared.lenet import TableConv
 from core.shared.loading import Model, load
 from core.shared.models import Source
 from core.shared.tracing import Call, as_maps, module_of, trace, until
+from core.shared.turns import patient
 
 __all__ = ["convolve", "effective_field", "learned", "mix"]
 
@@ -96,13 +98,14 @@ def learned(source: Source, layer: str, out: int, into: int) -> Kernel:
     return tuple(tuple(row) for row in weight[out, into].tolist())
 
 
+@patient
 def effective_field(
     source: Source,
     layer: str,
     channel: int,
     images: int = 100,
     pixels: Float[np.ndarray, "n c h w"] | None = None,
-) -> EffectiveField:
+) -> Generator[None, None, EffectiveField]:
     """Measure how much each pixel moves the unit in the middle of a map, and where it could at all.
 
     Args:
@@ -123,7 +126,6 @@ def effective_field(
     unit, index = _middle(until(model.network, pictures[:1], layer), layer, channel)
     total, silent = torch.zeros(pictures.shape[2:], dtype=torch.float64), 0
     for few in pictures.split(max(1, PIXELS // pictures[0, 0].numel())):
-        devices.pulse()
         given = few.clone().requires_grad_()
         with torch.enable_grad():
             units = until(model.network, given, layer).given.flatten(1)[:, index]
@@ -131,6 +133,7 @@ def effective_field(
         moved = slopes.abs().mean(1)
         silent += int((moved.flatten(1) == 0).all(1).sum())
         total += moved.sum(0).cpu()
+        yield
     with torch.no_grad():
         field = fields_of(trace(model.network, pictures[:1]), pictures[:1])[layer]
     mean = total / len(pictures)

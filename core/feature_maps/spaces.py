@@ -1,7 +1,7 @@
 """What a layer tells apart: its values for many images as points, for a classifier, and moved."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,11 +15,11 @@ from torch import Tensor
 from core.feature_maps import WAYS, Probe, Shift, Space
 from core.feature_maps.looking import picture_of
 from core.feature_maps.passing import first, known, some
-from core.shared import devices
 from core.shared.data import Split
 from core.shared.loading import Model, load
 from core.shared.models import Source
 from core.shared.tracing import as_maps, kept
+from core.shared.turns import patient
 
 __all__ = ["LARGEST", "MOST_TSNE", "PENALTY", "PERPLEXITY", "probe", "shift", "space"]
 
@@ -29,17 +29,20 @@ FEWEST = 5  # images
 PERPLEXITY = 30.0
 PENALTY = 0.1  # on the classifier's weights squared, for each value that it sees
 TOGETHER = 8  # layers that are kept in memory at a time
-WAIT = 0.5  # seconds
+WAIT = 0.005  # seconds of each turn
 Rows = Float[np.ndarray, "n d"]
 
 
-def space(source: Source, layer: str, images: int = 1000, way: str = "pca", seed: int = 0) -> Space:
+@patient
+def space(
+    source: Source, layer: str, images: int = 1000, way: str = "pca", seed: int = 0
+) -> Generator[None, None, Space]:
     """Lay a layer's values for the first test images out on a plane.
 
     Args:
         source: the network; the data that it learned from must be here.
         layer: one of those that `looking.look` lists; maps with more than LARGEST values together
-            are taken by their means.
+            are taken by their means, and of a vector with more every second, third … value.
         images: the first so many; all, if there are fewer.
         way: "pca", the two directions along which the values vary most; "tsne" keeps neighbours
             together, and its distances between groups say little.
@@ -59,7 +62,7 @@ def space(source: Source, layer: str, images: int = 1000, way: str = "pca", seed
     if count < FEWEST or (way == "tsne" and count > MOST_TSNE):
         most = f" to {MOST_TSNE:,} for t-SNE" if way == "tsne" else ""
         raise ValueError(f"images must be from {FEWEST}{most}, got {count:,}")
-    (rows,), pooled, read = _values(model, split, (layer,))
+    (rows,), pooled, read = yield from _values(model, split, (layer,))
     width = rows.shape[1]
     if width == 1:  # a second axis on which nothing happens
         rows = np.column_stack([rows, np.zeros(count)])
@@ -74,7 +77,7 @@ def space(source: Source, layer: str, images: int = 1000, way: str = "pca", seed
     else:
         perplexity = min(PERPLEXITY, (count - 1) / 3)
         tsne = TSNE(init="pca", random_state=seed, perplexity=perplexity)
-        points = _patiently(tsne.fit_transform, rows)
+        points = yield from _aside(tsne.fit_transform, rows)
     return Space(
         layer=layer,
         way=way,
@@ -87,9 +90,10 @@ def space(source: Source, layer: str, images: int = 1000, way: str = "pca", seed
     )
 
 
+@patient
 def probe(
     source: Source, layers: tuple[str, ...], images: int = 2000, seed: int = 0
-) -> tuple[Probe, ...]:
+) -> Generator[None, None, tuple[Probe, ...]]:
     """Measure how well a linear classifier reads the classes from what each layer gives.
 
     It learns from a half of some validation images and is tested on the other half. It is ridge
@@ -117,18 +121,20 @@ def probe(
     told = []
     for begin in range(0, len(layers), TOGETHER):
         names = layers[begin : begin + TOGETHER]
-        values, pooled, _ = _values(model, split, names)
+        values, pooled, _ = yield from _values(model, split, names)
         for name, rows, means in zip(names, values, pooled, strict=True):
-            devices.pulse()
+            yield
             read = _ridge(rows[:half], labels[:half], rows[half:], len(model.classes))
             accuracy = float((read == labels[half:]).mean())
             told.append(Probe(name, accuracy, rows.shape[1], means))
     return tuple(told)
 
 
+@patient
+@torch.no_grad()
 def shift(
     source: Source, pixels: Float[np.ndarray, "c h w"], layers: tuple[str, ...], most: int = 8
-) -> Shift:
+) -> Generator[None, None, Shift]:
     """Shift a picture to the right, pixel by pixel, and see how far each layer moves.
 
     Args:
@@ -148,16 +154,15 @@ def shift(
         raise ValueError(f"most must be from 0 to {width - 1} pixels, got {most}")
     shape = (4, len(layers), most + 1)
     told = np.zeros(shape)
-    with torch.no_grad():
-        still = kept(model.network, picture, layers)
-        for by in range(most + 1):
-            devices.pulse()
-            border = picture[..., :1].expand(*picture.shape[:3], by)
-            moved = kept(model.network, torch.cat([border, picture[..., : width - by]], 3), layers)
-            for place, name in enumerate(layers):
-                was, now = (as_maps(each[name])[0].cpu().double() for each in (still, moved))
-                told[:2, place, by] = _compare(was, now)
-                told[2:, place, by] = _compare(was.mean((1, 2)), now.mean((1, 2)))
+    still = kept(model.network, picture, layers)
+    for by in range(most + 1):
+        border = picture[..., :1].expand(*picture.shape[:3], by)
+        moved = kept(model.network, torch.cat([border, picture[..., : width - by]], 3), layers)
+        for place, name in enumerate(layers):
+            was, now = (as_maps(each[name])[0].cpu().double() for each in (still, moved))
+            told[:2, place, by] = _compare(was, now)
+            told[2:, place, by] = _compare(was.mean((1, 2)), now.mean((1, 2)))
+        yield
     return Shift(
         layers=layers,
         pixels=np.arange(most + 1),
@@ -176,20 +181,22 @@ def _compare(was: Tensor, now: Tensor) -> tuple[float, float]:
     return distance, cosine
 
 
+@torch.no_grad()
 def _values(
     model: Model, split: Split, layers: tuple[str, ...]
-) -> tuple[list[Rows], list[bool], Int[np.ndarray, " n"]]:
+) -> Generator[None, None, tuple[list[Rows], list[bool], Int[np.ndarray, " n"]]]:
     """Give each layer's values, a row an image; whether they are means; the classes read."""
     parts: list[list[Tensor]] = [[] for _ in layers]
     pooled, read = [False] * len(layers), []
-    with torch.no_grad():
-        for few in some(split.images):
-            passed = kept(model.network, few, layers)
-            read.append(passed.logits.argmax(1).cpu())
-            for place, name in enumerate(layers):
-                maps = as_maps(passed[name])
-                pooled[place] = maps[0].numel() > LARGEST
-                parts[place].append((maps.mean((2, 3)) if pooled[place] else maps.flatten(1)).cpu())
+    for few in some(split.images):
+        passed = kept(model.network, few, layers)
+        read.append(passed.logits.argmax(1).cpu())
+        for place, name in enumerate(layers):
+            maps = as_maps(passed[name])
+            pooled[place] = maps[0].numel() > LARGEST and maps[0, 0].numel() > 1
+            values = maps.mean((2, 3)) if pooled[place] else maps.flatten(1)
+            parts[place].append(values[:, :: math.ceil(values.shape[1] / LARGEST)].cpu())
+        yield
     return [torch.cat(each).double().numpy() for each in parts], pooled, torch.cat(read).numpy()
 
 
@@ -216,8 +223,8 @@ def _ridge(
     return read
 
 
-def _patiently(work: Callable[[Rows], np.ndarray], rows: Rows) -> np.ndarray:
-    """Do what takes long and tells nothing, while we tell that it goes on.
+def _aside(work: Callable[[Rows], np.ndarray], rows: Rows) -> Generator[None, None, np.ndarray]:
+    """Do in a thread what takes long and has no turns.
 
     It has one core: two threads that share theirs with others wait for each other at each of its
     many short steps, and took ten times as long.
@@ -233,4 +240,4 @@ def _patiently(work: Callable[[Rows], np.ndarray], rows: Rows) -> np.ndarray:
             try:
                 return future.result(WAIT)
             except TimeoutError:
-                devices.pulse()
+                yield

@@ -13,7 +13,8 @@ their turn. Work that can go on from a snapshot takes it as its second argument;
 then yields is where the snapshot left it.
 
 A function asked of living work may return a `Snapshot` too: it is kept, and the answer is its
-step. The other side of the pipe is `core.shared.engine`, which says what each message means.
+step. A call that takes long is a `turns.Patient`: it shares the device with the runs. The other
+side of the pipe is `core.shared.engine`, which says what each message means.
 """
 
 import ctypes
@@ -32,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from core.shared import devices, snapshots
+from core.shared.turns import Patient
 
 __all__ = ["Owner", "resolve", "sentence"]
 
@@ -86,6 +88,8 @@ class Owner:
         devices.watch(self.pulse)
         self.reserve = devices.free_memory(self.device) // 10
         self.calls: deque[tuple[int, str, str | None, bytes]] = deque()
+        self.slow: deque[tuple[int, Generator[None, None, Any]]] = deque()  # calls under way
+        self.paid = 0.0  # when the runs have had as long as the last turn of a slow call took
         self.runs: dict[str, Run] = {}  # live ones
         self.queue: deque[Run] = deque()  # those with a turn to come, in order
         self.ended: OrderedDict[str, Run] = OrderedDict()
@@ -98,19 +102,19 @@ class Owner:
                 until = time.monotonic() + CALLS
                 while self.calls and time.monotonic() < until:
                     self.answer(*self.calls.popleft())
+                if self.slow and (not self.queue or time.monotonic() >= self.paid):
+                    self.advance(*self.slow.popleft())
                 self.admit()
-                if self.queue:
-                    run = self.queue.popleft()
-                    self.turn(run)
-                    if run.status in ACTIVE:
-                        self.queue.append(run)
+                if self.queue:  # no name for the run here: it would keep one that is forgotten
+                    self.turn(self.queue.popleft())
         for run in self.runs.values():
             with suppress(Exception):  # its last snapshot but one will do
                 self.write_rolling(run)
 
     def listen(self) -> bool:
         """Take in what the server sent, waiting when there is nothing to do; False to end."""
-        idle = not self.calls and all(run.status == "paused" for run in self.runs.values())
+        busy = self.calls or self.slow or any(r.status != "paused" for r in self.runs.values())
+        idle = not busy
         while self.link.poll(None if idle else 0):
             message = self.link.recv()
             if message[0] == "close":
@@ -189,7 +193,11 @@ class Owner:
             try:
                 given = pickle.loads(arguments)
                 if name is None:
-                    result = pickle.dumps(resolve(target)(*given))
+                    function = resolve(target)
+                    if isinstance(function, Patient):
+                        self.slow.append((ticket, function.in_turns(*given)))
+                        return
+                    result = pickle.dumps(function(*given))
                 else:
                     run = self.revive(name, *given[:3])
                     found = resolve(target)(run.living, *given[3:])
@@ -205,6 +213,23 @@ class Owner:
                 self.recover(error)
             else:
                 self.send("answer", ticket, True, result)
+
+    def advance(self, ticket: int, work: Generator[None, None, Any]) -> None:
+        """Let a call that takes long have a turn."""
+        began = time.monotonic()
+        with self.in_hand(ticket):
+            try:
+                try:
+                    next(work)
+                except StopIteration as end:
+                    self.send("answer", ticket, True, pickle.dumps(end.value))
+                else:
+                    self.slow.append((ticket, work))
+            except BaseException as error:  # noqa: BLE001 – also SystemExit: a call ends no process
+                self.send("answer", ticket, False, sentence(error).encode())
+                self.recover(error)
+        now = time.monotonic()
+        self.paid = now + (now - began)
 
     def release(self, run: Run) -> None:
         """Let the calls that waited with a run be answered."""
@@ -290,6 +315,8 @@ class Owner:
                 self.end(run, "finished")
             except BaseException as error:  # noqa: BLE001 – also SystemExit: a run ends no process
                 self.fail(run, error)
+        if run.status in ACTIVE:
+            self.queue.append(run)
 
     def look(self, run: Run) -> None:
         """Freeze a run's state and send it, if it moved and enough time has passed or it stands."""

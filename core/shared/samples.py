@@ -3,8 +3,8 @@
 Both are calls: they run in the process that owns the device.
 """
 
+from collections.abc import Generator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from core.shared.evaluating import CHUNK
 from core.shared.loading import load
 from core.shared.models import Source
 from core.shared.tracing import trace, until
+from core.shared.turns import patient, remembered
 
 __all__ = ["Sample", "sample", "strangeness"]
 
@@ -51,7 +52,10 @@ def sample(data: str, index: int) -> Sample:
     return Sample(test.images[place].cpu().numpy().copy(), int(test.labels[place]), len(test))
 
 
-def strangeness(source: Source, pixels: Float[np.ndarray, "c h w"]) -> tuple[float, float]:
+@patient
+def strangeness(
+    source: Source, pixels: Float[np.ndarray, "c h w"]
+) -> Generator[None, None, tuple[float, float]]:
     """Measure how far a picture is from those that a network knows, as the network sees them.
 
     Args:
@@ -65,33 +69,36 @@ def strangeness(source: Source, pixels: Float[np.ndarray, "c h w"]) -> tuple[flo
 
     Source: Sun, Ming, Zhu, Li 2022, arXiv:2204.06507, section 3.
     """
-    bank, usual = _bank(source)
+    bank, usual = yield from _bank(source)
     image = torch.tensor(pixels, dtype=bank.dtype, device=bank.device)[None]
-    return float(_distances(_directions(load(source).network, image), bank)[0]), usual
+    direction = yield from _directions(load(source).network, image)
+    return float(_distances(direction, bank)[0]), usual
 
 
-@lru_cache(maxsize=16)
-def _bank(source: Source) -> tuple[Float[Tensor, "n d"], float]:
+@remembered(8)  # at most 100 MB each: 500 images of 50,000 values
+def _bank(source: Source) -> Generator[None, None, tuple[Float[Tensor, "n d"], float]]:
     model = load(source)
     if not model.data:
         raise ValueError(f"network must have learned from data that are here, got {source.name!r}")
     known = dataset(model.data, devices.choose(None))
-    bank = _directions(model.network, known.validation.images[:KNOWN])
-    tested = _distances(_directions(model.network, known.test.images[:KNOWN]), bank)
+    bank = yield from _directions(model.network, known.validation.images[:KNOWN])
+    others = yield from _directions(model.network, known.test.images[:KNOWN])
+    tested = _distances(others, bank)
     return bank, float(tested.cpu().double().quantile(1 - RARE))
 
 
-def _directions(network: nn.Module, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
+@torch.no_grad()
+def _directions(
+    network: nn.Module, images: Float[Tensor, "n c h w"]
+) -> Generator[None, None, Float[Tensor, "n d"]]:
     found = []
-    with torch.no_grad():
-        last = trace(network, images[:1]).calls[-1].name
+    last = trace(network, images[:1]).calls[-1].name
     for chunk in images.split(CHUNK):
-        devices.pulse()
-        with torch.no_grad():
-            taken = until(network, chunk, last).taken
+        taken = until(network, chunk, last).taken
         if taken is None:
             raise ValueError("network must end with a layer that takes values, got one of another")
         found.append(F.normalize(taken.flatten(1)))
+        yield
     return torch.cat(found)
 
 

@@ -6,7 +6,7 @@ Each of these is a call on a run's config and folder, and depends on the files i
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from PIL import Image, ImageDraw, ImageFont
 from safetensors.torch import save
 from torch import Tensor
 
-from core.shared import devices, snapshots
+from core.shared import snapshots
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
+from core.shared.turns import patient
 from core.train_cnn import Curves, State
 from core.train_cnn.learning import MAPS, Lesson, array, begin, first_kernels, maps_of, show, sort
 from core.train_cnn.looking import curves_of
@@ -80,7 +81,8 @@ def curves(config: Config, folder: str, version: int) -> Curves:
     return curves_of(begin(Recipe(**config), _newest(folder)).training)
 
 
-def film(config: Config, folder: str, index: int, version: int) -> bytes:
+@patient
+def film(config: Config, folder: str, index: int, version: int) -> Generator[None, None, bytes]:
     """Draw kernels and feature maps of one image at every kept step, as a GIF.
 
     Args:
@@ -91,14 +93,20 @@ def film(config: Config, folder: str, index: int, version: int) -> bytes:
 
     Returns: the file's content; each map in all frames on the scale of its largest value in any.
     """
-    stills = [_still(config, folder, step, index) for step in snapshots.steps(Path(folder))]
+    stills = []
+    for step in snapshots.steps(Path(folder)):
+        stills.append(_still(config, folder, step, index))
+        yield
     if not stills:
         raise ValueError("run must have kept a step for a film, got none")
     highs = {
         name: max(float(np.nan_to_num(abs(still.maps[name])).max()) for still in stills) or 1.0
         for name in stills[0].maps
     }
-    frames = [_frame(still, highs) for still in stills]
+    frames = []
+    for still in stills:
+        frames.append(_frame(still, highs))
+        yield
     file = io.BytesIO()
     frames[0].save(
         file,
@@ -180,7 +188,6 @@ class _Still:
 
 
 def _still(config: Config, folder: str, step: int, index: int) -> _Still:
-    devices.pulse()
     lesson = _again(config, folder, step)
     show(lesson, min(index, len(lesson.training.dataset.validation) - 1))
     training = lesson.training

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from core.shared.networks import lenet5
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
 from core.shared.training import Training
+from core.shared.turns import patient
 from core.train_cnn.learning import Lesson
 
 
@@ -231,7 +232,7 @@ def yields_slowly(config: Config) -> Iterator[State]:
 
 def allocates_too_much(config: Config) -> Iterator[State]:
     yield State(0)
-    held = [bytearray(64 << 20) for _ in range(1000)]
+    held = [bytes(64 << 20) for _ in range(1000)]  # which nothing touches: refused at once
     yield State(1, len(held))
 
 
@@ -335,6 +336,34 @@ def slow_count(path: str, seconds: float, number: int) -> int:
     write_line(path, str(number))
     time.sleep(seconds)
     return number
+
+
+@patient
+def count_in_turns(path: str, name: str, turns: int, seconds: float) -> Generator[None, None, str]:
+    """Count, for so many seconds a turn."""
+    for turn in range(turns):
+        work(seconds)
+        write_line(path, f"{name}{turn}")
+        yield
+    return name
+
+
+@patient
+def refuses_in_turns(number: int) -> Generator[None, None, None]:
+    yield
+    refuses(number)
+
+
+@patient
+def exits_in_turns() -> Generator[None, None, None]:
+    yield
+    exits()
+
+
+@patient
+def answers_unpicklable_in_turns() -> Generator[None, None, object]:
+    yield
+    return answers_unpicklable()
 
 
 def first_time_dies(path: str) -> str:

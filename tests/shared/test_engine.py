@@ -103,6 +103,10 @@ def test_a_call_is_computed_in_another_process(engine: Engine) -> None:
         (f"{MISCHIEF}refuses", (3,), "number must not be 3"),
         (f"{MISCHIEF}exits", (), "SystemExit: 5"),
         (f"{MISCHIEF}answers_unpicklable", (), "pickle"),
+        (f"{MISCHIEF}refuses_in_turns", (3,), "number must not be 3"),
+        (f"{MISCHIEF}exits_in_turns", (), "SystemExit: 5"),
+        (f"{MISCHIEF}answers_unpicklable_in_turns", (), "pickle"),
+        (f"{MISCHIEF}count_in_turns", (), "TypeError"),
         (f"{MISCHIEF}double", (), "TypeError"),
         (f"{MISCHIEF}nothing_of_that_name", (), "target must name a module:function"),
         ("no.such.module:double", (), "target must name a module:function"),
@@ -137,6 +141,40 @@ def test_a_call_goes_before_the_next_turn_of_training(engine: Engine, tmp_path: 
     # and perhaps one more that began or ended while this process read the log.
     assert sorted(waited)[2] <= 2, waited
     assert max(waited) < 10, waited  # never a whole round
+
+
+def test_a_call_that_takes_long_lets_all_others_have_their_turns(
+    engine: Engine, tmp_path: Path, until: Until
+) -> None:
+    log = tmp_path / "log"
+    run = running(engine, until)
+    with ThreadPoolExecutor(2) as people:
+        slow = [
+            people.submit(call, engine, mischief.count_in_turns, str(log), name, 20, 0.05)
+            for name in "ab"
+        ]
+        until(lambda: len(lines(log)) > 1)
+        version, answered = engine.view(run).version, 0
+        while not all(each.done() for each in slow):
+            settle(engine)
+            answered += 1
+        assert [each.result() for each in slow] == ["a", "b"]
+    assert answered > 10  # a turn of 50 ms at a time
+    assert engine.view(run).version > version + 3  # pushed five times a second
+    engine.stop(run)
+    told = [line[0] for line in lines(log)]
+    assert told != sorted(told)  # by turns
+
+
+def test_that_oracle_rejects_a_call_that_keeps_the_device(engine: Engine, tmp_path: Path) -> None:
+    began = time.monotonic()
+    with ThreadPoolExecutor(1) as people:
+        slow = people.submit(call, engine, mischief.slow_count, str(tmp_path / "a"), 0.5, 7)
+        while not lines(tmp_path / "a"):
+            time.sleep(0.005)
+        settle(engine)
+        assert time.monotonic() - began > 0.4
+        assert slow.result() == 7
 
 
 def test_equal_calls_are_computed_once_and_others_are_not(engine: Engine, tmp_path: Path) -> None:
@@ -754,10 +792,11 @@ def test_what_a_run_has_kept_can_be_asked_for_by_config_and_folder(
 
 
 def test_a_visitor_who_leaves_gives_back_device_and_memory(engine: Engine, until: Until) -> None:
-    settle(engine)
-    before = call(engine, mischief.memory)
-    run = submit(engine, mischief.big_thing, visitor="eve")
     other = running(engine, until)
+    engine.delete(submit(engine, mischief.count_forever))  # what others left behind goes with it
+    settle(engine)
+    before = ask(engine, other, mischief.memory_beside)
+    run = submit(engine, mischief.big_thing, visitor="eve")
     until(lambda: engine.view(run).state is not None)
     with_it = ask(engine, other, mischief.memory_beside)
     engine.leave("eve")
@@ -974,8 +1013,8 @@ def test_two_processes_share_the_runs_and_do_not_share_their_deaths(
         until(lambda: engine.view(second).version > version + 3, 3)  # before the other is back
         assert ask(engine, second, mischief.owner_of) == homes[1]
         until(lambda: engine.ready()["alive"])
+        until(stands(engine, third, "running"))
         until(lambda: step_of(engine.view(third)) > 0)
-        assert engine.view(third).status == "running"
 
 
 def test_an_inline_engine_lives_in_this_process_and_computes_on_its_own_device(

@@ -138,7 +138,8 @@ PROBE = """rows = {{layer: [] for layer in layers}}
 
 def keep(layer, taken, given):
     large = given.ndim == 4 and given[0].numel() > {largest}
-    rows[layer].append(given.mean((2, 3)) if large else given.flatten(1))
+    values = given.mean((2, 3)) if large else given.flatten(1)
+    rows[layer].append(values[:, :: -(-values.shape[1] // {largest})])
 
 
 for layer in layers:
@@ -306,6 +307,8 @@ def write_space(source: Source, layer: Layer, images: int, way: str) -> str:
     channels, height, width = layer.shape
     pooled = math.prod(layer.shape) > LARGEST and height * width > 1
     values = ".mean((2, 3))" if pooled else ".flatten(1)"
+    if not pooled and math.prod(layer.shape) > LARGEST:
+        values += f"[:, ::{math.ceil(math.prod(layer.shape) / LARGEST)}]"
     body = SPACE.format(images=images, many=MANY.format(few=_few(source)), values=values)
     if channels == 1 and (pooled or height * width == 1):
         body += SECOND
