@@ -15,10 +15,14 @@ from core.shared.photographs import FOLDER, photographs
 # sklearn/datasets/images in that of scikit-learn 1.9.1.
 ORIGINALS = {
     "astronaut": "astronaut.png",
+    "brick": "brick.png",
     "camera": "camera.png",
     "chelsea": "chelsea.png",
     "coffee": "coffee.png",
+    "coins": "coins.png",
+    "hubble": "hubble_deep_field.jpg",
     "palace": "china.jpg",
+    "retina": "retina.jpg",
     "rocket": "rocket.jpg",
 }
 LONGEST = 640  # pixels

@@ -500,7 +500,8 @@ def test_after_every_call_the_network_is_what_it_was(name: str) -> None:
 def test_where_the_data_are_not_here_the_photographs_are_searched() -> None:
     lite = Source(kind="built-in", name="efficientnet-lite0")
     found = top(lite, "head.activation", 5, 9)
-    assert found.images == len(photographs.photographs()) == len(found.examples)
+    assert found.images == len(photographs.photographs())
+    assert len(found.examples) == 9
     network = loading.load(lite).network
     assert isinstance(network, nn.Sequential)
     best = {}
@@ -508,7 +509,7 @@ def test_where_the_data_are_not_here_the_photographs_are_searched() -> None:
         pixels = seeing.fit(photographs.photograph(each.name).pixels, (3, 224, 224), "")
         with torch.no_grad():
             best[k] = float(network[:-3](torch.tensor(pixels)[None])[0, 5].max())
-    order = sorted(best, key=lambda k: -best[k])
+    order = sorted(best, key=lambda k: -best[k])[:9]
     assert [example.index for example in found.examples] == order
     classes = loading.load(lite).classes
     for example in found.examples:

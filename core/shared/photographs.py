@@ -1,4 +1,4 @@
-"""Six photographs that are always there; `assets/SOURCES.md` says who took them.
+"""Ten photographs that are always there; `assets/SOURCES.md` says who took them.
 
 This module needs no torch: the server reads it too.
 """
@@ -31,6 +31,10 @@ PHOTOGRAPHS = (
     Photograph("camera", "a man with a camera on a tripod", "tripod"),
     Photograph("rocket", "a rocket before its launch", "missile"),
     Photograph("astronaut", "the astronaut Eileen Collins", ""),
+    Photograph("coins", "Greek coins from Pompeii", ""),
+    Photograph("brick", "a wall of bricks", ""),
+    Photograph("retina", "the inside of an eye", ""),
+    Photograph("hubble", "galaxies, seen by the Hubble telescope", ""),
 )
 
 
