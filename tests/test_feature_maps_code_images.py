@@ -263,13 +263,35 @@ def test_what_needs_no_data_comes_out_of_imagenet_s_networks(
         config = Ascent(source=source, layer=layer.name, channel=channel, steps=2, every=2)
         *_, climb = maximise(config)
         assert same(started(write_dream(config))["picture"], climb.freeze().picture), layer.name
+        best = top(source, layer.name, channel, 3, 4).examples
+        left = started(write_top(source, layer, channel, 3, 4))
+        assert same(left["values"], [each.value for each in best]), layer.name
+        points = space(source, layer.name, 8, "pca", data="mnist").points
+        left = started(write_space(source, layer, 8, "pca", "mnist"))
+        assert same(left["points"].abs(), abs(points)), layer.name
+    told = probe(source, names, 10, 4, "fashion")
+    left = started(write_probe(source, names, 10, 4, "fashion"))["accuracies"]
+    assert [*left.values()] == pytest.approx([each.accuracy for each in told])
     loading._held.clear()
+
+
+def test_other_data_than_the_network_s_come_out() -> None:
+    _, layer, _ = some(MNIST)
+    points = space(MNIST, layer.name, IMAGES, "pca", data="fashion").points
+    left = started(write_space(MNIST, layer, IMAGES, "pca", "fashion"))
+    size = float(abs(points).max())
+    assert np.allclose(left["points"].abs(), abs(points), RELATIVE, RELATIVE * size)
+    (told,) = probe(MNIST, (layer.name,), IMAGES, 4, "fashion")
+    (read,) = started(write_probe(MNIST, (layer.name,), IMAGES, 4, "fashion"))[
+        "accuracies"
+    ].values()
+    assert read == pytest.approx(told.accuracy)
+    own = space(MNIST, layer.name, IMAGES, "pca").points
+    assert not np.allclose(abs(own), abs(points), RELATIVE, RELATIVE * size)
 
 
 def test_what_needs_the_data_is_not_written_without_them() -> None:
     layer = layers(LITE)[1]
-    with pytest.raises(ValueError, match="whose data are here"):
-        write_top(LITE, layer, 0, 9, IMAGES)
     with pytest.raises(ValueError, match="whose data are here"):
         write_space(LITE, layer, IMAGES, "pca")
     with pytest.raises(ValueError, match="whose data are here"):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from sklearn import linear_model, manifold, pipeline, preprocessing
 from torch import Tensor, nn
 
@@ -13,7 +14,7 @@ from core import feature_maps
 from core.feature_maps import Probe, Shift, Space, spaces
 from core.feature_maps.spaces import probe, shift, space
 from core.shared import loading
-from core.shared.data import Dataset, mnist
+from core.shared.data import Dataset, dataset, mnist
 from core.shared.engine import Engine
 from core.shared.loading import Model
 from core.shared.models import Source
@@ -173,9 +174,65 @@ def test_the_closed_form_is_ridge_regression(shape: tuple[int, int], classes: in
     assert not np.array_equal(ours, labels[40:][::-1])
 
 
+def fitted(images: Tensor) -> Tensor:
+    """As ImageNet's networks take a digit: 256 pixels, of which the middle 224."""
+    taken = []
+    for image in images:
+        picture = Image.fromarray((255 * image[0].numpy()).round().astype(np.uint8))
+        scaled = picture.convert("RGB").resize((256, 256), Image.Resampling.BICUBIC)
+        taken.append(np.asarray(scaled.crop((16, 16, 240, 240))).transpose(2, 0, 1) / 255)
+    return torch.tensor(np.stack(taken), dtype=torch.float32)
+
+
+def test_other_images_pass_in_the_form_that_the_network_takes() -> None:
+    layer, images = "block3.project.norm", digits().test.images[:6]
+    told = space(LITE, layer, 6, data="mnist")
+    assert is_that_of_svd(told, means(layer, fitted(images)))
+    assert not is_that_of_svd(told, means(layer, fitted(images.flip(3))))
+    assert told.pooled
+    assert told.labels.tolist() == digits().test.labels[:6].tolist()
+    clothes = dataset("fashion", torch.device("cpu")).test.images[:IMAGES]
+    told = space(MNIST, "conv8.2", IMAGES, data="fashion")  # of the same shape: as they are
+    assert is_that_of_svd(told, rows("conv8.2", clothes))
+    assert space(MNIST, "conv8.2", IMAGES, data="mnist").values == told.values
+
+
+@torch.no_grad()
+def means(layer: str, images: Tensor) -> np.ndarray:
+    heard: list[Tensor] = []
+    network = loading.load(LITE).network
+    handle = network.get_submodule(layer).register_forward_hook(lambda *all: heard.append(all[2]))
+    network(images)
+    handle.remove()
+    return heard[0].double().mean((2, 3)).numpy()
+
+
+def test_a_probe_of_other_data_reads_their_classes() -> None:
+    source = dataset("fashion", torch.device("cpu")).validation
+    drawn = torch.randperm(len(source), generator=torch.Generator().manual_seed(2))[:200]
+    values, labels = rows("conv8.2", source.images[drawn]), source.labels[drawn].numpy()
+    ridge = linear_model.RidgeClassifier(alpha=0.1 * values.shape[1])
+    fit = pipeline.make_pipeline(preprocessing.StandardScaler(), ridge).fit(
+        values[:100], labels[:100]
+    )
+    (told,) = probe(MNIST, ("conv8.2",), 200, 2, "fashion")
+    assert told.accuracy == pytest.approx(fit.score(values[100:], labels[100:]))
+    assert told.accuracy > 0.5
+    assert told.accuracy != probe(MNIST, ("conv8.2",), 200, 2)[0].accuracy
+
+
+def test_of_a_wide_vector_every_second_value_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spaces, "LARGEST", 40)
+    told = space(MNIST, "global9.1", IMAGES)
+    values = rows("global9.1", digits().test.images[:IMAGES])
+    assert is_that_of_svd(told, values[:, ::2])
+    assert not is_that_of_svd(told, values)
+    assert (told.values, told.pooled) == (32, False)
+
+
 def test_many_layers_are_probed_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = probe(MNIST, LAYERS, 40)
-    monkeypatch.setattr(spaces, "TOGETHER", 2)
+    monkeypatch.setattr(spaces, "HELD", 2 * 200)
     assert probe(MNIST, LAYERS, 40) == whole
     assert probe(MNIST, (), 40) == ()
 

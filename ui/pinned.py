@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from core import train_cnn
 from core.shared import datasets, models, photographs, pictures, runs, seeing, weights
@@ -124,7 +124,7 @@ def see(engine: Engine, source: Source, about: About, pin: Pin) -> Pinned:
             ink = pin["ink"]
             drawn = np.zeros((SIDE, SIDE), np.float32) if ink is None else ink
             known |= {"title": "your drawing", "pad": ink is None}
-            picture = Picture.of(_rgb(1 - drawn[None]))
+            picture = Picture.of(seeing.as_picture(1 - drawn[None]))
         case _:
             given = pin["pictures"].get(pin.get("chosen", ""))
             known["title"] = "your picture" if given else "a cat, until you give a picture"
@@ -143,7 +143,9 @@ def _sample(engine: Engine, about: About, pin: Pin, known: dict[str, Any]) -> Pi
         return Pinned(**known | {"label": found.label}, pixels=found.pixels)
     if about.shape == models.IMAGENET_SHAPE:
         known["foreign"] = "This is none of its classes: it learned from ImageNet."
-    return Pinned(**known, pixels=seeing.fit(_rgb(found.pixels), about.shape, about.data))
+    return Pinned(
+        **known, pixels=seeing.fit(seeing.as_picture(found.pixels), about.shape, about.data)
+    )
 
 
 def blocks(engine: Engine, pinned: Pinned, probabilities: Float[np.ndarray, " k"]) -> list[Block]:
@@ -417,12 +419,6 @@ def _remembered(
     _: str, content: bytes, sides: tuple[int, ...], shape: tuple[int, int, int], data: str
 ) -> Float[np.ndarray, "c h w"]:
     return seeing.fit(np.frombuffer(content, np.uint8).reshape(sides), shape, data)
-
-
-def _rgb(pixels: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "h w 3"]:
-    """Make an image of one or three channels a picture."""
-    values = np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(1, 2, 0)
-    return np.ascontiguousarray((255 * values).round().astype(np.uint8))
 
 
 def _look(about: About) -> str:

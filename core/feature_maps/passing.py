@@ -1,5 +1,6 @@
 """Many images on their way through a network, some at a time."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,23 +12,28 @@ from core.shared import data, devices, photographs
 from core.shared.data import Dataset, Split
 from core.shared.loading import Model
 from core.shared.models import about
-from core.shared.seeing import fit
+from core.shared.seeing import as_picture, fit
 from core.shared.tracing import Call, channel_axis
 
-__all__ = ["device_of", "first", "known", "pictures", "require_channel", "some"]
+__all__ = ["brought", "device_of", "first", "known", "pictures", "require_channel", "some"]
 
 # Pixels of the images that pass together: 255 digits or 3 photographs, or ten times as many.
 AT_ONCE = {"cpu": 200_000, "mps": 2_000_000, "cuda": 2_000_000}
 
 
-def first(model: Model, count: int) -> Split:
+def first(model: Model, count: int, name: str = "") -> Split:
     """Give the first test images of the data that a network learned from; all, if they are fewer.
+
+    Args:
+        model: the network.
+        count: of images.
+        name: of other data, whose images may be of another shape.
 
     Raises: ValueError when the count is below 1, or the data are not here.
     """
     if count < 1:
         raise ValueError(f"images must be at least 1, got {count}")
-    test = known(model).test
+    test = known(model, name).test
     return Split(test.images[:count], test.labels[:count])
 
 
@@ -47,11 +53,13 @@ def pictures(model: Model, count: int) -> Split:
     return Split(images, torch.tensor(labels, device=images.device))
 
 
-def known(model: Model) -> Dataset:
-    """Give the data that a network learned from.
+def known(model: Model, name: str = "") -> Dataset:
+    """Give the data that a network learned from, or others by their name.
 
     Raises: ValueError when they are not here.
     """
+    if name and name != model.data:
+        return data.dataset(name, device_of(model))
     if not model.data:
         title = about(model.source).title
         raise ValueError(f"network must be one whose data are here, got {title}")
@@ -59,6 +67,16 @@ def known(model: Model) -> Dataset:
     if whole.shape != model.shape:
         raise ValueError(f"network must take pictures of {whole.shape}, got {model.shape}")
     return whole
+
+
+def brought(model: Model, images: Float[Tensor, "n c h w"]) -> Iterator[Float[Tensor, "_ _ _ _"]]:
+    """Hand out images as `some` does, each brought into the form that the network takes."""
+    if images.shape[1:] == model.shape:
+        yield from some(images)
+        return
+    for few in images.split(max(1, AT_ONCE[images.device.type] // math.prod(model.shape))):
+        fitted = [fit(as_picture(each), model.shape, "") for each in few.cpu().numpy()]
+        yield from some(torch.from_numpy(np.stack(fitted)).to(images.device))
 
 
 def some(images: Float[Tensor, "n c h w"]) -> Iterator[Float[Tensor, "_ c h w"]]:

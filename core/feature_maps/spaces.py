@@ -14,7 +14,7 @@ from torch import Tensor
 
 from core.feature_maps import WAYS, Probe, Shift, Space
 from core.feature_maps.looking import picture_of
-from core.feature_maps.passing import first, known, some
+from core.feature_maps.passing import brought, first, known
 from core.shared.data import Split
 from core.shared.loading import Model, load
 from core.shared.models import Source
@@ -28,28 +28,35 @@ MOST_TSNE = 2_000  # images; it takes their number squared in time
 FEWEST = 5  # images
 PERPLEXITY = 30.0
 PENALTY = 0.1  # on the classifier's weights squared, for each value that it sees
-TOGETHER = 8  # layers that are kept in memory at a time
+HELD = 16_000  # rows, of all layers together, that are kept in memory at a time
 WAIT = 0.005  # seconds of each turn
 Rows = Float[np.ndarray, "n d"]
 
 
 @patient
 def space(
-    source: Source, layer: str, images: int = 1000, way: str = "pca", seed: int = 0
+    source: Source,
+    layer: str,
+    images: int = 1000,
+    way: str = "pca",
+    seed: int = 0,
+    data: str = "",
 ) -> Generator[None, None, Space]:
     """Lay a layer's values for the first test images out on a plane.
 
     Args:
-        source: the network; the data that it learned from must be here.
+        source: the network.
         layer: one of those that `looking.look` lists; maps with more than LARGEST values together
             are taken by their means, and of a vector with more every second, third … value.
         images: the first so many; all, if there are fewer.
         way: "pca", the two directions along which the values vary most; "tsne" keeps neighbours
             together, and its distances between groups say little.
         seed: of t-SNE.
+        data: whose images, as `datasets.about` takes it; "" stands for those that the network
+            learned from. Others are brought into the form that it takes.
 
-    Raises: ValueError when there is no such layer or way, or too few or too many images, or the
-        layer gives the same for all of them.
+    Raises: ValueError when there are no such layer, way or data, or too few or too many images, or
+        the layer gives the same for all of them.
 
     Source: Pearson 1901; van der Maaten, Hinton 2008, "Visualizing Data using t-SNE", here with
     perplexity 30, started at the principal components.
@@ -57,7 +64,7 @@ def space(
     if way not in WAYS:
         raise ValueError(f"way must be one of {WAYS}, got {way[:60]!r}")
     model = load(source)
-    split = first(model, images)
+    split = first(model, images, data)
     count = len(split)
     if count < FEWEST or (way == "tsne" and count > MOST_TSNE):
         most = f" to {MOST_TSNE:,} for t-SNE" if way == "tsne" else ""
@@ -92,7 +99,11 @@ def space(
 
 @patient
 def probe(
-    source: Source, layers: tuple[str, ...], images: int = 2000, seed: int = 0
+    source: Source,
+    layers: tuple[str, ...],
+    images: int = 2000,
+    seed: int = 0,
+    data: str = "",
 ) -> Generator[None, None, tuple[Probe, ...]]:
     """Measure how well a linear classifier reads the classes from what each layer gives.
 
@@ -100,17 +111,19 @@ def probe(
     regression of the classes, −1 or 1, on the standardised values, which has a closed form.
 
     Args:
-        source: the network; the data that it learned from must be here.
+        source: the network.
         layers: of those that `looking.look` lists, taken as by `space`.
         images: validation images, of both halves; all, if there are fewer.
         seed: draws the images and halves them.
+        data: whose images and classes, as `space` takes it.
 
-    Raises: ValueError when there is no such layer, or too few images.
+    Raises: ValueError when there are no such layer or data, or too few images.
 
     Source: Alain, Bengio 2016, arXiv:1610.01644, section 3, there by logistic regression.
     """
     model = load(source)
-    whole = known(model).validation
+    known_data = known(model, data)
+    whole, classes = known_data.validation, len(known_data.classes)
     count = min(images, len(whole))
     if count < FEWEST:
         raise ValueError(f"images must be at least {FEWEST}, got {count}")
@@ -118,13 +131,13 @@ def probe(
     drawn = drawn.to(whole.labels.device)
     split = Split(whole.images[drawn], whole.labels[drawn])
     labels, half = split.labels.cpu().numpy(), count // 2
-    told = []
-    for begin in range(0, len(layers), TOGETHER):
-        names = layers[begin : begin + TOGETHER]
+    told, together = [], max(1, HELD // count)
+    for begin in range(0, len(layers), together):
+        names = layers[begin : begin + together]
         values, pooled, _ = yield from _values(model, split, names)
         for name, rows, means in zip(names, values, pooled, strict=True):
             yield
-            read = _ridge(rows[:half], labels[:half], rows[half:], len(model.classes))
+            read = _ridge(rows[:half], labels[:half], rows[half:], classes)
             accuracy = float((read == labels[half:]).mean())
             told.append(Probe(name, accuracy, rows.shape[1], means))
     return tuple(told)
@@ -188,7 +201,7 @@ def _values(
     """Give each layer's values, a row an image; whether they are means; the classes read."""
     parts: list[list[Tensor]] = [[] for _ in layers]
     pooled, read = [False] * len(layers), []
-    for few in some(split.images):
+    for few in brought(model, split.images):
         passed = kept(model.network, few, layers)
         read.append(passed.logits.argmax(1).cpu())
         for place, name in enumerate(layers):

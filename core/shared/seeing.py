@@ -10,7 +10,7 @@ from PIL import Image
 
 from core.shared import datasets, digits, pictures
 
-__all__ = ["fit"]
+__all__ = ["as_picture", "fit"]
 
 KEPT = 0.875  # of the shorter side, as ImageNet's networks are evaluated: 224 of 256 pixels
 PHOTOGRAPH = 96  # pixels: the smallest side at which pictures in colour are taken for photographs
@@ -59,6 +59,12 @@ def fit(
         return _channels(_photograph(Image.fromarray(picture), side))
     square = Image.fromarray(pictures.middle(Image.fromarray(picture), side))
     return _channels(square if channels == len("RGB") else square.convert("L"))
+
+
+def as_picture(image: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Make an image of a data set, of one channel or three, from 0 to 1, a picture for `fit`."""
+    values = np.broadcast_to(image, (3, *image.shape[1:])).transpose(1, 2, 0)
+    return np.ascontiguousarray((255 * values).round().astype(np.uint8))
 
 
 def _photograph(picture: Image.Image, side: int) -> Image.Image:

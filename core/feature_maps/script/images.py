@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from core.feature_maps import WAYS, Ascent, Layer
 from core.feature_maps.script.frame import ATTENTION, LAST, TOKENS, WIDTH, script
-from core.shared import models
+from core.shared import datasets, models
 from core.shared.models import Source
 
 __all__ = [
@@ -35,13 +35,19 @@ MANY = """with torch.no_grad():
     for few in images.split({few}):
         network(few.contiguous(memory_format=torch.channels_last))
 """
-TOP = """images = learnt.test.images[:{images}]
-largest = []
+OTHER = """learnt = data.dataset("{data}", torch.device("cpu"))  # not what the network learned from
+"""
+FIRST = """images = learnt.test.images[:{images}]
+"""
+FITTED = """fitted = [seeing.fit(seeing.as_picture(each), {shape}, "") for each in images.numpy()]
+images = torch.from_numpy(np.stack(fitted))
+"""
+TOP = """largest = []
 {many}        largest.append(given.pop(){channel}.reshape(len(few), -1).amax(1))
 values, best = torch.cat(largest).sort(descending=True, stable=True)
 values, best = values[:{count}], best[:{count}]
 for index, value in zip(best.tolist(), values.tolist(), strict=True):
-    print(f"test image {{index}}: {{value:.6g}}")
+    print(f"image {{index}}: {{value:.6g}}")
 """
 SILENCED = """    maps = {given}.clone()
     maps{channel} = 0
@@ -109,8 +115,7 @@ SMOOTHED = """    if step % {every} == 0:  # smooth it along both axes
         smooth = F.conv2d(F.conv2d(planes, gaussian), gaussian.transpose(2, 3))
         moved = smooth.transpose(0, 1)
 """
-SPACE = """images = learnt.test.images[:{images}]
-rows = []
+SPACE = """rows = []
 {many}        rows.append(given.pop(){values})
 rows = torch.cat(rows).double()
 """
@@ -130,15 +135,14 @@ points = torch.from_numpy(tsne.fit_transform(rows.numpy()))
 print(tuple(points.shape), tsne.kl_divergence_)
 """
 NAMES = """network.eval()
-names = {names}
-layers = [network.get_submodule(name) for name in names]
+{names}layers = [network.get_submodule(name) for name in names]
 """
 PROBE = """rows = {{layer: [] for layer in layers}}
 
 
 def keep(layer, taken, given):
-    large = given.ndim == 4 and given[0].numel() > {largest}
-    values = given.mean((2, 3)) if large else given.flatten(1)
+{maps}    large = given.ndim > 2 and given[0].numel() > {largest}
+    values = given.flatten(2).mean(2) if large else given.flatten(1)
     rows[layer].append(values[:, :: -(-values.shape[1] // {largest})])
 
 
@@ -147,7 +151,7 @@ for layer in layers:
 known = learnt.validation
 drawn = torch.randperm(len(known), generator=torch.Generator().manual_seed({seed}))[:{images}]
 images, labels, half = known.images[drawn], known.labels[drawn], len(drawn) // 2
-{many}targets = 2 * F.one_hot(labels[:half], {classes}).double() - 1
+{fitted}{many}targets = 2 * F.one_hot(labels[:half], {classes}).double() - 1
 centre, accuracies = targets.mean(0), {{}}
 for name, layer in zip(names, layers, strict=True):
     x, z = torch.cat(rows[layer]).double().tensor_split([half])
@@ -159,6 +163,13 @@ for name, layer in zip(names, layers, strict=True):
     read = (z @ weights + centre).argmax(1)
     accuracies[name] = (read == labels[half:]).double().mean().item()
     print(f"{{name}}: {{accuracies[name]:.1%}} right")
+"""
+OF_TOKENS = """    given = given[0] if isinstance(given, tuple) else given
+    given = given[:, 1:].transpose(1, 2) if given.ndim == 3 else given  # without the class token
+"""
+OF_LAST = """    given = given.permute(0, 3, 1, 2) if layer in last else given
+"""
+ARE_LAST = """last = [network.get_submodule(name) for name in channels_last]
 """
 KEEP = """seen = {}
 for layer in layers:
@@ -220,16 +231,20 @@ def write_top(source: Source, layer: Layer, channel: int, count: int, images: in
     """Write for which test images a channel is largest: `best` and `values` hold them in the end.
 
     Args:
-        source: the network; the data that it learned from must be here.
+        source: the network; where the data that it learned from are not here, the built-in
+            photographs are taken.
         layer: as `looking.look` lists it, but for the softmax.
         channel, count, images: as `channels.top` takes them.
 
-    Raises: ValueError when the network is no longer here, or its data are not.
+    Raises: ValueError when the network is no longer here.
     """
-    _require_data(source)
-    many = MANY.format(few=_few(source))
+    known, many = models.about(source), MANY.format(few=_few(source))
     chosen = _channel(source, layer.name, channel)
-    body = TOP.format(images=images, many=many, channel=chosen, count=count)
+    if source.name == TOKENS and _channels_last(source, layer.name) and layer.shape[1] > 1:
+        chosen = f"[:, 1:, {channel}]"  # without the class token
+    pictures = FIRST if known.data else PHOTOGRAPHS
+    body = pictures.format(images=images, shape=known.shape)
+    body += TOP.format(many=many, channel=chosen, count=count)
     title = f"Channel {channel} of {layer.name}: its images"
     return script(title, source, "", _hear(layer.name) + body)
 
@@ -290,26 +305,31 @@ def write_dream(ascent: Ascent) -> str:
     return script(title, source, "", _hear(ascent.layer) + body)
 
 
-def write_space(source: Source, layer: Layer, images: int, way: str) -> str:
+def write_space(source: Source, layer: Layer, images: int, way: str, data: str = "") -> str:
     """Write how test images become points of a plane: `points` holds them in the end.
 
     Args:
-        source: the network; the data that it learned from must be here.
+        source: the network.
         layer: as `write_top` takes it.
-        images, way: as `spaces.space` takes them.
+        images, way, data: as `spaces.space` takes them.
 
-    Raises: ValueError when there is no such way, the network is no longer here, or its data are
+    Raises: ValueError when there is no such way, the network is no longer here, or the data are
         not.
     """
     if way not in WAYS:
         raise ValueError(f"way must be one of {WAYS}, got {way[:60]!r}")
-    _require_data(source)
+    begin, fitted = _images_of(source, data)
     channels, height, width = layer.shape
-    pooled = math.prod(layer.shape) > LARGEST and height * width > 1
-    values = ".mean((2, 3))" if pooled else ".flatten(1)"
-    if not pooled and math.prod(layer.shape) > LARGEST:
-        values += f"[:, ::{math.ceil(math.prod(layer.shape) / LARGEST)}]"
-    body = SPACE.format(images=images, many=MANY.format(few=_few(source)), values=values)
+    count = math.prod(layer.shape)
+    pooled = count > LARGEST and height * width > 1
+    values = ".flatten(2).mean(2)" if pooled else ".flatten(1)"
+    if not pooled and count > LARGEST:
+        values += f"[:, ::{math.ceil(count / LARGEST)}]"
+    if _channels_last(source, layer.name) and height * width > 1:
+        moved = ".permute(0, 3, 1, 2)" if source.name == LAST else "[:, 1:].transpose(1, 2)"
+        values = moved + values
+    body = begin + FIRST.format(images=images) + fitted
+    body += SPACE.format(many=MANY.format(few=_few(source)), values=values)
     if channels == 1 and (pooled or height * width == 1):
         body += SECOND
     body += PCA if way == "pca" else TSNE
@@ -317,27 +337,35 @@ def write_space(source: Source, layer: Layer, images: int, way: str) -> str:
     return script(title, source, "", _hear(layer.name) + body)
 
 
-def write_probe(source: Source, layers: Sequence[str], images: int, seed: int) -> str:
+def write_probe(
+    source: Source, layers: Sequence[str], images: int, seed: int, data: str = ""
+) -> str:
     """Write how well ridge regression reads the classes from what layers give.
 
     In the end `accuracies` holds the share that is read right, by the layer's name.
 
     Args:
-        source: the network; the data that it learned from must be here.
+        source: the network.
         layers: their names, as `looking.look` lists them, but for the softmax.
-        images, seed: as `spaces.probe` takes them.
+        images, seed, data: as `spaces.probe` takes them.
 
-    Raises: ValueError when the network is no longer here, or its data are not.
+    Raises: ValueError when the network is no longer here, or the data are not.
     """
-    _require_data(source)
+    begin, fitted = _images_of(source, data)
+    maps = OF_TOKENS if source.name == TOKENS else ""
+    last = [layer for layer in layers if _channels_last(source, layer)]
+    if source.name == LAST and last:
+        maps, begin = OF_LAST, begin + _listed("channels_last", last) + ARE_LAST
     body = PROBE.format(
         largest=LARGEST,
+        maps=maps,
         seed=seed,
         images=images,
+        fitted=fitted,
         many=MANY.format(few=_few(source)),
-        classes=len(models.about(source).classes),
+        classes=len(datasets.about(data or models.about(source).data).classes),
     )
-    return script("A linear probe of each layer", source, "", _names(layers) + body)
+    return script("A linear probe of each layer", source, "", begin + _names(layers) + body)
 
 
 def write_shift(source: Source, layers: Sequence[str], picture: str, most: int) -> str:
@@ -383,10 +411,15 @@ def write_effective_field(source: Source, layer: Layer, channel: int, images: in
     return script(title, source, "", _hear(layer.name) + body)
 
 
-def _require_data(source: Source) -> None:
+def _images_of(source: Source, data: str) -> tuple[str, str]:
+    """Write where the images are from, and how they are brought into the network's form."""
     known = models.about(source)
-    if not known.data:
+    if not (data or known.data):
         raise ValueError(f"network must be one whose data are here, got {known.title}")
+    begin = OTHER.format(data=data) if data and data != known.data else ""
+    if datasets.about(data or known.data).shape == known.shape:
+        return begin, ""
+    return begin, FITTED.format(shape=known.shape)
 
 
 def _few(source: Source) -> int:
@@ -401,10 +434,14 @@ def _hear(layer: str) -> str:
 
 
 def _names(layers: Sequence[str]) -> str:
+    return NAMES.format(names=_listed("names", layers))
+
+
+def _listed(variable: str, layers: Sequence[str]) -> str:
     """Write the layers' modules in as many lines as they need."""
     texts = [json.dumps(_module(layer)) for layer in layers]
     listed = f"({', '.join(texts)}{',' * (len(texts) == 1)})"
-    if len("names = ") + len(listed) > WIDTH:
+    if len(f"{variable} = ") + len(listed) > WIDTH:
         filled = textwrap.fill(
             ", ".join(texts),
             WIDTH,
@@ -413,7 +450,7 @@ def _names(layers: Sequence[str]) -> str:
             break_on_hyphens=False,
         )
         listed = f"(\n{filled},\n)"
-    return NAMES.format(names=listed)
+    return f"{variable} = {listed}\n"
 
 
 def _module(layer: str) -> str:
