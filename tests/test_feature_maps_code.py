@@ -17,10 +17,17 @@ from torch import Tensor, nn
 
 from core.feature_maps import SOFTMAX, Layer
 from core.feature_maps.clicking import click
-from core.feature_maps.kernels import KERNELS, Window
-from core.feature_maps.laboratory import convolve
+from core.feature_maps.kernels import KERNELS, Window, compare
+from core.feature_maps.laboratory import convolve, mix
 from core.feature_maps.looking import look, maps
-from core.feature_maps.script import write_convolution, write_gradient, write_maps, write_value
+from core.feature_maps.script import (
+    write_convolution,
+    write_costs,
+    write_gradient,
+    write_maps,
+    write_mix,
+    write_value,
+)
 from core.feature_maps.weighing import weigh
 from core.shared import loading, models, networks, runs, snapshots, weights
 from core.shared.models import Source
@@ -296,6 +303,25 @@ def test_the_laboratory_s_convolution_comes_out(
     assert same(left["values"], shown.values)
     assert same(left["grey"], shown.grey)
     assert "core" not in text
+
+
+def test_a_mix_of_maps_comes_out(tmp_path: Path) -> None:
+    pixels, order, shares = digit(), [3, 0, 7], [0.5, -1.0, 0.2]
+    layer = by_name(MNIST, pixels)["conv4.0"]
+    picture = saved(pixels, tmp_path, "picture.npy")
+    shown = mix(maps(MNIST, pixels, "conv4.0")[order], np.array(shares, np.float32))
+    assert same(started(write_mix(MNIST, layer, order, shares, picture))["mixed"], shown)
+    other = started(write_mix(MNIST, layer, order[::-1], shares, picture))["mixed"]
+    assert not same(other, shown)
+
+
+@pytest.mark.parametrize("sizes", [(32, 64, 3, 28), (3, 5, 1, 7), (16, 8, 5, 12)])
+def test_the_costs_are_those_that_torch_counts(sizes: tuple[int, int, int, int]) -> None:
+    told = compare(*sizes)
+    full, separable = started(write_costs(*sizes))["counts"]
+    assert full == (told.full.parameters, told.full.multiply_adds)
+    assert separable == (told.separable.parameters, told.separable.multiply_adds)
+    assert full != (told.separable.parameters, told.separable.multiply_adds)
 
 
 def test_a_text_runs_by_itself_in_the_folder(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "close",
     "convolving",
     "gradient",
+    "pairs",
     "products",
     "scatter",
     "strip",
@@ -65,6 +66,20 @@ def answers(
         "alt": f"{title}: {form}",
     }
     return Block(words, pixels.ravel())
+
+
+def pairs(
+    rows: Sequence[tuple[str, float, float]],
+    *,
+    title: str,
+    names: tuple[str, str],
+    hint: str,
+    span: int,
+) -> Block:
+    """Draw shares from 0 to 1 before and after; the names say before and after what."""
+    told = [(name, *(None if np.isnan(each) else each for each in two)) for name, *two in rows]
+    words = {"kind": "pairs", "span": span, "rows": told, "title": title, "hint": hint}
+    return Block({**words, "names": names})
 
 
 def choices(rows: Sequence[Choice], *, span: int = 12) -> Block:

@@ -28,7 +28,7 @@ class Climb:
 
     def __init__(self, config: Ascent) -> None:
         model = load(config.source)
-        self.config, self.network, self.step = config, model.network, 0
+        self.config, self.step = config, 0
         device = device_of(model)
         self.grey = data.dataset(model.data, device).mean if model.data else GREY
         self.source = torch.Generator().manual_seed(config.seed)
@@ -84,7 +84,8 @@ class Climb:
         config = self.config
         with torch.enable_grad():
             leaf = picture.detach().requires_grad_()
-            call = until(self.network, leaf, config.layer)
+            network = load(config.source).network  # not held: an ended climb would keep it for long
+            call = until(network, leaf, config.layer)
             require_channel(call, config.channel)
             value = call.given.select(channel_axis(call), config.channel).mean()
             (gradient,) = torch.autograd.grad(value, leaf)

@@ -6,7 +6,18 @@ This module needs no torch: the server that draws the page reads it too.
 import math
 from dataclasses import dataclass
 
-__all__ = ["KERNELS", "SIDES", "Comparison", "Cost", "Kernel", "Window", "compare", "place", "size"]
+__all__ = [
+    "KERNELS",
+    "LARGEST",
+    "SIDES",
+    "Comparison",
+    "Cost",
+    "Kernel",
+    "Window",
+    "compare",
+    "place",
+    "size",
+]
 
 Kernel = tuple[tuple[float, ...], ...]  # rows from the top
 

@@ -72,6 +72,7 @@ class Engine:
         self._moved = threading.Condition(self._lock)
         self._numbers = itertools.count(1)
         self._records: dict[str, Record] = {}
+        self._given: dict[tuple[str, str], int] = {}  # the last number, by visitor and function
         self._answers = Answers()
         self._tidied = time.monotonic()
         self._settings = Settings(inline=inline, memory=memory, patience=patience)
@@ -141,9 +142,7 @@ class Engine:
             raise ValueError(f"config must be a dataclass of JSON values, got {config!r}")
         with self._lock:
             source = self._records[origin[0]].manifest if origin else None
-            known = [each.manifest for each in self._records.values()]
-        alike = [each for each in known if (each.visitor, each.function) == (visitor, function)]
-        number = max((each.number for each in alike), default=0) + 1
+            number = self._number(visitor, function)
         try:
             manifest = runs.create(
                 self.folder,
@@ -201,6 +200,8 @@ class Engine:
                         self._grant(record)
                 self._forget(record)
                 record.payload = record.state = None
+            for key in [key for key in self._given if key[0] == visitor]:
+                del self._given[key]  # those that run meanwhile have theirs on record
 
     def view(self, run: str) -> View:
         """See a run as it stands now; this never waits for the device.
@@ -317,6 +318,15 @@ class Engine:
         self._begin(run, target, arguments)
 
     # Inside
+
+    def _number(self, visitor: str, function: str) -> int:
+        """Give a visitor's next number for work of a kind, and never the same twice."""
+        known = [each.manifest for each in self._records.values()]
+        alike = [each for each in known if (each.visitor, each.function) == (visitor, function)]
+        last = self._given.get((visitor, function), 0)
+        number = max([last, *(each.number for each in alike)]) + 1
+        self._given[visitor, function] = number
+        return number
 
     def _begin(self, run: str, target: str, arguments: tuple[Any, ...]) -> Call:
         with self._lock:

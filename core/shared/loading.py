@@ -4,6 +4,7 @@ import hashlib
 import queue
 import tempfile
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from core.shared import data, devices, efficientnet, models, networks, snapshots, weights
 from core.shared.models import MEGABYTE, ZOO, Download, Fetched, Source
 from core.shared.recipes import Recipe
+from core.shared.turns import WAITING
 
 __all__ = ["Model", "fetch", "load"]
 
@@ -26,7 +28,7 @@ SITE = "https://download.pytorch.org/models/"
 MOST, MOST_BYTES = 8, 2**30  # models that are held, and bytes of their weights together
 SECONDS = 10  # that the site may be silent
 BLOCK = MEGABYTE // 4  # bytes that are read at a time
-WAIT = 0.02  # seconds that a state is waited for
+WAIT = 0.002  # seconds of each turn, while nothing has arrived
 INSTEAD = "use EfficientNet-Lite0, which is here"
 
 
@@ -46,6 +48,7 @@ class Model:
 
 _held: OrderedDict[tuple[Source, torch.device], Model] = OrderedDict()  # the longest unused first
 _holding = threading.RLock()
+_fetching: dict[str, Fetched] = {}  # what is being downloaded, and how far it is
 
 
 def load(source: Source) -> Model:
@@ -71,28 +74,32 @@ def load(source: Source) -> Model:
         return model
 
 
-def fetch(config: Download) -> Iterator[Fetched]:
+def fetch(config: Download) -> Iterator[object]:
     """Download the weights of one of torchvision's networks to where torch keeps them.
 
-    Returns: how far it is, at least fifty times a second, so that nobody waits for it.
+    Returns: how far it is, and `turns.WAITING` while nothing arrives, so that nobody waits for it.
     Raises: ValueError, one sentence with what to do instead, when they do not arrive, or not whole.
     """
-    entry = ZOO[config.name]
-    place = models.folder() / entry.file
-    state = Fetched(0, entry.size)
-    if models.here(config.name):
+    entry, name = ZOO[config.name], config.name
+    while name in _fetching:  # for somebody else
+        yield _fetching[name]
+        time.sleep(WAIT)
+        yield WAITING
+    if models.here(name):
         yield Fetched(entry.size, entry.size)
         return
     reports: queue.SimpleQueue[Fetched | Exception | None] = queue.SimpleQueue()
     stop = threading.Event()
-    threading.Thread(target=_download, args=(place, reports, stop), daemon=True).start()
+    _fetching[name] = Fetched(0, entry.size)
+    arguments = (models.folder() / entry.file, reports, stop)
+    threading.Thread(target=_download, args=arguments, daemon=True).start()
     try:
         while True:
-            yield state
-            try:
-                given = reports.get(timeout=WAIT)
-            except queue.Empty:
-                continue
+            yield _fetching[name]
+            while reports.empty():
+                time.sleep(WAIT)
+                yield WAITING
+            given = reports.get()
             if given is None:
                 return
             if isinstance(given, Exception):
@@ -102,9 +109,10 @@ def fetch(config: Download) -> Iterator[Fetched]:
                     f"({entry.size / MEGABYTE:.1f} MB from {urlsplit(SITE).hostname}): "
                     f"{reason or type(given).__name__}; {INSTEAD}"
                 ) from given
-            state = given
+            _fetching[name] = given
     finally:
         stop.set()
+        del _fetching[name]
 
 
 def _download(

@@ -9,8 +9,9 @@ living thing that can be looked at:
     living.progress -> float         from 0 to 1, for the time left
 
 or a `Snapshot`, which is kept for good, or None in the middle of a long step, so that others have
-their turn. Work that can go on from a snapshot takes it as its second argument; the first thing it
-then yields is where the snapshot left it.
+their turn, or `turns.WAITING` when it waits for something else than the device. Work that can go
+on from a snapshot takes it as its second argument; the first thing it then yields is where the
+snapshot left it.
 
 A function asked of living work may return a `Snapshot` too: it is kept, and the answer is its
 step. A call that takes long is a `turns.Patient`: it shares the device with the runs. The other
@@ -33,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 from core.shared import devices, snapshots
-from core.shared.turns import Patient
+from core.shared.turns import WAITING, Patient
 
 __all__ = ["Owner", "resolve", "sentence"]
 
@@ -247,7 +248,7 @@ class Owner:
             for given in work:
                 if isinstance(given, snapshots.Snapshot):
                     snapshots.write(run.folder, given)
-                elif given is not None:
+                elif given is not None and given is not WAITING:
                     run.living = given
                     break
             else:
@@ -295,6 +296,8 @@ class Owner:
                 until = time.perf_counter() + TURN
                 while True:
                     given = next(run.work)
+                    if given is WAITING:
+                        break
                     if isinstance(given, snapshots.Snapshot):
                         snapshots.write(run.folder, given)
                     elif given is not None:

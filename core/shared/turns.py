@@ -18,7 +18,9 @@ from collections.abc import Callable, Generator, Hashable
 from functools import wraps
 from typing import Generic, ParamSpec, TypeVar
 
-__all__ = ["Patient", "Remembered", "patient", "remembered"]
+__all__ = ["WAITING", "Patient", "Remembered", "patient", "remembered"]
+
+WAITING = object()  # what long work yields when it waits for the world: its turn is over
 
 P = ParamSpec("P")
 R = TypeVar("R")

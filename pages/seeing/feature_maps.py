@@ -6,7 +6,7 @@ import streamlit as st
 
 from core import feature_maps  # noqa: F401 – the panel's computation, by its targets
 from ui import address, pinned, screen, server, visitors
-from ui.panels.feature_maps.screen import RATES, SCALES, SORTS, draw, steer
+from ui.panels.feature_maps.screen import RATES, SCALES, SORTS, draw, refuse, steer
 from ui.panels.feature_maps.tabs import tabs
 
 engine, visitor = server.engine(), visitors.visitor()
@@ -29,8 +29,6 @@ looks: dict[str, Any] = st.session_state.setdefault(
         "place": (0, 0),
     },
 )
-address.refuse("maps", asked, {})
-
 st.title("Feature maps", anchor=False)
 st.write("What does each layer see? Follow one picture through one network, down to single sums.")
 chosen = pinned.choose(engine, visitor)
@@ -57,6 +55,7 @@ screen.screen(
     {**steer(looks), "index": leaf, "ink": ink},
 )
 at = looks["at"]
+refuse(asked, looks)
 address.note("maps_layer", looks["layer"])
 address.note("maps_channel", str(looks["channel"] or ""))
 address.note("maps_at", "-".join(map(str, at)) if at else "")

@@ -15,7 +15,7 @@ from core.shared.networks import lenet5
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
 from core.shared.training import Training
-from core.shared.turns import patient
+from core.shared.turns import WAITING, patient
 from core.train_cnn.learning import Lesson
 
 
@@ -150,6 +150,15 @@ def in_parts(config: Config) -> Iterator[Counter | None]:
         counter.step += 1
         write_line(config.log, f"{config.name}{counter.step}")
         yield counter
+
+
+def waits(config: Config) -> Iterator[object]:
+    """Wait for something that never comes."""
+    yield State(0)
+    while True:
+        time.sleep(config.pause)
+        write_line(config.log, "waited")
+        yield WAITING
 
 
 def three(*given: object) -> tuple[object, ...]:

@@ -564,6 +564,19 @@ def test_work_between_two_steps_is_no_step_and_gives_others_their_turn(
     assert told not in (["a"] * 4 + ["b"] * 4, ["b"] * 4 + ["a"] * 4)
 
 
+def test_work_that_waits_for_the_world_leaves_the_device_to_others(
+    engine: Engine, until: Until, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    run = submit(engine, mischief.waits, pause=0.002, log=str(log))
+    other = submit(engine, mischief.count, steps=200, pause=0.005)
+    until(stands(engine, other, "finished"))
+    turns = len(lines(log))
+    # A turn of the other is 40 ms and this one's 2 ms: it had a turn for each of those, and few.
+    assert 5 < turns < 60
+    engine.stop(run)
+
+
 def test_slow_work_is_let_live(engine: Engine, until: Until) -> None:
     run = submit(engine, mischief.yields_slowly, steps=3, pause=PATIENCE * 0.6)
     until(stands(engine, run, "finished", "failed"))

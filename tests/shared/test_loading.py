@@ -30,6 +30,7 @@ from core.shared.pictures import read
 from core.shared.recipes import Recipe
 from core.shared.runs import Manifest
 from core.shared.seeing import fit
+from core.shared.turns import WAITING
 from core.shared.vision_library import torchvision
 from core.train_cnn import learning
 
@@ -399,8 +400,13 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder / name
 
 
+def told(states: Iterator[object]) -> list[Fetched]:
+    """What is told of a download, without the turns in which nothing came."""
+    return [state for state in states if isinstance(state, Fetched)]
+
+
 def test_a_download_tells_how_far_it_is_and_leaves_one_whole_file(site: Path) -> None:
-    states = list(fetch(Download(name="resnet18")))
+    states = told(fetch(Download(name="resnet18")))
     size = site.stat().st_size
     done = [state.done for state in states]
     assert done == sorted(done)
@@ -410,7 +416,7 @@ def test_a_download_tells_how_far_it_is_and_leaves_one_whole_file(site: Path) ->
     assert models.here("resnet18")
     assert [path.name for path in models.folder().iterdir()] == [site.name]
     assert (models.folder() / site.name).read_bytes() == site.read_bytes()
-    assert [each.progress for each in fetch(Download(name="resnet18"))] == [1]  # not again
+    assert [each.progress for each in told(fetch(Download(name="resnet18")))] == [1]  # not again
 
 
 def test_the_engine_downloads_as_long_work(
@@ -426,6 +432,32 @@ def test_the_engine_downloads_as_long_work(
         run = engine.submit(models.FETCH, Download(name="resnet18"), visitor="ada")
         until(lambda: engine.view(run).status == "failed")
         assert "could not be downloaded" in engine.view(run).failure
+
+
+def test_two_who_want_the_same_download_it_once(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    real = urlopen
+
+    def counted(*given: Any, **more: Any) -> Any:
+        asked.append(given)
+        return real(*given, **more)
+
+    monkeypatch.setattr(loading, "urlopen", counted)
+    first, second = (fetch(Download(name="resnet18")) for _ in range(2))
+    next(first)
+    assert next(second) == Fetched(0, site.stat().st_size)
+    assert told(first)[-1].progress == 1
+    assert told(second)[-1].progress == 1
+    assert len(asked) == 1
+    (models.folder() / site.name).unlink()  # who waits for one that leaves, downloads it
+    first, second = (fetch(Download(name="resnet18")) for _ in range(2))
+    next(first)
+    next(second)
+    first.close()  # type: ignore[attr-defined] # it is a generator
+    assert told(second)[-1].progress == 1
+    assert models.here("resnet18")
 
 
 def test_what_arrives_damaged_is_not_kept(site: Path) -> None:
@@ -461,8 +493,9 @@ def test_nobody_waits_for_a_silent_site_and_who_leaves_ends_the_download(
     monkeypatch.setattr(loading, "urlopen", silent)
     states = fetch(Download(name="resnet18"))
     began = time.monotonic()
-    assert [next(states).done for _ in range(5)] == [0] * 5
-    assert time.monotonic() - began < 2
+    assert next(states) == Fetched(0, site.stat().st_size)
+    assert [next(states) for _ in range(50)] == [WAITING] * 50
+    assert time.monotonic() - began < 1
     states.close()  # type: ignore[attr-defined] # it is a generator
     speaks.set()
     until = time.monotonic() + 10

@@ -83,6 +83,28 @@ Object.assign(kinds, {
       })
     },
   },
+  pairs: {
+    build(node, block) {
+      node.append(head(make('em')), make('p', 'hint'))
+      for (const _ of block.rows) {
+        const row = make('div', 'bar'), both = make('span')
+        both.append(make('i'), make('i')); row.append(make('span'), both, make('span')); node.append(row)
+      }
+    },
+    paint(node, block) {
+      const em = node.querySelector('em'), html = block.names.map((name, k) => `<span><i class="run k${k}"></i>${escape(name)}</span>`).join('')
+      set(node.querySelector('h4 span'), block.title); set(node.querySelector('.hint'), block.hint)
+      if (em.__html !== html) em.innerHTML = em.__html = html
+      const said = share => share === null ? '–' : (100 * share).toFixed(1)
+      node.style.setProperty('--name', `${Math.min(9, 1 + .6 * Math.max(...block.rows.map(([name]) => name.length)))}rem`)
+      node.querySelectorAll('.bar').forEach((row, k) => {
+        const [name, ...shares] = block.rows[k]
+        set(row.firstChild, name); row.firstChild.title = name
+        shares.forEach((share, i) => { row.querySelectorAll('i')[i].style.width = `${(100 * (share ?? 0)).toFixed(1)}%` })
+        set(row.lastChild, `${shares.map(said).join(' → ')} %`)
+      })
+    },
+  },
   choices: {
     build(node, block) {
       for (const row of block.rows) {
@@ -330,7 +352,7 @@ Object.assign(kinds, {
     },
   },
 })
-const CLASSES = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#8f6bd1', '#b58900', '#56b4e9', '#7a5230', '#c2185b', '#6b7a8f', '#2e7d32', '#ef6c00']
+const CLASSES = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#8f6bd1', '#b58900', '#56b4e9', '#7a5230', '#c2185b', '#6b7a8f', '#2e7d32', '#ef6c00', '#00838f', '#9e9d24', '#5d4037', '#ad1457', '#4527a0', '#00acc1', '#f4511e', '#7cb342']
 
 function moved(node) {
   const { __block: block, __values: values, __dark: dark, __i: i } = node, [h, w] = block.size, [H, W] = block.out, [kh, kw] = block.kernel

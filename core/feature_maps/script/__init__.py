@@ -35,11 +35,13 @@ from core.shared.models import Source
 
 __all__ = [
     "write_convolution",
+    "write_costs",
     "write_dream",
     "write_effective_field",
     "write_gradient",
     "write_lesion",
     "write_maps",
+    "write_mix",
     "write_probe",
     "write_shift",
     "write_space",
@@ -67,6 +69,24 @@ COMPARE = """print(f"computed {{value.item():.6g}}, the network gives {{{given}.
 PROBABILITIES = """with torch.no_grad():
     maps = network.eval()(pixels[None])[0].softmax(0)[:, None, None]
 print(tuple(maps.shape), maps.min().item(), maps.max().item())
+"""
+MIX = """weights = torch.tensor({weights})
+mixed = F.conv2d(maps[{channels}][None], weights[None, :, None, None])[0, 0]
+print(tuple(mixed.shape), mixed.min().item(), mixed.max().item())
+"""
+COSTS = """full = nn.Conv2d({into}, {out}, {kernel}, padding="same", bias=False)
+separable = nn.Sequential(
+    nn.Conv2d({into}, {into}, {kernel}, padding="same", groups={into}, bias=False),
+    nn.Conv2d({into}, {out}, 1, bias=False),
+)
+counts = []
+for layer in (full, separable):
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        layer(torch.zeros(1, {into}, {side}, {side}))
+    weights = sum(each.numel() for each in layer.parameters())
+    counts.append((weights, counter.get_total_flops() // 2))  # a multiply-add is two operations
+    print(*(f"{{count:,}}" for count in counts[-1]))
+print(f"{{counts[1][0] / counts[0][0]:.3g}} of the weights")
 """
 PRODUCTS = """products = window * {weight}
 value = products.sum(){bias}
@@ -132,6 +152,37 @@ def write_maps(source: Source, layer: Layer, picture: str) -> str:
     """
     if layer.name == SOFTMAX:
         return script("The probabilities", source, picture, PROBABILITIES)
+    return script(f"The maps of {layer.name}", source, picture, _maps(source, layer))
+
+
+def write_mix(
+    source: Source, layer: Layer, channels: Sequence[int], weights: Sequence[float], picture: str
+) -> str:
+    """Write how maps of a layer are mixed by a 1×1 convolution: `mixed` holds it in the end.
+
+    Args:
+        source, layer, picture: as `write_maps` takes them; no softmax.
+        channels: which maps.
+        weights: of each of them.
+
+    Raises: ValueError when the network is no longer here.
+    """
+    body = MIX.format(channels=list(channels), weights=[float(each) for each in weights])
+    title = f"Maps of {layer.name}, mixed by a 1×1 convolution"
+    return script(title, source, picture, _maps(source, layer) + body)
+
+
+def write_costs(into: int, out: int, kernel: int, side: int) -> str:
+    """Write what a convolution costs and what stands for it: `counts` holds it in the end.
+
+    Args:
+        into, out, kernel, side: as `kernels.compare` takes them.
+    """
+    body = COSTS.format(into=into, out=out, kernel=kernel, side=side)
+    return whole("A full convolution against a depthwise one and a 1×1 one", body)
+
+
+def _maps(source: Source, layer: Layer) -> str:
     channels, height, width = layer.shape
     shape = f"({channels}, {height}, {width})"
     if _of_tokens(source, layer):
@@ -149,7 +200,7 @@ def write_maps(source: Source, layer: Layer, picture: str) -> str:
             f"if maps.shape != {shape}:\n    maps = maps.permute(2, 0, 1)  # channels last\n"
         )
     lines.append("print(tuple(maps.shape), maps.min().item(), maps.max().item())\n")
-    return script(f"The maps of {layer.name}", source, picture, "".join(lines))
+    return "".join(lines)
 
 
 def write_value(source: Source, layer: Layer | None, told: Click, picture: str) -> str:

@@ -25,6 +25,8 @@ IMPORTS = (  # in this order, each where its name is used
     ("from PIL import Image", "Image."),
     ("from safetensors.torch import load_file", "load_file("),
     ("from sklearn.manifold import TSNE", "TSNE("),
+    ("from torch import nn", " nn."),
+    ("from torch.utils.flop_counter import FlopCounterMode", "FlopCounterMode("),
     ("", ""),
     ("from core.shared import {}", ""),
 )

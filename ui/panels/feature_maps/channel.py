@@ -5,23 +5,26 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from jaxtyping import Float
 
 from core import feature_maps
-from core.feature_maps import SOFTMAX, Ascent, Dream, EffectiveField, Lesion, Top
+from core.feature_maps import SOFTMAX, EffectiveField, Lesion, Top
 from core.shared import photographs
-from core.shared.engine import Engine, EngineError, View
+from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
-from ui import blocks, inside, live, pinned, screen, words
+from ui import blocks, inside, pinned, screen, words
 from ui.blocks import Block, Maps, Picture
+from ui.panels.feature_maps.dream import dream
 from ui.pinned import Pin
 
-__all__ = ["LESIONED", "NINE", "channel"]
+__all__ = ["LESIONED", "NINE", "ONLY", "channel"]
 
 SEARCHED = (500, 1_000, 2_000, 5_000, 10_000)  # test images
 NINE = 9
 LESIONED = 1_000  # test images that are read without the channel
+SHOWN = 5  # classes
+SILENCE, ONLY = "silence it", "keep only it"
 BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
-TRIES = (50, 100, 200, 400)
 
 
 def channel(
@@ -33,52 +36,21 @@ def channel(
         st.info("Softmax has no maps: choose a layer before it.")
         return
     st.markdown(f"**Map {number} of {layer}**: choose another above, by mouse or arrow keys.")
-    left, middle, right = st.columns(3)
-    images = left.select_slider(
-        "Test images to search", SEARCHED, 1_000, key="maps_searched", **BOUND
+    left, right = st.columns(2)
+    only = left.segmented_control(
+        "Lesion", (SILENCE, ONLY), default=SILENCE, required=True, key="maps_only", **BOUND
     )
-    steps = middle.select_slider("Steps of its dream", TRIES, 100, key="maps_steps", **BOUND)
-    only = right.segmented_control(
-        "Lesion",
-        ("silence it", "keep only it"),
-        default="silence it",
-        required=True,
-        key="maps_only",
-        **BOUND,
-    )
-    dreams: dict[tuple[Source, str, int], str] = st.session_state.setdefault("maps_dreams", {})
-
-    def dream() -> None:
-        config = Ascent(source=source, layer=layer, channel=number, steps=steps)
-        run = live.trying(engine.submit, feature_maps.MAXIMISE, config, visitor=visitor)
-        if run:
-            dreams[source, layer, number] = run
-
-    run = dreams.get((source, layer, number), "")
-    view = live.seen(engine, run) if run else None
-    under_way = view is not None and view.live
-    with st.container(horizontal=True):
-        st.button(
-            "Let it dream",
-            key="maps_dream",
-            on_click=dream,
-            icon=":material/bedtime:",
-            disabled=under_way,
+    images = len(photographs.photographs())
+    if about.data:
+        images = right.select_slider(
+            "Test images to search", SEARCHED, 1_000, key="maps_searched", **BOUND
         )
-        st.button(
-            "Wake it",
-            key="maps_wake",
-            on_click=live.trying,
-            args=(engine.stop, run),
-            disabled=not under_way,
-        )
-    at = st.session_state.setdefault("maps_frame", {"place": -1})
 
-    def draw(view: View | None) -> list[Block]:
+    def draw(_: object) -> list[Block]:
         drawn: list[Block] = []
         parts: tuple[Callable[[], list[Block]], ...] = (
+            lambda: _lesion(engine, source, about, pin, layer, number, only == ONLY),
             lambda: _top(engine, source, about, pin, layer, number, images),
-            lambda: _lesion(engine, source, about, pin, layer, number, only != "silence it"),
             lambda: _field(engine, source, about, pin, layer, number),
         )
         for part in parts:
@@ -86,7 +58,7 @@ def channel(
                 drawn += part()
             except (EngineError, ValueError) as error:
                 drawn.append(blocks.progress(0, words.sentence(str(error))))
-        return [*drawn, *_dream(view, at["place"])]
+        return drawn
 
     def look(index: Any) -> None:
         if about.data:
@@ -94,20 +66,8 @@ def channel(
         else:
             pin["wish"] = ("photograph", photographs.photographs()[int(index)].name)
 
-    screen.screen(
-        "channel_screen",
-        lambda: live.seen(engine, run) if run else None,
-        draw,
-        {
-            "digit": look,
-            "frame": lambda said: at.update(place=int(said)),
-            "place": lambda _: None,
-        },
-    )
-    st.caption(
-        "The dream climbs the gradient of the map's mean from noise, with jitter and blur; see "
-        "Erhan et al. 2009 and Yosinski et al. 2015. A click on an image pins it."
-    )
+    screen.screen("channel_screen", lambda: None, draw, {"digit": look, "place": lambda _: None})
+    dream(engine, visitor, source, layer, number)
 
 
 def _top(
@@ -124,7 +84,7 @@ def _top(
     whole = [
         Picture(
             pixels=each.pixels,
-            name=about.classes[each.label] if each.label >= 0 else "no class of its own",
+            name=about.classes[each.label] if each.label >= 0 else _title(each.index),
             words=f"{each.value:.3g} at {each.at[0]}, {each.at[1]}",
             tells=each.index,
         )
@@ -152,6 +112,12 @@ def _top(
     ]
 
 
+def _title(index: int) -> str:
+    """Name a photograph that is of no class."""
+    title = photographs.photographs()[index].title
+    return title.removeprefix("the ").removeprefix("a ").partition(",")[0]
+
+
 def _lesion(
     engine: Engine, source: Source, about: About, pin: Pin, layer: str, number: int, only: bool
 ) -> list[Block]:
@@ -159,29 +125,40 @@ def _lesion(
     found: Lesion = engine.call(
         feature_maps.LESION, source, seen.pixels, layer, number, only, LESIONED
     )
-    best, now = int(found.before.argmax()), int(found.after.argmax())
-    done = f"with map {number} alone" if only else f"without map {number}"
-
-    def share(value: float) -> str:
-        return "–" if np.isnan(value) else f"{100 * value:.1f} %"
-
-    rows = [
-        (f"p({about.classes[best]}) of this picture", share(float(found.before[best])), 1.0),
-        (done, f"{share(float(found.after[best]))}, read as {about.classes[now]}", 1.2),
+    done = f"map {number} alone" if only else f"without map {number}"
+    most = np.maximum(found.before, found.after).argsort()[::-1][:SHOWN]
+    drawn = [
+        inside.pairs(
+            [(about.classes[k], float(found.before[k]), float(found.after[k])) for k in most],
+            title="This picture",
+            names=("whole", done),
+            hint="Probability of the likeliest classes.",
+            span=6 if found.images else 12,
+        )
     ]
     if found.images:
+        rows = [("all", found.accuracy_before, found.accuracy_after)]
         rows += [
-            (f"right of {found.images:,} test images", share(found.accuracy_before), 1.0),
-            (done, share(found.accuracy_after), 1.0),
+            (about.classes[k], float(found.classes_before[k]), float(found.classes_after[k]))
+            for k in _moved(found.classes_before, found.classes_after)
         ]
-    drop = found.classes_before - found.classes_after
-    if np.isfinite(drop).any() and np.nanmax(drop) > 0:
-        worst = int(np.nanargmax(drop))
-        was, is_ = (
-            share(float(each[worst])) for each in (found.classes_before, found.classes_after)
+        drawn.append(
+            inside.pairs(
+                rows,
+                title=f"{found.images:,} test images",
+                names=("whole", done),
+                hint="Share that is read right: of all, and of the classes that move most.",
+                span=6,
+            )
         )
-        rows.append((f"hit hardest: {about.classes[worst]}", f"{was} → {is_}", 1.6))
-    return [blocks.figures(rows)]
+    return drawn
+
+
+def _moved(before: Float[np.ndarray, " k"], after: Float[np.ndarray, " k"]) -> list[int]:
+    """List the classes whose share moves most; none that has no image."""
+    change = np.nan_to_num(abs(after - before), nan=-1.0)
+    order = np.argsort(-change, kind="stable")[: SHOWN - 1]
+    return [int(k) for k in order if change[k] >= 0]
 
 
 def _field(
@@ -211,39 +188,4 @@ def _field(
             beside=True,
         ),
         blocks.figures(said),
-    ]
-
-
-def _dream(view: View | None, place: int) -> list[Block]:
-    if view is None:
-        return []
-    drawn = [live.standing(view)]
-    state: Dream | None = view.state
-    if state is None:
-        return drawn
-    frames = [*state.film]
-    chosen = frames[place] if 0 <= place < len(frames) else None
-    picture = chosen.picture / 255 if chosen else state.picture
-    step, value = (chosen.step, chosen.value) if chosen else (state.step, state.value)
-    names = [f"step {each.step}" for each in frames] + ["now"]
-    return [
-        *drawn,
-        blocks.maps(
-            [
-                Maps(
-                    name="Its dream",
-                    values=picture,
-                    high=1,
-                    columns=1,
-                    share=3.2,
-                    look="colour" if len(picture) > 1 else "grey",
-                    range=f"step {step} of {state.steps}: mean {value:.3g}",
-                    alt="The picture that excites the map most, as far as it is found",
-                )
-            ],
-            span=4,
-        ),
-        blocks.drag(
-            "frame", "Film", 0, len(frames), len(frames) if chosen is None else place, names, span=8
-        ),
     ]

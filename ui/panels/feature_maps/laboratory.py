@@ -1,6 +1,7 @@
 """The tab of the convolution laboratory: one window over the pinned picture, and what it costs."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,8 @@ import streamlit as st
 from jaxtyping import Float
 
 from core import feature_maps
-from core.feature_maps import script
-from core.feature_maps.kernels import KERNELS, Kernel, Window, compare, size
+from core.feature_maps import Look, script
+from core.feature_maps.kernels import KERNELS, LARGEST, Kernel, Window, compare, size
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import address, blocks, inside, pinned, screen, words
@@ -23,7 +24,8 @@ SIDES = (1, 2, 3, 4, 5, 7)
 GREY = (0.299, 0.587, 0.114)  # of red, green and blue
 MIXED = 4  # maps that are mixed
 TENTHS = 10  # of a weight that a slider tells
-USUAL_MIX, USUAL_COSTS = "20-10-10-10", "32-64-3-28"
+USUAL = {"mix": "20-10-10-10", "costs": "32-64-3-28", "transposed": "no", "own": ""}
+MOST_COSTS = {"into": 512, "out": 512, "width": 11, "side": 224}
 DRAGS = {"stride": (1, 8), "padding": (0, 8), "dilation": (1, 4)}
 
 
@@ -32,6 +34,48 @@ def laboratory(
 ) -> None:
     """Draw the tab."""
     asked = address.asked("lab")
+    lab = _asked(asked)
+    names = [*KERNELS, LEARNED, OWN]
+    kernel_name = st.selectbox("Kernel", names, index=1, key="lab_kernel", persist_state="session")
+    kernel = _kernel(engine, source, looks, kernel_name, lab)
+    _refuse(asked, lab, kernel_name)
+    if kernel is None:
+        return
+
+    def window(_: object) -> list[Block]:
+        try:
+            seen = pinned.see(engine, source, about, pin)
+            moved = _moving(engine, seen.pixels, seen.look, _window(lab, kernel), kernel_name)
+        except (EngineError, ValueError) as error:
+            moved = [blocks.progress(0, words.sentence(str(error)), warn=True)]
+        return [*_controls(lab), *moved]
+
+    def others(_: object) -> list[Block]:
+        try:
+            seen = pinned.see(engine, source, about, pin)
+            mixed = _mixing(engine, source, seen.pixels, looks, lab)
+        except (EngineError, ValueError) as error:
+            mixed = [blocks.progress(0, words.sentence(str(error)), warn=True)]
+        return [*mixed, *_costs(lab)]
+
+    told = _told(lab)
+    screen.screen("lab_screen", lambda: None, window, told)
+    try:
+        _formula(_window(lab, kernel), about.shape)
+    except ValueError as error:
+        st.caption(words.plain(words.sentence(str(error))))
+    screen.screen("mix_screen", lambda: None, others, told)
+    usual = {"kernel": names[1], **{name: str(low) for name, (low, _) in DRAGS.items()}, **USUAL}
+    for name, value in _noted(lab, kernel_name).items():
+        address.note(f"lab_{name}", "" if value == usual[name] else value)
+    try:
+        _code(engine, source, about, pin, looks, lab, _window(lab, kernel))
+    except (EngineError, ValueError) as error:
+        st.caption(words.plain(words.sentence(str(error))))
+
+
+def _asked(asked: Mapping[str, str]) -> dict[str, Any]:
+    """Give the laboratory's state, with what the address asks for."""
     lab: dict[str, Any] = st.session_state.setdefault(
         "lab",
         {
@@ -41,6 +85,8 @@ def laboratory(
             "transposed": "no",
             "mix": [TENTHS, 0, 0, 0],
             "costs": {"into": 32, "out": 64, "width": 3, "side": 28},
+            "base": (),  # own numbers at first, along the rows
+            "own": (),  # and now
         },
     )
     for name, (low, high) in DRAGS.items():
@@ -53,47 +99,58 @@ def laboratory(
     if mix and max(mix) <= 2 * TENTHS:
         lab["mix"] = [each - TENTHS for each in mix]
     costs = address.numbers(asked.get("lab_costs", ""), len(lab["costs"]))
-    if costs and min(costs) > 0:
+    most = MOST_COSTS.values()
+    if costs and all(1 <= cost <= high for cost, high in zip(costs, most, strict=True)):
         lab["costs"] = dict(zip(lab["costs"], costs, strict=True))
+    own = _own(asked.get("lab_own", ""))
+    if own:
+        lab.update(base=own, own=own)
+        st.session_state.lab_side = math.isqrt(len(own))
     if asked.get("lab_kernel") in (*KERNELS, OWN, LEARNED):
         st.session_state.lab_kernel = asked["lab_kernel"]
-    address.refuse("lab", asked, {})
-    names = [*KERNELS, LEARNED, OWN]
-    kernel_name = st.selectbox("Kernel", names, index=1, key="lab_kernel", persist_state="session")
-    kernel = _kernel(engine, source, looks, kernel_name)
-    if kernel is None:
-        return
+    return lab
 
-    def draw(_: object) -> list[Block]:
-        try:
-            seen = pinned.see(engine, source, about, pin)
-            return [
-                *_controls(lab),
-                *_moving(engine, seen.pixels, seen.look, _window(lab, kernel), kernel_name),
-                *_mixing(engine, source, seen.pixels, looks, lab),
-                *_costs(lab),
-            ]
-        except (EngineError, ValueError) as error:
-            return [*_controls(lab), blocks.progress(0, words.sentence(str(error)), warn=True)]
 
-    screen.screen("lab_screen", lambda: None, draw, _told(lab))
-    address.note("lab_kernel", "" if kernel_name == names[1] else kernel_name)
-    for name, (low, _) in DRAGS.items():
-        address.note(f"lab_{name}", "" if lab[name] == low else str(lab[name]))
-    mixed = "-".join(str(each + TENTHS) for each in lab["mix"])
-    address.note("lab_mix", "" if mixed == USUAL_MIX else mixed)
-    cost = "-".join(map(str, lab["costs"].values()))
-    address.note("lab_costs", "" if cost == USUAL_COSTS else cost)
-    address.note("lab_transposed", "" if lab["transposed"] == "no" else "yes")
+def _own(text: str) -> tuple[float, ...]:
+    """Read a kernel's own numbers; none where it is anything else."""
     try:
-        window = _window(lab, kernel)
-        _formula(window, about.shape)
-        st.code(script.write_convolution(window, about.shape[0], "picture.npy"), language="python")
-    except ValueError as error:
-        st.caption(words.plain(words.sentence(str(error))))
+        numbers = tuple(map(float, text.split(",")))
+    except ValueError:
+        return ()
+    known = math.isqrt(len(numbers)) in SIDES and math.isqrt(len(numbers)) ** 2 == len(numbers)
+    return numbers if known and all(abs(each) <= LARGEST for each in numbers) else ()
 
 
-def _kernel(engine: Engine, source: Source, looks: dict[str, Any], name: str) -> Kernel | None:
+def _noted(lab: dict[str, Any], kernel: str) -> dict[str, str]:
+    """Write the laboratory's state for the address."""
+    return {
+        "kernel": kernel,
+        **{name: str(lab[name]) for name in DRAGS},
+        "transposed": lab["transposed"],
+        "mix": "-".join(str(each + TENTHS) for each in lab["mix"]),
+        "costs": "-".join(map(str, lab["costs"].values())),
+        "own": ",".join(f"{each:g}" for each in lab["own"]) if kernel == OWN else "",
+    }
+
+
+def _refuse(asked: Mapping[str, str], lab: dict[str, Any], kernel: str) -> None:
+    """Say what of the address cannot be had."""
+    noted = _noted(lab, kernel)
+    rules = {
+        "kernel": words.choices((*KERNELS, LEARNED, OWN)),
+        **{name: f"from {low} to {high}" for name, (low, high) in DRAGS.items()},
+        "transposed": "yes or no",
+        "mix": f"{MIXED} numbers from 0 to {2 * TENTHS}, as {USUAL['mix']}",
+        "costs": f"maps in and out, kernel and side, as {USUAL['costs']}",
+        "own": "the numbers of a square kernel, as 0,1,0,1,-4,1,0,1,0",
+    }
+    given = {f"lab_{name}": (noted[name], rule) for name, rule in rules.items()}
+    address.refuse("lab", asked, given)
+
+
+def _kernel(
+    engine: Engine, source: Source, looks: dict[str, Any], name: str, lab: dict[str, Any]
+) -> Kernel | None:
     if name in KERNELS:
         return KERNELS[name]
     if name == LEARNED:
@@ -109,9 +166,13 @@ def _kernel(engine: Engine, source: Source, looks: dict[str, Any], name: str) ->
     side = st.select_slider("Side", SIDES, 3, key="lab_side", persist_state="session")
     base = {str(k): [0.0] * side for k in range(side)}
     base[str(side // 2)][side // 2] = 1.0
+    if len(lab["base"]) == side * side:
+        base = {str(k): list(lab["base"][k::side]) for k in range(side)}
     edited = st.data_editor(base, key=f"lab_numbers_{side}", hide_index=True, width=90 * side)
     columns = [[float(value or 0) for value in column] for column in edited.values()]
-    return tuple(zip(*columns, strict=True))
+    rows = tuple(zip(*columns, strict=True))
+    lab["own"] = tuple(value for row in rows for value in row)
+    return rows
 
 
 def _window(lab: dict[str, Any], kernel: Kernel) -> Window:
@@ -132,7 +193,7 @@ def _told(lab: dict[str, Any]) -> dict[str, Callable[[Any], object]]:
 
     def cost(name: str) -> Callable[[Any], None]:
         def tell(said: Any) -> None:
-            lab["costs"][name] = max(1, int(said))
+            lab["costs"][name] = min(max(1, int(said)), MOST_COSTS[name])
 
         return tell
 
@@ -231,8 +292,7 @@ def _mixing(
 
 def _costs(lab: dict[str, Any]) -> list[Block]:
     costs = lab["costs"]
-    width = min(costs["width"], 11)
-    told = compare(min(costs["into"], 512), min(costs["out"], 512), width, min(costs["side"], 224))
+    told = compare(*costs.values())
     rows = [
         ("full convolution", f"{told.full.parameters:,} weights", 1.0),
         ("its multiply-adds", f"{told.full.multiply_adds:,}", 1.0),
@@ -240,17 +300,43 @@ def _costs(lab: dict[str, Any]) -> list[Block]:
         ("their multiply-adds", f"{told.separable.multiply_adds:,}", 1.0),
         ("ratio 1/out + 1/kernel²", told.ratio_formula, 1.2),
     ]
-    drags = {"into": 512, "out": 512, "width": 11, "side": 224}
     labels = {"into": "Maps in", "out": "Maps out", "width": "Kernel", "side": "Side of the maps"}
     return [
         blocks.figures(rows),
         *(
-            blocks.drag(f"cost_{name}", labels[name], 1, most, min(costs[name], most), span=3)
-            for name, most in drags.items()
+            blocks.drag(f"cost_{name}", labels[name], 1, most, costs[name], span=3)
+            for name, most in MOST_COSTS.items()
         ),
     ]
 
 
+def _code(
+    engine: Engine,
+    source: Source,
+    about: About,
+    pin: Pin,
+    looks: dict[str, Any],
+    lab: dict[str, Any],
+    window: Window,
+) -> None:
+    """Write what is on the tab as plain PyTorch; tab by tab, so that it is found where it is."""
+    picture = "picture.npy"
+    texts = {"The moving window": script.write_convolution(window, about.shape[0], picture)}
+    seen = pinned.see(engine, source, about, pin)
+    look: Look = engine.call(feature_maps.LOOK, source, seen.pixels)
+    layer = next(each for each in look.layers if each.name == looks["layer"])
+    order = looks["order"][:MIXED]
+    if order and layer.shape[1:] != (1, 1):
+        weights = [each / TENTHS for each in lab["mix"][: len(order)]]
+        mixed = script.write_mix(source, layer, order, weights, picture)
+        texts["The mix of maps, a 1×1 convolution"] = mixed
+    texts["Depthwise and pointwise"] = script.write_costs(*lab["costs"].values())
+    for title, text in texts.items():
+        with st.expander(f"The code: {title.lower()}"):
+            st.code(text, language="python")
+
+
 def _formula(window: Window, shape: tuple[int, int, int]) -> None:
     (_, height), (_, width) = size(window, shape[1], 0), size(window, shape[2], 1)
-    st.latex(rf"\text{{height}} = {height} \qquad \text{{width}} = {width}")
+    for place, name, side in zip(st.columns(2), "hw", (height, width), strict=True):
+        place.latex(rf"\small {name} = {side}")

@@ -1,20 +1,21 @@
 """The screen of the second panel: a network's layers, one's maps, and where a value is from."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from core import feature_maps
-from core.feature_maps import Click, Layer, Look
+from core.feature_maps import SOFTMAX, Click, Layer, Look
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
-from ui import blocks, inside, pinned, words
+from ui import address, blocks, inside, pinned, words
 from ui.blocks import Block
 from ui.inside import Choice
 from ui.pinned import Pin, Pinned
 
-__all__ = ["RATES", "SCALES", "SORTS", "draw", "steer"]
+__all__ = ["RATES", "SCALES", "SORTS", "draw", "refuse", "steer"]
 
 Looks = dict[str, Any]  # at what a session looks: layer, channel, at, sort, scale, weight, rate
 
@@ -30,12 +31,35 @@ def draw(engine: Engine, source: Source, about: About, pin: Pin, looks: Looks) -
     try:
         return _draw(engine, source, about, pin, looks)
     except (EngineError, ValueError) as error:
-        return [blocks.progress(0, words.sentence(str(error)), warn=True)]
+        return [_warning(error)]
+
+
+def refuse(asked: Mapping[str, str], looks: Looks) -> None:
+    """Say what of the address the screen could not show."""
+    weight = "-".join(map(str, looks["weight"] or ()))
+    given = {
+        "maps_layer": (looks["layer"], "a layer of the network"),
+        "maps_channel": (looks["channel"], "the number of a map of the layer"),
+        "maps_at": ("-".join(map(str, looks["place"])), "row and column of a value, as 3-4"),
+        "maps_weight": (weight, "a weight of the map, as 0-1-2"),
+        "maps_sort": (looks["sort"], words.choices(tuple(SORTS))),
+        "maps_scale": (looks["scale"], words.choices(tuple(SCALES))),
+        "maps_rate": (looks["rate"], words.choices(RATES)),
+        "maps_label": (looks["label"], "the number of a class that is offered"),
+    }
+    address.refuse("maps", asked, given)
+
+
+def _warning(error: Exception) -> Block:
+    return blocks.progress(0, words.sentence(str(error)), warn=True)
 
 
 def _draw(engine: Engine, source: Source, about: About, pin: Pin, looks: Looks) -> list[Block]:
     seen = pinned.see(engine, source, about, pin)
-    look: Look = engine.call(feature_maps.LOOK, source, seen.pixels)
+    try:
+        look: Look = engine.call(feature_maps.LOOK, source, seen.pixels)
+    except EngineError as error:  # the picture at least can be seen
+        return [*pinned.blocks(engine, seen, None), _warning(error)]
     layer = _layer(look, looks)
     looks["layer"], looks["layers"] = layer.name, [each.name for each in look.layers]
     maps = engine.call(feature_maps.MAPS, source, seen.pixels, layer.name)
@@ -100,7 +124,7 @@ def _draw(engine: Engine, source: Source, about: About, pin: Pin, looks: Looks) 
             click,
             title=f"Where the value of {layer.name}, {where}, comes from",
             form=layer.name,
-            source="input" if layer.shape[1:] == (1, 1) else "input map",
+            source=_source(layer),
             weight=looks["weight"],
         )
     )
@@ -212,6 +236,13 @@ def _sees(layer: Layer, field: tuple[int, int, int, int]) -> str:
     return f"It sees {rows}×{columns} pixels{cut}"
 
 
+def _source(layer: Layer) -> str:
+    """Name what a value of the layer is made of."""
+    if layer.name == SOFTMAX:
+        return "logit"
+    return "input" if layer.shape[1:] == (1, 1) else "input map"
+
+
 def _told(look: Look) -> str:
     return f"The network: {len(look.layers)} layers, {look.parameters:,} parameters"
 
@@ -224,7 +255,9 @@ def _backwards(
     usual = seen.label if seen.label is not None else int(look.probabilities.argmax())
     best = [int(k) for k in look.probabilities.argsort()[::-1][:4]]
     offered = sorted({usual, *best})
-    label = looks["label"] if looks["label"] in map(str, offered) else str(usual)
+    if looks["label"] not in map(str, offered):
+        looks["label"] = ""
+    label = looks["label"] or str(usual)
     looks["target"] = int(label)
     index = (click.at[0], *looks["weight"])[: len(layer.weights)]
     if len(index) != len(layer.weights):
@@ -235,7 +268,7 @@ def _backwards(
             feature_maps.WEIGH, seen.source, seen.pixels, layer.name, index, int(label), rate
         )
     except EngineError as error:
-        return [blocks.progress(0, str(error), warn=True)]
+        return [_warning(error)]
     rows = [
         Choice(
             name="label",

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from core import feature_maps
@@ -14,25 +15,59 @@ from ui import blocks, inside, pinned, screen, words
 from ui.blocks import Block
 from ui.pinned import SAMPLE, Pin
 
-__all__ = ["FEW", "IMAGES", "space", "spread"]
+__all__ = ["images", "space", "spread"]
 
-IMAGES = 1_000
 WAYS = {"pca": "PCA", "tsne": "t-SNE"}
-MOST, FEW = 12, 6  # layers that are probed, and for which the picture is shifted
+MEASURES = {
+    "distance": "all values",
+    "pooled_distance": "means of maps",
+    "cosine": "angle",
+}
+COUNTS = (100, 200, 500, 1_000, 2_000)
+MANY, FEW = 1_000, 200  # images at first: of a small network, and of one of ImageNet
+BAR, LINES, LEGEND = 26, 300, 12  # pixels: of a bar, of the lines, of each of their names
+MOST = 12  # layers that are measured at first
+BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 
 
 def space(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[str, Any]) -> None:
     """Draw the tab."""
-    _shift(engine, source, about, pin, looks)
-    if not about.data:
-        st.info(
-            "This network learned from ImageNet, whose images are not here: choose a network of "
-            "digits, clothes or your own pictures to see its layers as spaces."
-        )
+    if looks["layer"] == SOFTMAX:
+        st.info("Softmax has no maps: choose a layer before it.")
         return
-    if looks["layer"] != SOFTMAX:
-        _points(engine, source, about, looks)
-    _probe(engine, source, looks)
+    st.markdown("**The layer as a space**: each image is a point, by what the layer gives for it.")
+    left, middle, right = st.columns([2, 2, 1])
+    titles = pinned.offered(about)
+    data = left.selectbox(
+        "Images", list(titles), format_func=titles.__getitem__, key="maps_data", **BOUND
+    )
+    count = middle.select_slider(
+        "How many", COUNTS, FEW if about.shape[0] > 1 else MANY, key="maps_images", **BOUND
+    )
+    way = right.segmented_control(
+        "In a plane by",
+        list(WAYS),
+        format_func=WAYS.__getitem__,
+        default="pca",
+        required=True,
+        key="maps_way",
+        **BOUND,
+    )
+    _points(engine, source, about, looks["layer"], data, count, way)
+    chosen = _layers(looks)
+    if not chosen:
+        st.info("Choose a layer.")
+        return
+    _probe(engine, source, chosen, data, 2 * count)
+    _shift(engine, source, about, pin, chosen)
+
+
+def images(about: About) -> tuple[str, int]:
+    """Tell whose images the tab shows now, and how many."""
+    state, titles = st.session_state, pinned.offered(about)
+    data = state.get("maps_data")
+    usual = FEW if about.shape[0] > 1 else MANY
+    return (data if data in titles else next(iter(titles))), state.get("maps_images", usual)
 
 
 def spread(names: list[str], most: int = MOST) -> list[str]:
@@ -43,70 +78,66 @@ def spread(names: list[str], most: int = MOST) -> list[str]:
     return [names[round(k * (len(names) - 1) / (most - 1))] for k in range(most)]
 
 
-def _points(engine: Engine, source: Source, about: About, looks: dict[str, Any]) -> None:
-    count = min(IMAGES, datasets.about(about.data).test)
-    way = st.segmented_control(
-        f"{count:,} test images by what {looks['layer']} gives for them, in a plane",
-        list(WAYS),
-        format_func=WAYS.__getitem__,
-        default="pca",
-        required=True,
-        key="maps_way",
-        bind="query-params",
-        persist_state="session",
-    )
-    peeked: dict[str, int] = st.session_state.setdefault("maps_peeked", {"index": -1})
-    layer = looks["layer"]
+def _layers(looks: dict[str, Any]) -> tuple[str, ...]:
+    """Let the layers be chosen that are compared, in the network's order."""
+    st.markdown("**Layer by layer**")
+    names = [name for name in looks["layers"] if name != SOFTMAX]
+    usual = spread(names)
+    if looks.get("compared_of") != names:  # of another network
+        looks.update(compared_of=names)
+        st.session_state["maps_compared"] = usual
+    chosen = st.multiselect("Layers to compare", names, key="maps_compared")
+    return tuple(name for name in names if name in chosen)
+
+
+def _points(
+    engine: Engine, source: Source, about: About, layer: str, data: str, count: int, way: str
+) -> None:
+    peeked: dict[str, int] = st.session_state.setdefault("maps_peeked", {"index": 0})
+    of = datasets.about(data)
 
     def draw(_: object) -> list[Block]:
         try:
-            found: Space = engine.call(feature_maps.SPACE, source, layer, IMAGES, way)
+            found: Space = engine.call(feature_maps.SPACE, source, layer, count, way, 0, data)
         except (EngineError, ValueError) as error:
             return [blocks.progress(0, words.sentence(str(error)), warn=True)]
-        wrong = found.labels != found.read
+        own = data == about.data
+        wrong = (found.labels != found.read) & own
         index = min(peeked["index"], len(found.labels) - 1)
+        image = engine.call(SAMPLE, data, index)
+        true, read = of.classes[found.labels[index]], about.classes[found.read[index]]
+        panel = blocks.Maps(
+            name=f"test image {index:,}",
+            values=image.pixels,
+            high=1,
+            columns=1,
+            share=3.0,
+            look="ink" if len(image.pixels) == 1 else "colour",
+            range=f"{true}, read as {read}",
+            alt=f"Test image {index}, of the class {true}",
+        )
         shares = "".join(f", {share:.0%}" for share in found.shares)
-        of = f"{found.values:,} {'means of maps' if found.pooled else 'values'}"
-        title = f"{layer}: {of} of each image by {WAYS[way]}"
+        taken = f"{found.values:,} {'means of maps' if found.pooled else 'values'}"
+        title = f"{len(found.labels):,} test images by {taken} of {layer}, {WAYS[way]}"
         title += f"; the axes have{shares[1:]} of the variance" if shares else ""
-        drawn = [
+        return [
             inside.scatter(
                 found.points,
                 found.labels,
                 wrong,
-                about.classes,
+                of.classes,
                 title=title,
                 chosen=index,
                 span=9,
-            )
+            ),
+            blocks.maps([panel], span=3),
         ]
-        if index >= 0:
-            image = engine.call(SAMPLE, about.data, index)
-            true, read = (about.classes[each[index]] for each in (found.labels, found.read))
-            drawn.append(
-                blocks.maps(
-                    [
-                        blocks.Maps(
-                            name=f"test image {index:,}",
-                            values=image.pixels,
-                            high=1,
-                            columns=1,
-                            share=3.0,
-                            look="ink" if len(image.pixels) == 1 else "colour",
-                            range=f"{true}, read as {read}",
-                            alt=f"Test image {index}, of the class {true}",
-                        )
-                    ],
-                    span=3,
-                )
-            )
-        return drawn
 
     screen.screen(
         "space_screen",
         lambda: None,
         draw,
-        {"peek": lambda said: peeked.update(index=max(-1, int(said)))},
+        {"peek": lambda said: peeked.update(index=max(0, int(said)))},
     )
     st.caption(
         "Point at an image to see it; those that the network reads wrongly are ringed. t-SNE keeps "
@@ -114,49 +145,85 @@ def _points(engine: Engine, source: Source, about: About, looks: dict[str, Any])
     )
 
 
-def _probe(engine: Engine, source: Source, looks: dict[str, Any]) -> None:
+def _probe(engine: Engine, source: Source, layers: tuple[str, ...], data: str, count: int) -> None:
     """Show how well each layer's values tell the classes apart by one linear step."""
-    st.markdown(
-        "**A linear probe of each layer.** How well do its values, frozen as they are, tell the "
-        "classes apart? Ridge regression learns from at most a thousand validation images and is "
-        "tested on as many others."
-    )
-    layers = tuple(spread(looks["layers"]))
-    if not st.toggle(
-        "Probe the layers", key="maps_probe", bind="query-params", persist_state="session"
-    ):
+    if not st.toggle("Probe the layers", key="maps_probe", **BOUND):
+        st.caption("How well do a layer's values, frozen, tell the classes apart in one step?")
         return
     try:
-        found: tuple[Probe, ...] = engine.call(feature_maps.PROBE, source, layers)
+        found: tuple[Probe, ...] = engine.call(feature_maps.PROBE, source, layers, count, 0, data)
     except (EngineError, ValueError) as error:
         st.warning(words.plain(words.sentence(str(error))))
         return
     rows = [
-        {"layer": f"{k:02} {each.layer}", "right in %": round(100 * each.accuracy, 1)}
-        for k, each in enumerate(found)
+        {
+            "layer": f"{each.layer}: {each.values:,} {'means' if each.pooled else 'values'}",
+            "right": each.accuracy,
+        }
+        for each in found
     ]
-    st.bar_chart(rows, x="layer", y="right in %", height=300)
+    x = {"field": "right", "type": "quantitative", "axis": {"format": "%"}, "title": "read right"}
+    wide = {"labelLimit": 260}
+    y = {"field": "layer", "type": "nominal", "sort": None, "title": None, "axis": wide}
+    _chart(rows, "bar", {"x": x, "y": y}, 40 + BAR * len(rows))
     best = max(found, key=lambda each: each.accuracy)
-    st.caption(f"Best at {best.layer}, where {best.accuracy:.1%} are right.")
+    st.caption(
+        f"Best at {best.layer}, where {best.accuracy:.1%} are right. Ridge regression learns the "
+        "classes from one half of the validation images and reads the other."
+    )
 
 
-def _shift(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[str, Any]) -> None:
+def _shift(engine: Engine, source: Source, about: About, pin: Pin, layers: tuple[str, ...]) -> None:
     """Show how far each layer moves when the picture is shifted."""
     try:
         seen = pinned.see(engine, source, about, pin)
-        layers = tuple(spread(looks["layers"], FEW))
         found: Shift = engine.call(feature_maps.SHIFT, source, seen.pixels, layers)
     except (EngineError, ValueError) as error:
         st.warning(words.plain(words.sentence(str(error))))
         return
-    st.markdown(
-        "**Pooling's invariance, measured.** The pinned picture shifted to the right by 0 to "
-        f"{int(found.pixels[-1])} pixels: how far does each layer move, of its length?"
+    measure = st.segmented_control(
+        "Pooling's invariance, measured: how far each layer moves when the pinned picture is "
+        f"shifted to the right by 0 to {int(found.pixels[-1])} pixels, by",
+        list(MEASURES),
+        format_func=MEASURES.__getitem__,
+        default="distance",
+        required=True,
+        key="maps_moved",
+        **BOUND,
     )
+    values = getattr(found, measure)
+    if measure == "cosine":
+        values, unit = np.degrees(np.arccos(np.clip(values, -1, 1))), "degrees turned"
+    else:
+        unit = "moved, of its length"
     rows = [
-        {"pixels": int(p), "layer": f"{k:02} {layer}", "moved": float(found.distance[k, s])}
+        {"pixels": int(p), "layer": layer, "moved": float(values[k, s])}
         for k, layer in enumerate(found.layers)
         for s, p in enumerate(found.pixels)
-        if np.isfinite(found.distance[k, s])
+        if np.isfinite(values[k, s])
     ]
-    st.line_chart(rows, x="pixels", y="moved", color="layer", height=300)
+    x = {"field": "pixels", "type": "quantitative", "title": "pixels shifted"}
+    axes = {
+        "x": {**x, "axis": {"tickMinStep": 1, "format": "d"}},
+        "y": {"field": "moved", "type": "quantitative", "title": unit},
+    }
+    _chart(rows, "line", axes, LINES + LEGEND * len(found.layers))
+
+
+def _chart(rows: list[dict[str, Any]], mark: str, axes: dict[str, Any], height: int) -> None:
+    """Draw values of layers; those that lie deeper are nearer to orange."""
+    names = list(dict.fromkeys(row["layer"] for row in rows))
+    legend = {"orient": "bottom", "columns": 2, "symbolLimit": 0, "labelLimit": 260, "title": None}
+    colour: dict[str, Any] = {
+        "field": "layer",
+        "type": "ordinal",
+        "sort": names,
+        "scale": {"scheme": {"name": "plasma", "extent": [0.2, 0.85]}},
+        "legend": legend if mark == "line" else None,
+    }
+    spec = {
+        "mark": {"type": mark, "tooltip": True, **({"strokeWidth": 2.5} if mark == "line" else {})},
+        "encoding": {**axes, "color": colour},
+        "height": height,
+    }
+    st.vega_lite_chart(pd.DataFrame(rows), spec)

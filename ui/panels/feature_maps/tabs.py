@@ -7,20 +7,22 @@ import numpy as np
 import streamlit as st
 
 from core import feature_maps
-from core.feature_maps import SOFTMAX, Ascent, Click, Layer, Look, script
+from core.feature_maps import SOFTMAX, Click, Layer, Look, script
+from core.shared import photographs
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import pinned, words
-from ui.panels.feature_maps.channel import LESIONED, NINE, channel
+from ui.panels.feature_maps.channel import LESIONED, NINE, ONLY, channel
+from ui.panels.feature_maps.dream import ascent
 from ui.panels.feature_maps.laboratory import laboratory
-from ui.panels.feature_maps.space import FEW, IMAGES, space, spread
+from ui.panels.feature_maps.space import images, space, spread
 from ui.panels.feature_maps.wording import FORMULAE, LESSONS
 from ui.pinned import Pin, Pinned
 
 __all__ = ["tabs"]
 
 PICTURE = "picture.npy"
-AVERAGED, PROBED, SHIFTED = 100, 2_000, 8  # images, images and pixels, as the tabs have them
+AVERAGED, SHIFTED = 100, 8  # images and pixels, as the tabs have them
 
 
 def tabs(
@@ -121,25 +123,20 @@ def _tabs(
     source: Source, about: About, layer: Layer, looks: dict[str, Any]
 ) -> list[tuple[str, str]]:
     """Write what the tabs of the map and of the spaces show."""
-    state, number, layers = st.session_state, looks["channel"], looks["layers"]
-    only = state.get("maps_only") == "keep only it"
-    steps = state.get("maps_steps", 100)
-    ascent = Ascent(source=source, layer=layer.name, channel=number, steps=steps)
+    state, number = st.session_state, looks["channel"]
+    only = state.get("maps_only") == ONLY
+    searched = state.get("maps_searched", 1_000) if about.data else len(photographs.photographs())
+    layers = state.get("maps_compared") or spread(looks["layers"])
+    data, count = images(about)
+    way = state.get("maps_way") or "pca"
+    top = script.write_top(source, layer, number, NINE, searched)
     lesion = script.write_lesion(source, layer, number, only, PICTURE, LESIONED)
-    shift = script.write_shift(source, spread(layers, FEW), PICTURE, SHIFTED)
-    texts = [
-        ("The map silenced" if not only else "The map alone", lesion),
-        ("Its dream", script.write_dream(ascent)),
+    return [
+        ("The images that excite it most", top),
+        ("The map alone" if only else "The map silenced", lesion),
+        ("Its dream", script.write_dream(ascent(source, layer.name, number))),
         ("Its effective field", script.write_effective_field(source, layer, number, AVERAGED)),
-        ("The picture shifted", shift),
+        ("The layer as a space", script.write_space(source, layer, count, way, data)),
+        ("A linear probe of each layer", script.write_probe(source, layers, 2 * count, 0, data)),
+        ("The picture shifted", script.write_shift(source, layers, PICTURE, SHIFTED)),
     ]
-    if about.data:
-        searched, way = state.get("maps_searched", 1_000), state.get("maps_way") or "pca"
-        top = script.write_top(source, layer, number, NINE, searched)
-        texts = [
-            ("The images that excite it most", top),
-            *texts,
-            ("The layer as a space", script.write_space(source, layer, IMAGES, way)),
-            ("A linear probe of each layer", script.write_probe(source, spread(layers), PROBED, 0)),
-        ]
-    return texts

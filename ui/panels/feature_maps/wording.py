@@ -3,11 +3,12 @@
 __all__ = ["FORMULAE", "LESSONS"]
 
 LESSONS = """
-1. **From strokes to classes.** Leaf through the test images with the slider while *conv1* is
-   chosen, then while the last convolution is: the first layer's maps still show the picture, the
+1. **From strokes to classes.** Leaf through the test images with the slider while the first
+   convolution is chosen, then while the last is: the first one's maps still show the picture, the
    last one's are a few spots. Open *Layers as spaces* for both: at the first the digits lie mixed,
    at the last in ten heaps.
-2. **One number, both ways.** Click a pixel of *conv1*: nine products are its value, to the last
+2. **One number, both ways.** Click a pixel of the first
+   convolution: a handful of products is its value, to the last
    digit that the network has. Click one of the weights: its gradient is a sum too, one
    product for each place where it took part. Change η and see the step.
 3. **What is it for?** In *This map* look at the nine images that excite it most, silence it, and

@@ -1,0 +1,76 @@
+"""The network and the picture that are pinned: chosen in the sidebar of every vision panel.
+
+Both go along from panel to panel and stand in the address. Pictures of a visitor's own stay in
+their session, named there by what is in them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from core.shared import datasets, models, photographs
+from core.shared.engine import Engine
+from core.shared.models import About, Source
+from ui import address, words
+from ui.pinned.network import network
+from ui.pinned.picture import KINDS, SAMPLE, Pin, Pinned, offered, picture, see
+from ui.pinned.shown import blocks
+
+__all__ = ["SAMPLE", "Pin", "Pinned", "blocks", "choose", "offered", "see"]
+
+
+def choose(engine: Engine, visitor: str) -> tuple[Source, About, Pin] | None:
+    """Draw the choice of network and picture in the sidebar; None while there is no such network.
+
+    A sentence then stands there that says why.
+
+    Returns: the network, what is known about it, and the choice of the picture, for `see`.
+    """
+    asked = address.asked("pin")
+    pin: Pin = st.session_state.setdefault("pin", {"index": 0, "ink": None, "pictures": {}})
+    with st.sidebar:
+        source = network(engine, visitor, asked)
+        about = None
+        if source is not None:
+            try:
+                about = models.about(source)
+            except ValueError as error:
+                st.warning(words.plain(str(error)))
+        if about is not None:
+            if about.accuracy is not None:
+                of = "its" if about.data else "ImageNet's validation"
+                kind = " test images" if about.data else " images"
+                st.caption(f"It reads {about.accuracy:.2%} of {of}{kind} right.")
+            st.caption(words.plain(about.note))
+            picture(about, asked, pin)
+    address.note("pin_network", st.session_state.pin_network)
+    if source is None or about is None:
+        address.refuse("pin", asked, {})
+        return None
+    value = {"photograph": pin["photograph"], "own": pin.get("chosen")}.get(pin["kind"])
+    shown = f"{pin['kind']}-{value}" if value else pin["kind"]
+    test = pin["kind"] == "test"
+    names = offered(about)
+    _refuse(asked, shown, pin, names)
+    address.note("pin_picture", shown)
+    address.note("pin_index", str(pin["index"] or "") if test else "")
+    address.note("pin_data", pin["data"] if test and pin["data"] != next(iter(names)) else "")
+    return source, about, pin
+
+
+def _refuse(asked: Mapping[str, str], shown: str, pin: Pin, data: Mapping[str, str]) -> None:
+    """Say what of the address cannot be had."""
+    kind, _, value = asked.get("pin_picture", "").partition("-")
+    names = [each.name for each in photographs.photographs()]
+    given: dict[str, tuple[Any, str]] = {}
+    if kind not in KINDS or (kind == "photograph" and value and value not in names):
+        rule = f"{words.choices(tuple(KINDS))}, for a photograph with its name"
+        given["pin_picture"] = shown, rule
+    if pin["kind"] == "test":
+        most = datasets.about(pin["data"]).test - 1
+        given["pin_index"] = min(pin["index"], most), f"a whole number from 0 to {most:,}"
+        given["pin_data"] = pin["data"], words.choices(tuple(data))
+    if st.session_state.pin_network.startswith("run-"):
+        given["pin_step"] = st.query_params["pin_step"], "a step that the run has kept"
+    address.refuse("pin", asked, given)

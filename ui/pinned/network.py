@@ -1,0 +1,156 @@
+"""The choice of the network, in the sidebar of every vision panel."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from core import train_cnn
+from core.shared import datasets, models, runs, weights
+from core.shared.engine import Engine
+from core.shared.models import Source
+from ui import address, live, words
+
+__all__ = ["network"]
+
+LOOK = "pin_look"  # in the address: the network that another page sends the visitor to look into
+
+
+def network(engine: Engine, visitor: str, asked: Mapping[str, str]) -> Source | None:
+    """Draw the choice; None where it cannot be had yet, and a word on why stands there."""
+    views, _ = live.readable(engine.runs_of(visitor), train_cnn.TRAIN, train_cnn.known)
+    own: list[str] = st.session_state.setdefault("pin_weights", [])
+    wanted = st.query_params.get(LOOK, asked.get("pin_network", ""))
+    address.note(LOOK, "")
+    if wanted.startswith("own-") and wanted not in own and weights.NAME.fullmatch(wanted[4:]):
+        own.append(wanted)
+    names = {
+        "mnist": "Built-in: MNIST digits",
+        "fashion": "Built-in: Fashion-MNIST",
+        "efficientnet-lite0": "EfficientNet-Lite0, ImageNet",
+        **{f"run-{run}": f"Run {view.number} of yours" for run, view in views.items()},
+        **{each: f"Your weights {k}" for k, each in enumerate(own, 1)},
+        **{
+            name: f"{entry.title}, ImageNet" + ("" if models.here(name) else " ↓")
+            for name, entry in models.ZOO.items()
+        },
+    }
+    if wanted in names:
+        st.session_state.pin_network = wanted
+    elif wanted:
+        st.toast(f"The network {words.plain(wanted[:40])} is not here.", icon=":material/link_off:")
+    if st.session_state.get("pin_network") not in names:
+        st.session_state.pin_network = "mnist"
+    chosen = st.selectbox(
+        "Network",
+        list(names),
+        format_func=names.__getitem__,
+        key="pin_network",
+        persist_state="session",
+    )
+    with st.popover("Your own weights", icon=":material/upload:", width="stretch"):
+        st.markdown(
+            "A safetensors file, or the zip of a run, for LeNet-5 or one of the networks of "
+            "*Train a CNN*."
+        )
+        titles = {"": "unknown pictures"} | {
+            name: datasets.about(name).title for name in ("mnist", "fashion")
+        }
+        st.selectbox(
+            "They learned from", list(titles), format_func=titles.__getitem__, key="pin_learned"
+        )
+        st.file_uploader(
+            "Weights", key="pin_file", on_change=_take_weights, label_visibility="collapsed"
+        )
+        if st.session_state.get("pin_weights_told"):
+            st.warning(st.session_state.pin_weights_told)
+    if chosen in models.ZOO and not models.here(chosen):
+        _fetch(engine, visitor, chosen)
+        return None
+    if chosen.startswith("run-"):
+        return _run(engine, chosen.removeprefix("run-"), asked)
+    if chosen in own:
+        return Source(kind="weights", name=chosen.removeprefix("own-"))
+    return Source(kind="zoo" if chosen in models.ZOO else "built-in", name=chosen)
+
+
+def _run(engine: Engine, run: str, asked: Mapping[str, str]) -> Source | None:
+    """Pin a run at one of its kept steps: the newest, until the visitor asks for a newer one."""
+    manifest, view = engine.manifest(run), engine.view(run)
+    folder = runs.folder_of(engine.folder, manifest)
+    steps: dict[str, int] = st.session_state.setdefault("pin_steps", {})
+    step = address.number(asked.get("pin_step", ""))
+    kept = runs.steps(folder)
+    if step in kept:
+        steps[run] = step
+    if run not in steps and kept:
+        steps[run] = kept[-1]
+    if not kept:
+        st.info("This run has not begun yet.")
+        return None
+
+    def refresh() -> None:
+        found = live.trying(engine.ask, run, train_cnn.KEEP)
+        if found is not None:
+            steps[run] = found
+
+    newer = view.live or steps[run] < kept[-1]
+    columns = st.columns([2, 1], vertical_alignment="center")
+    columns[0].caption(f"As it stood at step {steps[run]:,}.")
+    columns[1].button(
+        "Newest",
+        key="pin_refresh",
+        on_click=refresh if view.live else lambda: steps.update({run: kept[-1]}),
+        disabled=not newer or view.status == "waiting",
+        help="Take its newest step.",
+    )
+    address.note("pin_step", str(steps[run]))
+    return models.of_run(engine.folder, manifest, steps[run])
+
+
+def _fetch(engine: Engine, visitor: str, name: str) -> None:
+    """Let the weights of one of torchvision's networks be downloaded, with its progress."""
+    entry = models.ZOO[name]
+    run = st.session_state.get(f"pin_fetch_{name}", "")
+    view = live.seen(engine, run) if run else None
+
+    def begin() -> None:
+        config = models.Download(name=name)
+        begun = live.trying(engine.submit, models.FETCH, config, visitor=visitor)
+        st.session_state[f"pin_fetch_{name}"] = begun or ""
+
+    if view is None or not view.live:
+        if view is not None and view.failure:
+            st.warning(words.plain(view.failure))
+        st.button(
+            f"Download its weights, {words.size(entry.size)}",
+            key="pin_download",
+            on_click=begin,
+            icon=":material/download:",
+        )
+        return
+
+    @st.fragment(run_every=0.5)
+    def bar() -> None:
+        now = live.seen(engine, run)
+        if now is None or not now.live:
+            st.rerun()
+        st.progress(now.progress if now else 0.0, f"{entry.title}: {words.size(entry.size)}")
+
+    bar()
+
+
+def _take_weights() -> None:
+    file = st.session_state.pin_file
+    if file is None:
+        return
+    try:
+        name = "own-" + weights.keep(
+            weights.folder(), file.getvalue(), st.session_state.get("pin_learned", "")
+        )
+    except (ValueError, OSError) as error:
+        st.session_state.pin_weights_told = words.plain(str(error))
+        return
+    st.session_state.pin_weights_told = ""
+    if name not in st.session_state.pin_weights:
+        st.session_state.pin_weights.append(name)
+    st.session_state.pin_network = name

@@ -1,0 +1,203 @@
+"""The choice of the picture, in the sidebar of every vision panel, in the form a network takes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from jaxtyping import Float
+
+from core.shared import datasets, models, photographs, pictures, seeing
+from core.shared.engine import Engine
+from core.shared.models import About, Source
+from core.shared.pictures import Picture
+from ui import address, words
+
+__all__ = ["KINDS", "SAMPLE", "Pin", "Pinned", "offered", "picture", "see"]
+
+Pin = dict[str, Any]  # the choice of the picture, as a session keeps it
+
+SAMPLE = "core.shared.samples:sample"
+KINDS = {
+    "test": "A test image",
+    "photograph": "A photograph",
+    "drawn": "Drawn by you",
+    "camera": "From the camera",
+    "own": "Your own picture",
+}
+MOST = 8  # pictures of a session
+SIDE = 84  # pixels of a pad's drawing
+STAYS: dict[str, Any] = {"persist_state": "session"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """A network and a picture, brought into the form that the network takes."""
+
+    source: Source
+    about: About
+    pixels: Float[np.ndarray, "c h w"]  # from 0 to 1
+    title: str  # of the picture
+    form: str  # what was done to it, in words
+    label: int | None  # its class among the network's, where it is known
+    foreign: str  # a sentence, when it is known to be of none of these
+    count: int  # test images that can be leafed through; 0: it is none of these
+    index: int  # of the test image
+    look: str  # how it is painted; see ui/js/screen.js
+    pad: bool | None  # whether the pad it is drawn on is empty; None: it is not drawn
+
+
+def picture(about: About, asked: Mapping[str, str], pin: Pin) -> None:
+    """Draw the choice, and note it in the pin."""
+    state, known = st.session_state, {e.name: e.title for e in photographs.photographs()}
+    kind, _, value = asked.get("pin_picture", "").partition("-")
+    if kind in KINDS:
+        state.pin_kind = kind
+        if kind == "photograph" and value in known:
+            state.pin_photograph = value
+        if kind == "own":
+            pin["chosen"] = value
+    if "pin_index" in asked:
+        pin["index"] = address.number(asked["pin_index"]) or 0
+    wish, wanted = pin.pop("wish", ("", ""))  # what a click on another part of the page asked for
+    if wish:
+        state.pin_kind = wish
+        if wish == "test":
+            pin["index"] = wanted
+        else:
+            state.pin_photograph = wanted
+    state.setdefault("pin_kind", "test" if about.data else "photograph")
+    pin["kind"] = chosen = st.selectbox(
+        "Picture", list(KINDS), format_func=KINDS.__getitem__, key="pin_kind", **STAYS
+    )
+    titles = offered(about)
+    if asked.get("pin_data") in titles:
+        pin.update(data=asked["pin_data"], of=about.data)
+    elif pin.get("of") != about.data or pin.get("data") not in titles:  # of another network
+        pin.update(data=next(iter(titles)), of=about.data)
+    pin["photograph"] = state.get("pin_photograph") or next(iter(known))
+    if chosen == "test":
+        state.pin_data = pin["data"]
+        pin["data"] = st.selectbox(
+            "of", list(titles), format_func=titles.__getitem__, key="pin_data"
+        )
+        most = datasets.about(pin["data"]).test - 1
+        state.pin_index = min(pin["index"], most)
+
+        def turn() -> None:
+            pin["index"] = int(state.pin_index)
+
+        st.number_input("Number", 0, most, key="pin_index", on_change=turn)
+    elif chosen == "photograph":
+        pin["photograph"] = st.selectbox(
+            "Photograph", list(known), format_func=known.__getitem__, key="pin_photograph", **STAYS
+        )
+    elif chosen == "camera":
+        st.camera_input("Camera", key="pin_camera", on_change=_take, args=("pin_camera", pin))
+    elif chosen == "own":
+        st.file_uploader("Picture", key="pin_upload", on_change=_take, args=("pin_upload", pin))
+    if chosen in ("camera", "own"):
+        st.caption("It stays in this session and is not kept on the server.")
+        if pin.get("told"):
+            st.warning(pin["told"])
+        elif pin.get("chosen", "") not in pin["pictures"]:
+            gone = "The picture of this address is no longer here. " if pin.get("chosen") else ""
+            st.info(f"{gone}Give a picture: JPEG, PNG, WebP, GIF, BMP or TIFF.")
+
+
+def offered(about: About) -> dict[str, str]:
+    """Name the data whose test images a network can be shown: first those it learned from."""
+    own = [about.data] if about.data else []
+    return {name: datasets.about(name).title for name in (*own, "mnist", "fashion")}
+
+
+def see(engine: Engine, source: Source, about: About, pin: Pin) -> Pinned:
+    """Bring the chosen picture into the form that the network takes.
+
+    Raises: EngineError when a test image cannot be had.
+    """
+    known: dict[str, Any] = {
+        "source": source,
+        "about": about,
+        "count": 0,
+        "index": 0,
+        "label": None,
+        "foreign": "",
+        "look": _look(about),
+        "form": _form(about),
+        "pad": None,
+    }
+    match pin["kind"]:
+        case "test":
+            return _sample(engine, about, pin, known)
+        case "photograph":
+            (chosen,) = (e for e in photographs.photographs() if e.name == pin["photograph"])
+            known["title"], picture = chosen.title, photographs.photograph(chosen.name)
+            if chosen.label in about.classes:
+                known["label"] = about.classes.index(chosen.label)
+            else:
+                known["foreign"] = "This picture is of none of its classes."
+        case "drawn":
+            ink = pin["ink"]
+            drawn = np.zeros((SIDE, SIDE), np.float32) if ink is None else ink
+            known |= {"title": "your drawing", "pad": ink is None}
+            picture = Picture.of(seeing.as_picture(1 - drawn[None]))
+        case _:
+            given = pin["pictures"].get(pin.get("chosen", ""))
+            known["title"] = "your picture" if given else "a cat, until you give a picture"
+            picture = given or photographs.photograph("chelsea")
+    return Pinned(**known, pixels=_fitted(picture, about, pin))
+
+
+def _sample(engine: Engine, about: About, pin: Pin, known: dict[str, Any]) -> Pinned:
+    data = about.data or pin["data"]
+    of = datasets.about(data)
+    index = min(pin["index"], of.test - 1)
+    found = engine.call(SAMPLE, data, index)
+    title = f"test image {index:,} of {of.title}: {of.classes[found.label]}"
+    known |= {"count": of.test, "index": index, "title": title}
+    if data == about.data:
+        return Pinned(**known | {"label": found.label}, pixels=found.pixels)
+    if about.shape == models.IMAGENET_SHAPE:
+        known["foreign"] = "This is none of its classes: it learned from ImageNet."
+    return Pinned(
+        **known, pixels=seeing.fit(seeing.as_picture(found.pixels), about.shape, about.data)
+    )
+
+
+def _take(key: str, pin: Pin) -> None:
+    """Take in a picture that was just uploaded or taken."""
+    file = st.session_state[key]
+    if file is None:
+        return
+    try:
+        picture = pictures.read(file.getvalue())
+    except ValueError as error:
+        pin["told"] = words.plain(str(error))
+        return
+    own: dict[str, Picture] = pin["pictures"]
+    own[picture.name] = picture
+    while len(own) > MOST:
+        del own[next(iter(own))]
+    pin["chosen"], pin["told"] = picture.name, ""
+
+
+def _fitted(picture: Picture, about: About, pin: Pin) -> Float[np.ndarray, "c h w"]:
+    """Fit a picture to a network, or give it as it was fitted last."""
+    key = (picture.name, about.shape, about.data)
+    if pin.get("fitted", (None, None))[0] != key:
+        pin["fitted"] = key, seeing.fit(picture.pixels, about.shape, about.data)
+    fitted: np.ndarray = pin["fitted"][1]
+    return fitted
+
+
+def _look(about: About) -> str:
+    if about.shape[0] > 1:
+        return "colour"
+    return "grey" if about.data.startswith(datasets.OWN) else "ink"
+
+
+def _form(about: About) -> str:
+    channels, height, width = about.shape
+    return f"{height}×{width} pixels, {'in colour' if channels > 1 else 'one channel'}"
