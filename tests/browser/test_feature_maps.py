@@ -105,7 +105,19 @@ def test_a_run_that_still_learns_can_be_looked_into_and_taken_anew(visit: Visit)
 def test_nonsense_in_the_address_falls_back_and_is_named(visit: Visit) -> None:
     page = visit("/feature_maps?pin_network=skynet&pin_index=x&maps_layer=none&maps_at=9999-9999")
     expect(page.get_by_text("The network skynet is not here.")).to_be_visible()
+    expect(page.get_by_text("pin_index must be a whole number from 0 to 9,999")).to_be_visible()
+    told = page.get_by_text("maps_layer must be a layer of the network, got 'none'")
+    expect(told).to_be_visible()
     expect(title(page, "atlas")).to_have_text(re.compile(r"^conv1\.0"))
+
+
+def test_a_network_of_digits_can_be_shown_clothes(visit: Visit) -> None:
+    page = visit("/feature_maps?pin_data=fashion&pin_index=3")
+    expect(part(page, "answers")).to_contain_text("Test image 3 of Fashion-MNIST")
+    expect(part(page, "answers")).to_contain_text("This is none of its classes")
+    page.get_by_test_id("stSidebar").get_by_test_id("stSelectbox").nth(2).locator("input").click()
+    page.get_by_role("option", name="MNIST", exact=True).click()
+    expect(part(page, "answers")).to_contain_text("Test image 3 of MNIST: 0")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -126,6 +138,7 @@ def test_the_laboratory_moves_its_window_and_fills_in_the_formula(visit: Visit) 
     lab = page.locator(".st-key-lab_screen")
     expect(lab.locator(".convolving")).to_contain_text("What edge makes of it, 26×26")
     expect(page.locator(".katex").first).to_contain_text("26")
+    expect(page.locator(".st-key-mix_screen")).to_contain_text("1·map 0 + 0·map 1")
     place = lab.get_by_role("slider", name="Place of the window")
     before = place.input_value()
     lab.get_by_role("button", name="Move the window").click()
@@ -145,17 +158,30 @@ def test_the_laboratory_moves_its_window_and_fills_in_the_formula(visit: Visit) 
     expect(lab.locator(".convolving")).to_contain_text("makes of it, 10×10")
 
 
+def test_own_numbers_of_a_kernel_stand_in_the_address(visit: Visit) -> None:
+    numbers = "0,0,0,0,-2,0,0,0,0"
+    page = tab(visit(f"/feature_maps?lab_kernel=own+numbers&lab_own={numbers}"), "Convolution")
+    lab = page.locator(".st-key-lab_screen")
+    expect(lab.locator(".convolving .grid").nth(1)).to_have_text("0000−20000")
+    page.wait_for_url("**lab_own=0%2C0%2C0%2C0%2C-2%2C0%2C0%2C0%2C0**")
+
+
 def test_one_map_is_excited_silenced_and_dreams(visit: Visit) -> None:
     page = tab(visit("/feature_maps?maps_layer=conv2.2"), "This map")
     screen = page.locator(".st-key-channel_screen")
     expect(screen.locator(".gallery button:visible")).to_have_count(9, timeout=30_000)
-    expect(screen.locator(".figures").first).to_contain_text("without map 0")
+    expect(screen.locator(".pairs").first).to_contain_text("without map 0")
     expect(screen).to_contain_text("Effective receptive field")
     page.get_by_text("keep only it").click()
-    expect(screen.locator(".figures").first).to_contain_text("with map 0 alone")
+    expect(screen.locator(".pairs").first).to_contain_text("map 0 alone")
     page.get_by_role("button", name="Let it dream").click()
-    expect(screen).to_contain_text("Its dream", timeout=30_000)
-    expect(screen.locator(".progress").last).to_contain_text("Finished", timeout=60_000)
+    dream = page.locator(".st-key-dream_screen")
+    expect(dream.locator(".progress")).to_contain_text("Finished", timeout=60_000)
+    expect(dream).to_contain_text("step 100 of 100")
+    film = dream.get_by_role("slider", name="Film")
+    film.focus()
+    page.keyboard.press("Home")
+    expect(dream).to_contain_text("step 0 of 100")
     screen.locator(".gallery button").first.click()
     expect(part(page, "answers")).not_to_contain_text("Test image 0 of")
 
@@ -174,6 +200,14 @@ def test_layers_are_spaces_and_a_point_shows_its_image(visit: Visit) -> None:
     expect(screen).to_contain_text("read as")
     page.get_by_text("Probe the layers").click()
     expect(page.get_by_text("Best at")).to_be_visible(timeout=60_000)
+    expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
+
+
+def test_a_network_of_imagenet_lays_out_digits(visit: Visit) -> None:
+    address = "/feature_maps?pin_network=efficientnet-lite0&maps_layer=head.activation"
+    page = tab(visit(f"{address}&maps_images=100"), "Layers as spaces")
+    plane = page.locator(".st-key-space_screen .scatter")
+    expect(plane).to_contain_text("100 test images by 1,280 means of maps", timeout=60_000)
 
 
 def test_the_code_is_there_for_the_maps_and_the_value(visit: Visit) -> None:

@@ -63,8 +63,8 @@ def picture(about: About, asked: Mapping[str, str], pin: Pin) -> None:
     wish, wanted = pin.pop("wish", ("", ""))  # what a click on another part of the page asked for
     if wish:
         state.pin_kind = wish
-        if wish == "test":
-            pin["index"] = wanted
+        if wish == "test":  # of what the network learned from
+            pin.update(index=wanted, data=about.data)
         else:
             state.pin_photograph = wanted
     state.setdefault("pin_kind", "test" if about.data else "photograph")
@@ -78,16 +78,19 @@ def picture(about: About, asked: Mapping[str, str], pin: Pin) -> None:
         pin.update(data=next(iter(titles)), of=about.data)
     pin["photograph"] = state.get("pin_photograph") or next(iter(known))
     if chosen == "test":
-        state.pin_data = pin["data"]
-        pin["data"] = st.selectbox(
-            "of", list(titles), format_func=titles.__getitem__, key="pin_data"
-        )
         most = datasets.about(pin["data"]).test - 1
-        state.pin_index = min(pin["index"], most)
+        state.pin_data, state.pin_index = pin["data"], min(pin["index"], most)
 
         def turn() -> None:
-            pin["index"] = int(state.pin_index)
+            pin.update(data=state.pin_data, index=int(state.pin_index))
 
+        st.selectbox(
+            "of",
+            list(titles),
+            format_func=titles.__getitem__,
+            key="pin_data",
+            on_change=turn,
+        )
         st.number_input("Number", 0, most, key="pin_index", on_change=turn)
     elif chosen == "photograph":
         pin["photograph"] = st.selectbox(
@@ -151,7 +154,7 @@ def see(engine: Engine, source: Source, about: About, pin: Pin) -> Pinned:
 
 
 def _sample(engine: Engine, about: About, pin: Pin, known: dict[str, Any]) -> Pinned:
-    data = about.data or pin["data"]
+    data = pin["data"]
     of = datasets.about(data)
     index = min(pin["index"], of.test - 1)
     found = engine.call(SAMPLE, data, index)
@@ -159,11 +162,13 @@ def _sample(engine: Engine, about: About, pin: Pin, known: dict[str, Any]) -> Pi
     known |= {"count": of.test, "index": index, "title": title}
     if data == about.data:
         return Pinned(**known | {"label": found.label}, pixels=found.pixels)
-    if about.shape == models.IMAGENET_SHAPE:
-        known["foreign"] = "This is none of its classes: it learned from ImageNet."
-    return Pinned(
-        **known, pixels=seeing.fit(seeing.as_picture(found.pixels), about.shape, about.data)
-    )
+    if about.data or about.shape == models.IMAGENET_SHAPE:
+        learned = datasets.about(about.data).title if about.data else "ImageNet"
+        known["foreign"] = f"This is none of its classes: it learned from {learned}."
+    pixels = found.pixels
+    if of.shape != about.shape:
+        pixels = seeing.fit(seeing.as_picture(pixels), about.shape, "")
+    return Pinned(**known, pixels=pixels)
 
 
 def _take(key: str, pin: Pin) -> None:
