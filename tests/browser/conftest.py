@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Error, Page
 
 from bench.browser import Server, chromium, settle
 
@@ -32,6 +33,15 @@ def familiar(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context()
     yield context
     context.close()
+
+
+def _stop(page: Page) -> None:
+    """End the run of a page, if one is under way: for a minute it would compute for nobody."""
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    with suppress(Error):  # the server may be gone, and that is another test's business
+        if stop.count() and stop.is_enabled():
+            stop.click(timeout=2_000)
+            page.wait_for_function("!document.querySelector('[class*=train_stop] button:enabled')")
 
 
 @pytest.fixture
@@ -72,6 +82,7 @@ def visit(
     pages = [page for context in contexts for page in context.pages]
     shown = [page.url for page in pages if page.get_by_test_id("stException").count()]
     for page in pages:
+        _stop(page)
         page.close()
     for context in contexts:
         if context is not familiar:

@@ -682,7 +682,7 @@ from core.shared.engine import Engine
 from core.shared.recipes import Recipe
 if __name__ == "__main__":
     engine = Engine(Path(sys.argv[1]), devices=("cpu",)).start()
-    recipe = Recipe(epochs=20, batch_size=32, optimiser="adam", learning_rate=0.001)
+    recipe = Recipe(epochs=10, batch_size=32, optimiser="adam", learning_rate=0.001)
     run = engine.submit("tests.shared.mischief:lesson", recipe, visitor="ada")
     while engine.view(run).progress < 0.1:
         time.sleep(0.01)
@@ -716,13 +716,13 @@ def test_a_killed_server_takes_its_process_along_and_its_run_can_be_continued_to
         assert not view.live
         before = snapshots.newest(folder / "ada" / run)
         assert before is not None
-        assert 0 < before.step < 200
+        assert 0 < before.step < 100
         engine.resume(run)
         until(stands(engine, run, "finished", "failed"), 60)
         assert engine.view(run).status == "finished"
-        assert engine.view(run).state.step == 200
+        assert engine.view(run).state.step == 100
 
-    plain = mischief.begin(Recipe(epochs=20, batch_size=32, optimiser="adam", learning_rate=0.001))
+    plain = mischief.begin(Recipe(epochs=10, batch_size=32, optimiser="adam", learning_rate=0.001))
     for _ in plain.run():
         pass
     last = snapshots.newest(folder / "ada" / run)
