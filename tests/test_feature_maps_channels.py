@@ -15,10 +15,10 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from core import feature_maps
-from core.feature_maps import Ascent, Dream, Lesion, Top, channels, climbing
+from core.feature_maps import Ascent, Dream, Lesion, Top, channels, climbing, passing
 from core.feature_maps.channels import lesion, top
 from core.feature_maps.climbing import maximise
-from core.shared import loading, owner, photographs, seeing
+from core.shared import loading, photographs, seeing, targets
 from core.shared.data import Split, mnist
 from core.shared.engine import Engine
 from core.shared.loading import Model
@@ -135,6 +135,23 @@ def test_the_top_images_are_those_found_one_by_one(own: nn.Sequential) -> None:
                 assert np.array_equal(each.patch, each.pixels[:, above:below, left:right])
                 compared += 1
     assert compared > 20
+
+
+def test_it_is_so_too_when_the_images_come_in_many_batches(
+    own: nn.Sequential, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passing, "AT_ONCE", {"cpu": 3 * 784})  # three at a time
+    monkeypatch.setattr(channels, "GATHERED", 5)  # and all but the largest go after six
+    monkeypatch.setattr(channels, "MOST", 5)
+    layer = layers_of(own)[1]
+    maps = maps_one_by_one(own, layer, digits().images)
+    told = top(MNIST, layer, 0, 5, IMAGES)
+    assert agrees(told, maps, 0)
+    assert max(each.index for each in told.examples) > 6 > min(e.index for e in told.examples)
+    channels._largest.cache_clear()
+    whole = channels._best
+    monkeypatch.setattr(channels, "_best", lambda found: whole(found[:1]))  # forgets the later ones
+    assert not agrees(top(MNIST, layer, 0, 5, IMAGES), maps, 0)
 
 
 def test_that_oracle_rejects_the_means_and_the_images_of_another_channel(
@@ -406,7 +423,7 @@ def test_weights_that_are_no_numbers_end_a_dream_with_a_sentence(
 
 def test_an_ascent_comes_back_from_json_as_it_was() -> None:
     config = Ascent(source=MNIST, layer="conv5.2", channel=3)
-    again = owner._config(maximise, json.loads(json.dumps(asdict(config))))
+    again = targets.config_of(maximise, json.loads(json.dumps(asdict(config))))
     assert again == config
     assert hash(again) == hash(config)
 

@@ -253,7 +253,8 @@ class Dream:
     value: float  # the channel's mean for this picture
     gradient: float  # ‖∂ value / ∂ pixels‖₂ at this picture
     picture: Float[np.ndarray, "c h w"]  # pixels from 0 to 1
-    film: tuple[Frame, ...]  # at most 24, at log-spaced steps up to this one
+    film: tuple[Frame, ...]  # at log-spaced steps up to this one
+    frames: int  # that the film has in the end, at most 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ class Largest:
 @patient
 def top(
     source: Source, layer: str, channel: int, count: int = 9, images: int = 10_000
-) -> Generator[None, None, Top]:
+) -> Generator[Any, None, Top]:
     """Find the test images for which a channel's largest value is highest.
 
     The images pass once for all channels of a layer, and what comes out is kept.
@@ -89,7 +90,7 @@ def lesion(
     channel: int,
     only: bool,
     images: int = 1000,
-) -> Generator[None, None, Lesion]:
+) -> Generator[Any, None, Lesion]:
     """Set a channel's map to 0, or all others, and see how the network then reads.
 
     Args:
@@ -142,7 +143,7 @@ def lesion(
 
 @remembered(128)  # 77 kB for a layer of 64 channels
 @torch.no_grad()
-def _largest(source: Source, layer: str, images: int) -> Generator[None, None, Largest]:
+def _largest(source: Source, layer: str, images: int) -> Generator[Any, None, Largest]:
     """Find where all channels of a layer are largest, in one pass over the images."""
     model = load(source)
     split = pictures(model, images)
@@ -179,7 +180,7 @@ def _best(found: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
 
 @remembered(32)
 @torch.no_grad()
-def _right(source: Source, images: int) -> Generator[None, None, Bool[np.ndarray, " n"]]:
+def _right(source: Source, images: int) -> Generator[Any, None, Bool[np.ndarray, " n"]]:
     """Tell which test images the whole network reads right."""
     model = load(source)
     split, read = first(model, images), []

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.feature_maps import Ascent, Dream, Frame
 from core.feature_maps.passing import device_of, require_channel
@@ -29,6 +29,8 @@ class Climb:
     def __init__(self, config: Ascent) -> None:
         model = load(config.source)
         self.config, self.step = config, 0
+        self.network: nn.Module | None = model.network
+        self.seen: tuple[int, float, float] | None = None  # step, value and gradient's norm there
         device = device_of(model)
         self.grey = data.dataset(model.data, device).mean if model.data else GREY
         self.source = torch.Generator().manual_seed(config.seed)
@@ -45,15 +47,24 @@ class Climb:
 
     def freeze(self) -> Dream:
         """Look at the picture and at what the channel makes of it, unshifted."""
-        value, gradient = self._slope(self.picture)
+        if self.seen is None or self.seen[0] != self.step:
+            slope, gradient = self._slope(self.picture)
+            self.seen = self.step, float(slope), float(gradient.norm())
+        _, value, norm = self.seen
         return Dream(
             step=self.step,
             steps=self.config.steps,
-            value=float(value),
-            gradient=float(gradient.norm()),
+            value=value,
+            gradient=norm,
             picture=self.picture[0].cpu().numpy().copy(),
             film=tuple(self.film),
+            frames=len({0, *self.shown}),
         )
+
+    def let_go(self) -> None:
+        """Look a last time, and hold the network no more: an ended climb may be kept for long."""
+        self.freeze()
+        self.network = None
 
     def move(self) -> None:
         """Take one step.
@@ -81,10 +92,11 @@ class Climb:
 
     def _slope(self, picture: Float[Tensor, "1 c h w"]) -> tuple[Tensor, Tensor]:
         """Give the channel's mean, and its gradient by the pixels."""
-        config = self.config
+        config, network = self.config, self.network
+        if network is None:
+            raise ValueError("climb must go on, got one that has ended")
         with torch.enable_grad():
             leaf = picture.detach().requires_grad_()
-            network = load(config.source).network  # not held: an ended climb would keep it for long
             call = until(network, leaf, config.layer)
             require_channel(call, config.channel)
             value = call.given.select(channel_axis(call), config.channel).mean()
@@ -120,10 +132,13 @@ def maximise(config: Ascent) -> Iterator[Climb]:
     root mean square here, so that one rate serves all layers.
     """
     climb = Climb(config)
-    yield climb
-    while climb.step < config.steps:
-        climb.move()
+    try:
         yield climb
+        while climb.step < config.steps:
+            climb.move()
+            yield climb
+    finally:
+        climb.let_go()
 
 
 def _blurred(picture: Float[Tensor, "1 c h w"], deviation: float) -> Float[Tensor, "1 c h w"]:

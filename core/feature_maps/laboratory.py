@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -105,7 +106,7 @@ def effective_field(
     channel: int,
     images: int = 100,
     pixels: Float[np.ndarray, "n c h w"] | None = None,
-) -> Generator[None, None, EffectiveField]:
+) -> Generator[Any, None, EffectiveField]:
     """Measure how much each pixel moves the unit in the middle of a map, and where it could at all.
 
     Args:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from core.shared.data import Split
 from core.shared.loading import Model, load
 from core.shared.models import Source
 from core.shared.tracing import as_maps, kept
-from core.shared.turns import patient
+from core.shared.turns import WAITING, Room, patient
 
 __all__ = ["LARGEST", "MOST_TSNE", "PENALTY", "PERPLEXITY", "probe", "shift", "space"]
 
@@ -28,8 +29,10 @@ MOST_TSNE = 2_000  # images; it takes their number squared in time
 FEWEST = 5  # images
 PERPLEXITY = 30.0
 PENALTY = 0.1  # on the classifier's weights squared, for each value that it sees
-HELD = 16_000  # rows, of all layers together, that are kept in memory at a time
+HELD = 8_000  # rows, of all layers together, that are kept at a time: 400 MB with their copies
 WAIT = 0.005  # seconds of each turn
+ASIDE = ThreadPoolExecutor(1, "t-SNE")
+PROBING = Room(2)  # a probe takes half a gigabyte for a while
 Rows = Float[np.ndarray, "n d"]
 
 
@@ -41,7 +44,7 @@ def space(
     way: str = "pca",
     seed: int = 0,
     data: str = "",
-) -> Generator[None, None, Space]:
+) -> Generator[Any, None, Space]:
     """Lay a layer's values for the first test images out on a plane.
 
     Args:
@@ -104,7 +107,7 @@ def probe(
     images: int = 2000,
     seed: int = 0,
     data: str = "",
-) -> Generator[None, None, tuple[Probe, ...]]:
+) -> Generator[Any, None, tuple[Probe, ...]]:
     """Measure how well a linear classifier reads the classes from what each layer gives.
 
     It learns from a half of some validation images and is tested on the other half. It is ridge
@@ -132,14 +135,19 @@ def probe(
     split = Split(whole.images[drawn], whole.labels[drawn])
     labels, half = split.labels.cpu().numpy(), count // 2
     told, together = [], max(1, HELD // count)
-    for begin in range(0, len(layers), together):
-        names = layers[begin : begin + together]
-        values, pooled, _ = yield from _values(model, split, names)
-        for name, rows, means in zip(names, values, pooled, strict=True):
-            yield
-            read = _ridge(rows[:half], labels[:half], rows[half:], classes)
-            accuracy = float((read == labels[half:]).mean())
-            told.append(Probe(name, accuracy, rows.shape[1], means))
+    yield from PROBING.enter()
+    try:
+        for begin in range(0, len(layers), together):
+            group = layers[begin : begin + together]
+            values, pooled, _ = yield from _values(model, split, group)
+            for name, means in zip(group, pooled, strict=True):
+                rows = values.pop(0)
+                read = _ridge(rows[:half], labels[:half], rows[half:], classes)
+                accuracy = float((read == labels[half:]).mean())
+                told.append(Probe(name, accuracy, rows.shape[1], means))
+                yield
+    finally:
+        PROBING.leave()
     return tuple(told)
 
 
@@ -147,7 +155,7 @@ def probe(
 @torch.no_grad()
 def shift(
     source: Source, pixels: Float[np.ndarray, "c h w"], layers: tuple[str, ...], most: int = 8
-) -> Generator[None, None, Shift]:
+) -> Generator[Any, None, Shift]:
     """Shift a picture to the right, pixel by pixel, and see how far each layer moves.
 
     Args:
@@ -197,7 +205,7 @@ def _compare(was: Tensor, now: Tensor) -> tuple[float, float]:
 @torch.no_grad()
 def _values(
     model: Model, split: Split, layers: tuple[str, ...]
-) -> Generator[None, None, tuple[list[Rows], list[bool], Int[np.ndarray, " n"]]]:
+) -> Generator[Any, None, tuple[list[Rows], list[bool], Int[np.ndarray, " n"]]]:
     """Give each layer's values, a row an image; whether they are means; the classes read."""
     parts: list[list[Tensor]] = [[] for _ in layers]
     pooled, read = [False] * len(layers), []
@@ -210,7 +218,10 @@ def _values(
             values = maps.mean((2, 3)) if pooled[place] else maps.flatten(1)
             parts[place].append(values[:, :: math.ceil(values.shape[1] / LARGEST)].cpu())
         yield
-    return [torch.cat(each).double().numpy() for each in parts], pooled, torch.cat(read).numpy()
+    rows = []
+    while parts:
+        rows.append(torch.cat(parts.pop(0)).double().numpy())
+    return rows, pooled, torch.cat(read).numpy()
 
 
 def _ridge(
@@ -236,21 +247,23 @@ def _ridge(
     return read
 
 
-def _aside(work: Callable[[Rows], np.ndarray], rows: Rows) -> Generator[None, None, np.ndarray]:
-    """Do in a thread what takes long and has no turns.
+def _aside(work: Callable[[Rows], np.ndarray], rows: Rows) -> Generator[Any, None, np.ndarray]:
+    """Do in a thread what takes long and has no turns, one at a time.
 
     It has one core: two threads that share theirs with others wait for each other at each of its
-    many short steps, and took ten times as long.
+    many short steps, and took ten times as long. The limit belongs to the whole process.
     """
 
     def alone() -> np.ndarray:
         with threadpool_limits(1):
             return work(rows)
 
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(alone)
+    future = ASIDE.submit(alone)
+    try:
         while True:
             try:
                 return future.result(WAIT)
             except TimeoutError:
-                yield
+                yield WAITING
+    finally:
+        future.cancel()  # where it has not begun, nobody waits for it any more

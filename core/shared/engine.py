@@ -201,7 +201,7 @@ class Engine:
                 self._forget(record)
                 record.payload = record.state = None
             for key in [key for key in self._given if key[0] == visitor]:
-                del self._given[key]  # those that run meanwhile have theirs on record
+                del self._given[key]
 
     def view(self, run: str) -> View:
         """See a run as it stands now; this never waits for the device.
@@ -320,7 +320,7 @@ class Engine:
     # Inside
 
     def _number(self, visitor: str, function: str) -> int:
-        """Give a visitor's next number for work of a kind, and never the same twice."""
+        """Give a visitor's next number for work of a kind; while they are here none comes twice."""
         known = [each.manifest for each in self._records.values()]
         alike = [each for each in known if (each.visitor, each.function) == (visitor, function)]
         last = self._given.get((visitor, function), 0)

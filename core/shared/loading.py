@@ -91,9 +91,9 @@ def fetch(config: Download) -> Iterator[object]:
     reports: queue.SimpleQueue[Fetched | Exception | None] = queue.SimpleQueue()
     stop = threading.Event()
     _fetching[name] = Fetched(0, entry.size)
-    arguments = (models.folder() / entry.file, reports, stop)
-    threading.Thread(target=_download, args=arguments, daemon=True).start()
     try:
+        arguments = (models.folder() / entry.file, reports, stop)
+        threading.Thread(target=_download, args=arguments, daemon=True).start()
         while True:
             yield _fetching[name]
             while reports.empty():

@@ -19,24 +19,23 @@ side of the pipe is `core.shared.engine`, which says what each message means.
 """
 
 import ctypes
-import importlib
 import inspect
 import logging
 import pickle
 import time
-import typing
 from collections import OrderedDict, deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from core.shared import devices, snapshots
+from core.shared.targets import config_of, resolve, sentence
 from core.shared.turns import WAITING, Patient
 
-__all__ = ["Owner", "resolve", "sentence"]
+__all__ = ["Owner"]
 
 TURN = 0.04  # seconds that a generator keeps the device before the next one has it
 PUSH = 0.2  # seconds between two states of one run, at least
@@ -45,9 +44,9 @@ SHARE = 0.02  # of a run's time that may go into looking at it
 CALLS = 0.5  # seconds of calls on end, before training has a turn again
 KEEP = 20.0  # seconds between two rolling snapshots
 RESIDENT = 32  # ended runs whose living thing stays in memory to be asked
-MEMORY_WORDS = ("out of memory", "can't allocate", "not enough memory")
 
 Config = dict[str, Any]  # JSON values
+Slow = Generator[Any, None, Any]  # a call that takes long
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +65,7 @@ class Run:
     living: Any = None
     failure: str = ""
     place: int = 0  # in the line of those that wait for memory; 0 is in
+    waits: bool = False  # its last turn ended as it waits for the world
     stale: bool = False  # the living thing moved since it was last looked at
     pushed: float = 0.0  # when
     rest: float = PUSH  # seconds until the next look
@@ -89,7 +89,7 @@ class Owner:
         devices.watch(self.pulse)
         self.reserve = devices.free_memory(self.device) // 10
         self.calls: deque[tuple[int, str, str | None, bytes]] = deque()
-        self.slow: deque[tuple[int, Generator[None, None, Any]]] = deque()  # calls under way
+        self.slow: deque[tuple[int, Slow]] = deque()  # calls under way, and their tickets
         self.paid = 0.0  # when the runs have had as long as the last turn of a slow call took
         self.runs: dict[str, Run] = {}  # live ones
         self.queue: deque[Run] = deque()  # those with a turn to come, in order
@@ -103,8 +103,8 @@ class Owner:
                 until = time.monotonic() + CALLS
                 while self.calls and time.monotonic() < until:
                     self.answer(*self.calls.popleft())
-                if self.slow and (not self.queue or time.monotonic() >= self.paid):
-                    self.advance(*self.slow.popleft())
+                if time.monotonic() >= self.paid or all(run.waits for run in self.queue):
+                    self.advance()
                 self.admit()
                 if self.queue:  # no name for the run here: it would keep one that is forgotten
                     self.turn(self.queue.popleft())
@@ -193,44 +193,75 @@ class Owner:
         with self.in_hand(ticket):
             try:
                 given = pickle.loads(arguments)
-                if name is None:
-                    function = resolve(target)
-                    if isinstance(function, Patient):
-                        self.slow.append((ticket, function.in_turns(*given)))
-                        return
-                    result = pickle.dumps(function(*given))
+                if name is not None:
+                    self.reply(ticket, self.asked(name, target, given))
+                    return
+                function = resolve(target)
+                if isinstance(function, Patient):
+                    self.begin(ticket, function.in_turns(*given))
                 else:
-                    run = self.revive(name, *given[:3])
-                    found = resolve(target)(run.living, *given[3:])
-                    if isinstance(found, snapshots.Snapshot):  # it is to be kept for good
-                        snapshots.write(run.folder, found)
-                        found = found.step
-                    result = pickle.dumps(found)
-                    run.stale = True
-                    run.pushed = 0  # the asker sees at once what the call changed
-                    self.look(run)
+                    self.reply(ticket, function(*given))
             except BaseException as error:  # noqa: BLE001 – also SystemExit: a call ends no process
-                self.send("answer", ticket, False, sentence(error).encode())
-                self.recover(error)
-            else:
-                self.send("answer", ticket, True, result)
+                self.refuse(ticket, error)
 
-    def advance(self, ticket: int, work: Generator[None, None, Any]) -> None:
-        """Let a call that takes long have a turn."""
+    def asked(self, name: str, target: str, given: tuple[Any, ...]) -> Any:
+        """Ask a function of a run's living thing."""
+        run = self.revive(name, *given[:3])
+        found = resolve(target)(run.living, *given[3:])
+        if isinstance(found, snapshots.Snapshot):  # it is to be kept for good
+            snapshots.write(run.folder, found)
+            found = found.step
+        run.stale = True
+        run.pushed = 0  # the asker sees at once what the call changed
+        self.look(run)
+        return found
+
+    def begin(self, ticket: int, work: Slow) -> None:
+        """Let a long call have its first turn at once: it may be short after all."""
+        until = time.monotonic() + TURN
+        while (went := self.step(ticket, work)) == "moved" and time.monotonic() < until:
+            pass
+        if went != "done":
+            self.slow.append((ticket, work))
+
+    def advance(self) -> None:
+        """Give a turn to the first long call that does not wait; the runs have as long then."""
         began = time.monotonic()
-        with self.in_hand(ticket):
-            try:
-                try:
-                    next(work)
-                except StopIteration as end:
-                    self.send("answer", ticket, True, pickle.dumps(end.value))
-                else:
-                    self.slow.append((ticket, work))
-            except BaseException as error:  # noqa: BLE001 – also SystemExit: a call ends no process
-                self.send("answer", ticket, False, sentence(error).encode())
-                self.recover(error)
+        for _ in range(len(self.slow)):
+            ticket, work = self.slow.popleft()
+            went = self.step(ticket, work)
+            if went != "done":
+                self.slow.append((ticket, work))
+            if went != "waits":
+                break
         now = time.monotonic()
         self.paid = now + (now - began)
+
+    def step(self, ticket: int, work: Slow) -> str:
+        """Let a long call go on until it yields; tell whether it moved, waits or is done."""
+        with self.in_hand(ticket):
+            try:
+                given = next(work)
+                devices.synchronise(self.device)
+            except StopIteration as end:
+                self.reply(ticket, end.value)
+            except BaseException as error:  # noqa: BLE001 – also SystemExit: a call ends no process
+                self.refuse(ticket, error)
+            else:
+                return "waits" if given is WAITING else "moved"
+        return "done"
+
+    def reply(self, ticket: int, result: Any) -> None:
+        """Send back what a call gave."""
+        try:
+            self.send("answer", ticket, True, pickle.dumps(result))
+        except BaseException as error:  # noqa: BLE001 – whatever cannot be pickled
+            self.refuse(ticket, error)
+
+    def refuse(self, ticket: int, error: BaseException) -> None:
+        """Send back the sentence that says why a call gave nothing."""
+        self.send("answer", ticket, False, sentence(error).encode())
+        self.recover(error)
 
     def release(self, run: Run) -> None:
         """Let the calls that waited with a run be answered."""
@@ -264,7 +295,7 @@ class Owner:
     def open(self, run: Run) -> Generator[Any, None, None]:
         """Start a run's generator, from its newest snapshot where it has one."""
         function = resolve(run.function)
-        config = _config(function, run.config)
+        config = config_of(function, run.config)
         takes = len(inspect.signature(function).parameters)
         snapshot = snapshots.newest(run.folder) if takes > 1 else None
         work: Generator[Any, None, None] = function(
@@ -293,10 +324,11 @@ class Owner:
             try:
                 if run.work is None:
                     run.work = self.open(run)
-                until = time.perf_counter() + TURN
+                until, run.waits = time.perf_counter() + TURN, False
                 while True:
                     given = next(run.work)
                     if given is WAITING:
+                        run.waits = True
                         break
                     if isinstance(given, snapshots.Snapshot):
                         snapshots.write(run.folder, given)
@@ -426,43 +458,3 @@ class Owner:
 
 
 ACTIVE = ("running", "stepping")
-
-
-def resolve(target: str) -> Callable[..., Any]:
-    """Find a function by its name "module:function".
-
-    Raises: ValueError when there is none of that name.
-    """
-    module, _, name = target.partition(":")
-    try:
-        function: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"target must name a module:function, got {target!r}") from error
-    return function
-
-
-def sentence(error: BaseException) -> str:
-    """Say in one sentence what went wrong and, where we know it, what to try."""
-    text = " ".join(str(error).split())
-    if isinstance(error, MemoryError) or any(word in text.lower() for word in MEMORY_WORDS):
-        return "The device ran out of memory: try a smaller batch or a smaller network."
-    if isinstance(error, (ValueError, FloatingPointError)) and text:
-        return text
-    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
-
-
-def _config(function: Callable[..., Any], values: dict[str, Any]) -> Any:
-    """Build a function's config from JSON values, by the type of its first argument."""
-    first = next(iter(inspect.signature(function).parameters))
-    return _built(typing.get_type_hints(inspect.unwrap(function))[first], values)
-
-
-def _built(kind: type, values: dict[str, Any]) -> Any:
-    """Build a dataclass, and those that are its fields."""
-    kinds = typing.get_type_hints(kind)
-    return kind(
-        **{
-            name: _built(kinds[name], value) if is_dataclass(kinds.get(name)) else value
-            for name, value in values.items()
-        }
-    )

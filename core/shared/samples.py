@@ -5,6 +5,7 @@ Both are calls: they run in the process that owns the device.
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -55,7 +56,7 @@ def sample(data: str, index: int) -> Sample:
 @patient
 def strangeness(
     source: Source, pixels: Float[np.ndarray, "c h w"]
-) -> Generator[None, None, tuple[float, float]]:
+) -> Generator[Any, None, tuple[float, float]]:
     """Measure how far a picture is from those that a network knows, as the network sees them.
 
     Args:
@@ -76,7 +77,7 @@ def strangeness(
 
 
 @remembered(8)  # at most 100 MB each: 500 images of 50,000 values
-def _bank(source: Source) -> Generator[None, None, tuple[Float[Tensor, "n d"], float]]:
+def _bank(source: Source) -> Generator[Any, None, tuple[Float[Tensor, "n d"], float]]:
     model = load(source)
     if not model.data:
         raise ValueError(f"network must have learned from data that are here, got {source.name!r}")
@@ -90,7 +91,7 @@ def _bank(source: Source) -> Generator[None, None, tuple[Float[Tensor, "n d"], f
 @torch.no_grad()
 def _directions(
     network: nn.Module, images: Float[Tensor, "n c h w"]
-) -> Generator[None, None, Float[Tensor, "n d"]]:
+) -> Generator[Any, None, Float[Tensor, "n d"]]:
     found = []
     last = trace(network, images[:1]).calls[-1].name
     for chunk in images.split(CHUNK):

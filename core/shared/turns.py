@@ -1,7 +1,7 @@
 """Answers that take long, given in turns: whoever asks waits, and nobody else does.
 
     @patient
-    def answer(question: str) -> Generator[None, None, str]:
+    def answer(question: str) -> Generator[Any, None, str]:
         ...
         yield  # others may have their turn here
         return "42"
@@ -9,22 +9,23 @@
     answer("…")            waits for all of it and gives "42"
     answer.in_turns("…")   is the generator; the device's owner advances it between other work
 
-Between two turns others compute on the same thread: a generator must not hold what they would
-notice, such as an open `torch.no_grad()`. As a decorator, `torch.no_grad()` lets go at each yield.
+What waits yields WAITING: it had no turn then, and the next one has it. Between two turns others
+compute on the same thread: a generator must not hold what they would notice, such as an open
+`torch.no_grad()`. As a decorator, `torch.no_grad()` lets go at each yield.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable
 from functools import wraps
-from typing import Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
-__all__ = ["WAITING", "Patient", "Remembered", "patient", "remembered"]
+__all__ = ["WAITING", "Patient", "Remembered", "Room", "patient", "remembered"]
 
-WAITING = object()  # what long work yields when it waits for the world: its turn is over
+WAITING = object()  # what long work yields when it waits for others, or for the world
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Turns = Generator[None, None, R]
+Turns = Generator[Any, None, R]
 
 
 class Patient(Generic[P, R]):
@@ -68,7 +69,7 @@ class Remembered(Generic[P, R]):
         """Give what is kept, or compute it."""
         key = (arguments, tuple(sorted(named.items())))
         while key in self._under_way:
-            yield
+            yield WAITING
         if key not in self._kept:
             self._under_way.add(key)
             try:
@@ -83,6 +84,30 @@ class Remembered(Generic[P, R]):
     def cache_clear(self) -> None:
         """Forget all results, as that of `functools.lru_cache` does."""
         self._kept.clear()
+
+
+class Room:
+    """Room for so many at a time, for what takes much memory; others wait, in their turns.
+
+    yield from room.enter()
+    try:
+        ...
+    finally:
+        room.leave()
+    """
+
+    def __init__(self, most: int = 1) -> None:
+        self._free = most
+
+    def enter(self) -> Turns[None]:
+        """Wait until there is room, and take it."""
+        while not self._free:
+            yield WAITING
+        self._free -= 1
+
+    def leave(self) -> None:
+        """Give it back."""
+        self._free += 1
 
 
 def remembered(most: int) -> Callable[[Callable[P, Turns[R]]], Remembered[P, R]]:

@@ -82,7 +82,7 @@ def curves(config: Config, folder: str, version: int) -> Curves:
 
 
 @patient
-def film(config: Config, folder: str, index: int, version: int) -> Generator[None, None, bytes]:
+def film(config: Config, folder: str, index: int, version: int) -> Generator[Any, None, bytes]:
     """Draw kernels and feature maps of one image at every kept step, as a GIF.
 
     Args:

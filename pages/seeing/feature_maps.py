@@ -24,6 +24,7 @@ looks: dict[str, Any] = st.session_state.setdefault(
         "weight": address.numbers(weight, 1 + weight.count("-")) if weight else None,
         "label": asked.get("maps_label", ""),
         "rate": asked["maps_rate"] if asked.get("maps_rate") in RATES else "0.1",
+        "wished": asked.get("maps_compare", ""),
         "layers": [],
         "order": [],
         "place": (0, 0),

@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,7 +16,7 @@ from core.shared.networks import lenet5
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
 from core.shared.training import Training
-from core.shared.turns import WAITING, patient
+from core.shared.turns import WAITING, patient, remembered
 from core.train_cnn.learning import Lesson
 
 
@@ -348,7 +349,7 @@ def slow_count(path: str, seconds: float, number: int) -> int:
 
 
 @patient
-def count_in_turns(path: str, name: str, turns: int, seconds: float) -> Generator[None, None, str]:
+def count_in_turns(path: str, name: str, turns: int, seconds: float) -> Generator[Any, None, str]:
     """Count, for so many seconds a turn."""
     for turn in range(turns):
         work(seconds)
@@ -357,20 +358,35 @@ def count_in_turns(path: str, name: str, turns: int, seconds: float) -> Generato
     return name
 
 
+@remembered(4)
+def _the_same(path: str) -> Generator[Any, None, int]:
+    for turn in range(20):
+        work(0.02)
+        write_line(path, str(turn))
+        yield
+    return 0
+
+
 @patient
-def refuses_in_turns(number: int) -> Generator[None, None, None]:
+def of_the_same(path: str, number: int) -> Generator[Any, None, int]:
+    """Give a number, once what all of these need has been computed."""
+    return number + (yield from _the_same(path))
+
+
+@patient
+def refuses_in_turns(number: int) -> Generator[Any, None, None]:
     yield
     refuses(number)
 
 
 @patient
-def exits_in_turns() -> Generator[None, None, None]:
+def exits_in_turns() -> Generator[Any, None, None]:
     yield
     exits()
 
 
 @patient
-def answers_unpicklable_in_turns() -> Generator[None, None, object]:
+def answers_unpicklable_in_turns() -> Generator[Any, None, object]:
     yield
     return answers_unpicklable()
 

@@ -6,20 +6,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info
 
 from core import feature_maps
+from core.feature_maps import channels
 from core.feature_maps.channels import lesion, top
 from core.feature_maps.laboratory import effective_field
 from core.feature_maps.spaces import probe, shift, space
 from core.shared import loading
 from core.shared.models import Source
 from core.shared.samples import sample, strangeness
-from core.shared.turns import Patient, patient, remembered
+from core.shared.turns import WAITING, Patient, Room, patient, remembered
 from tests.shared.untouched import untouched
 
 MNIST = Source(kind="built-in", name="mnist")
 FASHION = Source(kind="built-in", name="fashion")
-LONG: dict[str, tuple[Source, Callable[[], Generator[None, None, Any]]]] = {
+LONG: dict[str, tuple[Source, Callable[[], Generator[Any, None, Any]]]] = {
     "top": (MNIST, lambda: top.in_turns(MNIST, "conv4.1", 1, 9, 601)),
     "lesion": (MNIST, lambda: lesion.in_turns(MNIST, digit(), "conv4.1", 1, False, 601)),
     "effective field": (MNIST, lambda: effective_field.in_turns(MNIST, "conv4.1", 1, 300)),
@@ -32,7 +34,7 @@ LONG: dict[str, tuple[Source, Callable[[], Generator[None, None, Any]]]] = {
 
 
 @patient
-def counted(end: int, log: list[int]) -> Generator[None, None, int]:
+def counted(end: int, log: list[int]) -> Generator[Any, None, int]:
     """Count."""
     for number in range(end):
         log.append(number)
@@ -50,7 +52,7 @@ def test_it_can_be_called_whole_and_in_turns() -> None:
 
 def test_an_error_comes_out_whole_and_in_turns() -> None:
     @patient
-    def refuses() -> Generator[None, None, None]:
+    def refuses() -> Generator[Any, None, None]:
         yield
         raise ValueError("no")
 
@@ -66,7 +68,7 @@ def test_what_is_remembered_is_computed_once_and_the_longest_unused_goes() -> No
     asked: list[int] = []
 
     @remembered(2)
-    def square(number: int) -> Generator[None, None, int]:
+    def square(number: int) -> Generator[Any, None, int]:
         asked.append(number)
         yield
         if number < 0:
@@ -74,7 +76,7 @@ def test_what_is_remembered_is_computed_once_and_the_longest_unused_goes() -> No
         return number**2
 
     @patient
-    def whole(number: int) -> Generator[None, None, int]:
+    def whole(number: int) -> Generator[Any, None, int]:
         return (yield from square(number))
 
     assert [whole(each) for each in (1, 2, 1, 3, 1, 2)] == [1, 4, 1, 9, 1, 4]
@@ -101,6 +103,7 @@ def test_what_is_remembered_is_computed_once_and_the_longest_unused_goes() -> No
 @pytest.mark.parametrize("name", LONG)
 def test_the_long_ones_leave_the_network_as_it_was_after_each_turn(name: str) -> None:
     source, begin = LONG[name]
+    forget()
     network, work, turns = loading.load(source).network, begin(), 0
     while True:
         with untouched(network):
@@ -117,7 +120,7 @@ def test_the_long_ones_leave_the_network_as_it_was_after_each_turn(name: str) ->
 
 
 def test_that_guard_rejects_a_turn_that_ends_without_gradients() -> None:
-    def holds() -> Generator[None, None, None]:
+    def holds() -> Generator[Any, None, None]:
         with torch.no_grad():
             yield
 
@@ -140,22 +143,81 @@ def digit() -> np.ndarray:
     return sample("mnist", 0).pixels
 
 
+def in_step(*works: Generator[Any, None, Any]) -> list[Any]:
+    """Advance all by turns; give what each returns, in order."""
+    results: dict[int, Any] = {}
+    turns = [0] * len(works)
+    while len(results) < len(works):
+        for k, work in enumerate(works):
+            if k not in results:
+                try:
+                    next(work)
+                    turns[k] += 1
+                except StopIteration as end:
+                    results[k] = end.value
+    assert min(turns) > 1
+    return [results[k] for k in range(len(works))]
+
+
+def forget() -> None:
+    channels._largest.cache_clear()
+    channels._right.cache_clear()
+
+
 def test_turns_do_not_mix_when_others_compute_between_them() -> None:
+    forget()
     alone = top(MNIST, "conv2.0", 0, 9, 600)
-    first, second = (
+    hurt = lesion(MNIST, digit(), "conv2.0", 1, True, 600)
+    forget()
+    found, also = in_step(
         top.in_turns(MNIST, "conv2.0", 0, 9, 600),
         lesion.in_turns(MNIST, digit(), "conv2.0", 1, True, 600),
     )
-    results: list[object] = []
-    works = [first, second]
-    while works:
-        for work in list(works):
-            try:
-                next(work)
-            except StopIteration as end:
-                results.append(end.value)
-                works.remove(work)
-    found = next(each for each in results if isinstance(each, feature_maps.Top))
     assert [e.index for e in found.examples] == [e.index for e in alone.examples]
-    other = next(each for each in results if isinstance(each, feature_maps.Lesion))
-    assert np.array_equal(other.after, lesion(MNIST, digit(), "conv2.0", 1, True, 600).after)
+    assert also.accuracy_after == hurt.accuracy_after < hurt.accuracy_before
+    assert np.array_equal(also.classes_after, hurt.classes_after)
+
+
+def test_that_comparison_rejects_what_mixes() -> None:
+    held: list[int] = []
+
+    @patient
+    def mixes(number: int) -> Generator[Any, None, list[int]]:
+        held.clear()
+        for _ in range(3):
+            held.append(number)
+            yield
+        return [*held]
+
+    assert mixes(1) == [1, 1, 1]
+    assert in_step(mixes.in_turns(1), mixes.in_turns(2)) != [[1, 1, 1], [2, 2, 2]]
+
+
+def test_there_is_room_for_so_many_and_it_is_given_back() -> None:
+    room, inside = Room(2), []
+
+    @patient
+    def enters(name: str) -> Generator[Any, None, None]:
+        yield from room.enter()
+        try:
+            inside.append(name)
+            yield
+        finally:
+            room.leave()
+
+    works = [enters.in_turns(name) for name in "abc"]
+    assert [next(work) for work in works] == [None, None, WAITING]
+    assert inside == ["a", "b"]
+    works[0].close()
+    assert next(works[2]) is None
+    assert inside == ["a", "b", "c"]
+
+
+def test_t_sne_leaves_the_process_its_threads_also_when_two_overlap() -> None:
+    def threads() -> list[int]:
+        return [pool["num_threads"] for pool in threadpool_info()]
+
+    before = threads()
+    first, second = (space.in_turns(MNIST, "conv4.1", 60 + k, "tsne") for k in range(2))
+    in_step(first, second)
+    assert threads() == before

@@ -214,7 +214,8 @@ Object.assign(kinds, {
       if (!first.__hovered) set(output, usual)
       first.onpointermove = event => { first.__hovered = true; const [r, k] = find(event); set(output, r < h && k < w ? `row ${r}, column ${k}: ${number(values[block.offset + r * w + k])}` : usual) }
       first.onpointerleave = () => { first.__hovered = false; set(output, usual) }
-      first.onclick = event => { const [r, k] = find(event); if (r < h && k < w) screen.tell('place', [block.channel, r, k], true) }
+      first.style.cursor = block.beside ? 'default' : ''
+      first.onclick = block.beside ? null : event => { const [r, k] = find(event); if (r < h && k < w) screen.tell('place', [block.channel, r, k], true) }
       fit(second, picture(values, block.offset + w * h, block.shape, block.look, screen.dark), block.shape[2], block.shape[1], block.field)
     },
   },

@@ -13,8 +13,8 @@ from core.shared import datasets, models, photographs
 from core.shared.engine import Engine
 from core.shared.models import About, Source
 from ui import address, words
-from ui.pinned.network import network
-from ui.pinned.picture import KINDS, SAMPLE, Pin, Pinned, offered, picture, see
+from ui.pinned.network import choose_network
+from ui.pinned.picture import KINDS, SAMPLE, Pin, Pinned, choose_picture, offered, see
 from ui.pinned.shown import blocks
 
 __all__ = ["SAMPLE", "Pin", "Pinned", "blocks", "choose", "offered", "see"]
@@ -27,10 +27,10 @@ def choose(engine: Engine, visitor: str) -> tuple[Source, About, Pin] | None:
 
     Returns: the network, what is known about it, and the choice of the picture, for `see`.
     """
-    asked = address.asked("pin")
+    asked = address.asked("pin") or st.session_state.get("pin_later", {})
     pin: Pin = st.session_state.setdefault("pin", {"index": 0, "ink": None, "pictures": {}})
     with st.sidebar:
-        source = network(engine, visitor, asked)
+        source = choose_network(engine, visitor, asked)
         about = None
         if source is not None:
             try:
@@ -43,11 +43,17 @@ def choose(engine: Engine, visitor: str) -> tuple[Source, About, Pin] | None:
                 kind = " test images" if about.data else " images"
                 st.caption(f"It reads {about.accuracy:.2%} of {of}{kind} right.")
             st.caption(words.plain(about.note))
-            picture(about, asked, pin)
+            choose_picture(about, asked, pin)
     address.note("pin_network", st.session_state.pin_network)
     if source is None or about is None:
         address.refuse("pin", asked, {})
+        ours = (
+            "pin_network",
+            "pin_step",
+        )  # the picture is asked for still, once there is a network
+        st.session_state.pin_later = {k: v for k, v in asked.items() if k not in ours}
         return None
+    st.session_state.pin_later = {}
     value = {"photograph": pin["photograph"], "own": pin.get("chosen")}.get(pin["kind"])
     shown = f"{pin['kind']}-{value}" if value else pin["kind"]
     test = pin["kind"] == "test"

@@ -10,12 +10,12 @@ from core.shared.engine import Engine
 from core.shared.models import Source
 from ui import address, live, words
 
-__all__ = ["network"]
+__all__ = ["choose_network"]
 
 LOOK = "pin_look"  # in the address: the network that another page sends the visitor to look into
 
 
-def network(engine: Engine, visitor: str, asked: Mapping[str, str]) -> Source | None:
+def choose_network(engine: Engine, visitor: str, asked: Mapping[str, str]) -> Source | None:
     """Draw the choice; None where it cannot be had yet, and a word on why stands there."""
     views, _ = live.readable(engine.runs_of(visitor), train_cnn.TRAIN, train_cnn.known)
     own: list[str] = st.session_state.setdefault("pin_weights", [])

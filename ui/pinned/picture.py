@@ -14,7 +14,7 @@ from core.shared.models import About, Source
 from core.shared.pictures import Picture
 from ui import address, words
 
-__all__ = ["KINDS", "SAMPLE", "Pin", "Pinned", "offered", "picture", "see"]
+__all__ = ["KINDS", "SAMPLE", "Pin", "Pinned", "choose_picture", "offered", "see"]
 
 Pin = dict[str, Any]  # the choice of the picture, as a session keeps it
 
@@ -48,7 +48,7 @@ class Pinned:
     pad: bool | None  # whether the pad it is drawn on is empty; None: it is not drawn
 
 
-def picture(about: About, asked: Mapping[str, str], pin: Pin) -> None:
+def choose_picture(about: About, asked: Mapping[str, str], pin: Pin) -> None:
     """Draw the choice, and note it in the pin."""
     state, known = st.session_state, {e.name: e.title for e in photographs.photographs()}
     kind, _, value = asked.get("pin_picture", "").partition("-")
@@ -191,10 +191,12 @@ def _take(key: str, pin: Pin) -> None:
 def _fitted(picture: Picture, about: About, pin: Pin) -> Float[np.ndarray, "c h w"]:
     """Fit a picture to a network, or give it as it was fitted last."""
     key = (picture.name, about.shape, about.data)
-    if pin.get("fitted", (None, None))[0] != key:
-        pin["fitted"] = key, seeing.fit(picture.pixels, about.shape, about.data)
-    fitted: np.ndarray = pin["fitted"][1]
-    return fitted
+    of, fitted = pin.get("fitted", (None, None))  # a screen's route may put another there meanwhile
+    if of != key:
+        fitted = seeing.fit(picture.pixels, about.shape, about.data)
+        pin["fitted"] = key, fitted
+    found: np.ndarray = fitted
+    return found
 
 
 def _look(about: About) -> str:

@@ -74,15 +74,16 @@ MIX = """weights = torch.tensor({weights})
 mixed = F.conv2d(maps[{channels}][None], weights[None, :, None, None])[0, 0]
 print(tuple(mixed.shape), mixed.min().item(), mixed.max().item())
 """
-COSTS = """full = nn.Conv2d({into}, {out}, {kernel}, padding="same", bias=False)
+COSTS = """# On "meta" there are only shapes: nothing is computed.
+full = nn.Conv2d({into}, {out}, {kernel}, padding="same", bias=False, device="meta")
 separable = nn.Sequential(
-    nn.Conv2d({into}, {into}, {kernel}, padding="same", groups={into}, bias=False),
-    nn.Conv2d({into}, {out}, 1, bias=False),
+    nn.Conv2d({into}, {into}, {kernel}, padding="same", groups={into}, bias=False, device="meta"),
+    nn.Conv2d({into}, {out}, 1, bias=False, device="meta"),
 )
 counts = []
 for layer in (full, separable):
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        layer(torch.zeros(1, {into}, {side}, {side}))
+        layer(torch.zeros(1, {into}, {side}, {side}, device="meta"))
     weights = sum(each.numel() for each in layer.parameters())
     counts.append((weights, counter.get_total_flops() // 2))  # a multiply-add is two operations
     print(*(f"{{count:,}}" for count in counts[-1]))

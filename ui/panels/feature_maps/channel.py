@@ -8,7 +8,7 @@ import streamlit as st
 from jaxtyping import Float
 
 from core import feature_maps
-from core.feature_maps import SOFTMAX, EffectiveField, Lesion, Top
+from core.feature_maps import SOFTMAX, EffectiveField, Example, Lesion, Top
 from core.shared import photographs
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
@@ -57,7 +57,7 @@ def channel(
             try:
                 drawn += part()
             except (EngineError, ValueError) as error:
-                drawn.append(blocks.progress(0, words.sentence(str(error))))
+                drawn.append(blocks.progress(0, words.sentence(str(error)), warn=True))
         return drawn
 
     def look(index: Any) -> None:
@@ -66,7 +66,7 @@ def channel(
         else:
             pin["wish"] = ("photograph", photographs.photographs()[int(index)].name)
 
-    screen.screen("channel_screen", lambda: None, draw, {"digit": look, "place": lambda _: None})
+    screen.screen("channel_screen", lambda: None, draw, {"digit": look})
     dream(engine, visitor, source, layer, number)
 
 
@@ -84,7 +84,7 @@ def _top(
     whole = [
         Picture(
             pixels=each.pixels,
-            name=about.classes[each.label] if each.label >= 0 else _title(each.index),
+            name=about.classes[each.label] if each.label >= 0 else _named(about, each),
             words=f"{each.value:.3g} at {each.at[0]}, {each.at[1]}",
             tells=each.index,
         )
@@ -99,7 +99,7 @@ def _top(
             share=1.0,
             look=look,
             range=f"{each.patch.shape[1]}×{each.patch.shape[2]}",
-            alt=f"The part of test image {each.index} that the map sees where it is largest",
+            alt=f"The part of {_named(about, each)} that the map sees where it is largest",
         )
         for each in found.examples
     ]
@@ -112,9 +112,11 @@ def _top(
     ]
 
 
-def _title(index: int) -> str:
-    """Name a photograph that is of no class."""
-    title = photographs.photographs()[index].title
+def _named(about: About, example: Example) -> str:
+    """Name an image that was searched, in a few words."""
+    if about.data:
+        return f"test image {example.index}"
+    title = photographs.photographs()[example.index].title
     return title.removeprefix("the ").removeprefix("a ").partition(",")[0]
 
 

@@ -22,7 +22,7 @@ CHOICES: dict[str, tuple[str, tuple[float, ...], str]] = {  # of an Ascent: labe
     "seed": ("Seed", (0, 1, 2, 3, 4, 5, 6, 7), "Of the noise that it begins with."),
 }
 USUAL = {"steps": 100, "rate": 0.02, "jitter": 2, "blur": 0.5, "weight_decay": 0.01, "seed": 0}
-MOST_FRAMES = 24  # of a film
+NOW = -1  # a place of the film behind its last frame
 
 
 def ascent(source: Source, layer: str, channel: int) -> Ascent:
@@ -48,7 +48,7 @@ def dream(engine: Engine, visitor: str, source: Source, layer: str, channel: int
             persist_state="session",
         )
     view = _newest(engine, visitor, source, layer, channel)
-    at = st.session_state.setdefault("dream_frame", {"run": "", "place": MOST_FRAMES})
+    at = st.session_state.setdefault("dream_frame", {"run": "", "place": NOW})
 
     def begin() -> None:
         config = ascent(source, layer, channel)
@@ -76,7 +76,7 @@ def dream(engine: Engine, visitor: str, source: Source, layer: str, channel: int
         )
         return
     if at["run"] != view.run:
-        at.update(run=view.run, place=MOST_FRAMES)
+        at.update(run=view.run, place=NOW)
     run = view.run
     screen.screen(
         "dream_screen",
@@ -103,7 +103,7 @@ def _draw(view: View | None, place: int) -> list[Block]:
     state: Dream | None = view.state
     if state is None:
         return drawn
-    frames, last = state.film, min(MOST_FRAMES, state.steps + 1)
+    frames, last = state.film, state.frames
     chosen = frames[place] if 0 <= place < len(frames) else None
     picture = chosen.picture / 255 if chosen else state.picture
     step, value = (chosen.step, chosen.value) if chosen else (state.step, state.value)
@@ -125,5 +125,5 @@ def _draw(view: View | None, place: int) -> list[Block]:
             ],
             span=4,
         ),
-        blocks.drag("frame", "Film", 0, last, min(place, last) if chosen else last, names, span=8),
+        blocks.drag("frame", "Film", 0, last, place if chosen else last, names, span=8),
     ]

@@ -129,8 +129,12 @@ def _noted(lab: dict[str, Any], kernel: str) -> dict[str, str]:
         "transposed": lab["transposed"],
         "mix": "-".join(str(each + TENTHS) for each in lab["mix"]),
         "costs": "-".join(map(str, lab["costs"].values())),
-        "own": ",".join(f"{each:g}" for each in lab["own"]) if kernel == OWN else "",
+        "own": ",".join(map(_written, lab["own"])) if kernel == OWN else "",
     }
+
+
+def _written(number: float) -> str:
+    return repr(number).removesuffix(".0")
 
 
 def _refuse(asked: Mapping[str, str], lab: dict[str, Any], kernel: str) -> None:
@@ -142,9 +146,11 @@ def _refuse(asked: Mapping[str, str], lab: dict[str, Any], kernel: str) -> None:
         "transposed": "yes or no",
         "mix": f"{MIXED} numbers from 0 to {2 * TENTHS}, as {USUAL['mix']}",
         "costs": f"maps in and out, kernel and side, as {USUAL['costs']}",
-        "own": "the numbers of a square kernel, as 0,1,0,1,-4,1,0,1,0",
     }
     given = {f"lab_{name}": (noted[name], rule) for name, rule in rules.items()}
+    if not _own(asked.get("lab_own", "")):
+        rule = "the numbers of a square kernel, as 0,1,0,1,-4,1,0,1,0"
+        given["lab_own"] = noted["own"], rule
     address.refuse("lab", asked, given)
 
 
@@ -166,6 +172,8 @@ def _kernel(
     side = st.select_slider("Side", SIDES, 3, key="lab_side", persist_state="session")
     base = {str(k): [0.0] * side for k in range(side)}
     base[str(side // 2)][side // 2] = 1.0
+    if f"lab_numbers_{side}" not in st.session_state:  # another tab was open meanwhile
+        lab["base"] = lab["own"]
     if len(lab["base"]) == side * side:
         base = {str(k): list(lab["base"][k::side]) for k in range(side)}
     edited = st.data_editor(base, key=f"lab_numbers_{side}", hide_index=True, width=90 * side)

@@ -67,6 +67,8 @@ def _draw(engine: Engine, source: Source, about: About, pin: Pin, looks: Looks) 
     looks["order"] = order
     channel = looks["channel"] = min(looks["channel"], len(maps) - 1)
     at = looks["place"] = _place(maps, looks)
+    looks["at"] = at if looks["at"] is not None else None
+    looks["weight"] = _weight(layer, looks["weight"])
     drawn = pinned.blocks(engine, seen, look.probabilities)
     drawn.append(inside.strip(_told(look), look.layers, layer.name))
     drawn.append(
@@ -194,6 +196,14 @@ def _place(maps: Float[np.ndarray, "n h w"], looks: Looks) -> tuple[int, int]:
     return min(row, height - 1), min(column, width - 1)
 
 
+def _weight(layer: Layer, weight: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    """Give the place of the chosen weight in its map's kernel; None where there is none."""
+    sides = layer.weights[1:]
+    trimmed = (weight or ())[: len(sides)]
+    known = len(trimmed) == len(sides) and all(k < n for k, n in zip(trimmed, sides, strict=True))
+    return weight if sides and known else None
+
+
 def _order(maps: Float[np.ndarray, "n h w"], by: str) -> list[int]:
     if by == "index":
         return list(range(len(maps)))
@@ -260,8 +270,6 @@ def _backwards(
     label = looks["label"] or str(usual)
     looks["target"] = int(label)
     index = (click.at[0], *looks["weight"])[: len(layer.weights)]
-    if len(index) != len(layer.weights):
-        return []
     rate = float(looks["rate"])
     try:
         told = engine.call(

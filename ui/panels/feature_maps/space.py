@@ -8,10 +8,10 @@ import streamlit as st
 
 from core import feature_maps
 from core.feature_maps import SOFTMAX, Probe, Shift, Space
-from core.shared import datasets
+from core.shared import datasets, models
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
-from ui import blocks, inside, pinned, screen, words
+from ui import address, blocks, inside, pinned, screen, words
 from ui.blocks import Block
 from ui.pinned import SAMPLE, Pin
 
@@ -42,7 +42,11 @@ def space(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[st
         "Images", list(titles), format_func=titles.__getitem__, key="maps_data", **BOUND
     )
     count = middle.select_slider(
-        "How many", COUNTS, FEW if about.shape[0] > 1 else MANY, key="maps_images", **BOUND
+        "How many",
+        COUNTS,
+        FEW if about.shape == models.IMAGENET_SHAPE else MANY,
+        key="maps_images",
+        **BOUND,
     )
     way = right.segmented_control(
         "In a plane by",
@@ -66,7 +70,7 @@ def images(about: About) -> tuple[str, int]:
     """Tell whose images the tab shows now, and how many."""
     state, titles = st.session_state, pinned.offered(about)
     data = state.get("maps_data")
-    usual = FEW if about.shape[0] > 1 else MANY
+    usual = FEW if about.shape == models.IMAGENET_SHAPE else MANY
     return (data if data in titles else next(iter(titles))), state.get("maps_images", usual)
 
 
@@ -83,11 +87,19 @@ def _layers(looks: dict[str, Any]) -> tuple[str, ...]:
     st.markdown("**Layer by layer**")
     names = [name for name in looks["layers"] if name != SOFTMAX]
     usual = spread(names)
-    if looks.get("compared_of") != names:  # of another network
-        looks.update(compared_of=names)
-        st.session_state["maps_compared"] = usual
+    if looks.get("compared_of") != names:  # of another network, or the first
+        wished = looks.pop("wished", "")
+        places = address.numbers(wished, 1 + wished.count("-")) or ()
+        asked = [names[place] for place in places if place < len(names)]
+        looks.update(compared_of=names, compared=asked or usual)
+        st.session_state.maps_compared = looks["compared"]
+    elif "maps_compared" not in st.session_state:  # another tab was open meanwhile
+        st.session_state.maps_compared = looks["compared"]
     chosen = st.multiselect("Layers to compare", names, key="maps_compared")
-    return tuple(name for name in names if name in chosen)
+    looks["compared"] = [name for name in names if name in chosen]
+    places_now = "-".join(str(names.index(name)) for name in looks["compared"])
+    address.note("maps_compare", "" if looks["compared"] == usual else places_now)
+    return tuple(looks["compared"])
 
 
 def _points(

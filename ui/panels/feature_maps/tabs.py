@@ -126,7 +126,7 @@ def _tabs(
     state, number = st.session_state, looks["channel"]
     only = state.get("maps_only") == ONLY
     searched = state.get("maps_searched", 1_000) if about.data else len(photographs.photographs())
-    layers = state.get("maps_compared") or spread(looks["layers"])
+    layers = looks.get("compared") or spread(looks["layers"])
     data, count = images(about)
     way = state.get("maps_way") or "pca"
     top = script.write_top(source, layer, number, NINE, searched)

@@ -1,0 +1,52 @@
+"""What the owner of a device is told to do: a function by its name, its config from JSON values."""
+
+import importlib
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from typing import Any
+
+__all__ = ["config_of", "resolve", "sentence"]
+
+MEMORY_WORDS = ("out of memory", "can't allocate", "not enough memory")
+
+
+def resolve(target: str) -> Callable[..., Any]:
+    """Find a function by its name "module:function".
+
+    Raises: ValueError when there is none of that name.
+    """
+    module, _, name = target.partition(":")
+    try:
+        function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"target must name a module:function, got {target!r}") from error
+    return function
+
+
+def sentence(error: BaseException) -> str:
+    """Say in one sentence what went wrong and, where we know it, what to try."""
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or any(word in text.lower() for word in MEMORY_WORDS):
+        return "The device ran out of memory: try a smaller batch or a smaller network."
+    if isinstance(error, (ValueError, FloatingPointError)) and text:
+        return text
+    return f"{type(error).__name__}: {text[:200]}" if text else type(error).__name__
+
+
+def config_of(function: Callable[..., Any], values: dict[str, Any]) -> Any:
+    """Build a function's config from JSON values, by the type of its first argument."""
+    first = next(iter(inspect.signature(function).parameters))
+    return _built(typing.get_type_hints(inspect.unwrap(function))[first], values)
+
+
+def _built(kind: type, values: dict[str, Any]) -> Any:
+    """Build a dataclass, and those that are its fields."""
+    kinds = typing.get_type_hints(kind)
+    return kind(
+        **{
+            name: _built(kinds[name], value) if is_dataclass(kinds.get(name)) else value
+            for name, value in values.items()
+        }
+    )
