@@ -11,17 +11,13 @@ from dataclasses import asdict
 import torch
 from safetensors.torch import save_file
 
-from core.shared import devices
+from core.shared import devices, weights
 from core.shared.evaluating import evaluate
 from core.shared.models import NETWORKS
 from core.shared.recipes import Recipe
 from core.train_cnn import learning
 
-TABLE = (  # VGG in small, its last maps 7×7, which a global mean brings to the output
-    "conv16-p1-batch-relu,conv16-p1-batch-relu,max2,"
-    "conv32-p1-batch-relu,conv32-p1-batch-relu,max2,"
-    "conv64-p1-batch-relu,conv64-p1-batch-relu,global"
-)
+TABLE = weights.NETWORKS["the built-in networks"]  # VGG in small
 RECIPES = {
     "mnist": Recipe(network=TABLE, epochs=4, schedule="one-cycle", weight_decay=0.0005),
     "fashion": Recipe(
@@ -37,8 +33,8 @@ def train(name: str) -> dict[str, object]:
     for _ in training.run():
         pass
     test = evaluate(training.network, training.dataset.test, training.recipe)
-    weights = {key: value.contiguous() for key, value in training.network.state_dict().items()}
-    save_file(weights, NETWORKS / f"{name}.safetensors")
+    trained = {key: value.contiguous() for key, value in training.network.state_dict().items()}
+    save_file(trained, NETWORKS / f"{name}.safetensors")
     return {
         "recipe": asdict(training.recipe),
         "test_accuracy": test.accuracy,

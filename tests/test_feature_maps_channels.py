@@ -143,15 +143,15 @@ def test_it_is_so_too_when_the_images_come_in_many_batches(
     monkeypatch.setattr(passing, "AT_ONCE", {"cpu": 3 * 784})  # three at a time
     monkeypatch.setattr(channels, "GATHERED", 5)  # and all but the largest go after six
     monkeypatch.setattr(channels, "MOST", 5)
-    layer = layers_of(own)[1]
+    layer = layers_of(own)[-1]
     maps = maps_one_by_one(own, layer, digits().images)
-    told = top(MNIST, layer, 0, 5, IMAGES)
+    told = top(MNIST, layer, 0, 3, IMAGES)
     assert agrees(told, maps, 0)
-    assert max(each.index for each in told.examples) > 6 > min(e.index for e in told.examples)
+    assert max(each.index for each in told.examples) > 6
     channels._largest.cache_clear()
     whole = channels._best
     monkeypatch.setattr(channels, "_best", lambda found: whole(found[:1]))  # forgets the later ones
-    assert not agrees(top(MNIST, layer, 0, 5, IMAGES), maps, 0)
+    assert not agrees(top(MNIST, layer, 0, 3, IMAGES), maps, 0)
 
 
 def test_that_oracle_rejects_the_means_and_the_images_of_another_channel(

@@ -146,7 +146,8 @@ def atlas(
         "chosen": chosen,
         "title": title,
         "hint": hint,
-        "said": "Point at a map for a value; click it to see where the value comes from.",
+        "said": "Point at a map for a value; click it to see where it comes from. "
+        "Arrow keys go to the next map and layer.",
         "alt": f"{title}; arrow keys go to the next map and the next layer",
     }
     return Block(words, thinned.ravel())

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from core.shared.engine import Engine
-from ui import frame, screen, visitors
+from ui import frame, pinned, screen, visitors
 
 __all__ = ["engine", "ready", "start", "stop"]
 
@@ -49,6 +49,7 @@ def stop() -> None:
 
 def _leave(visitor: str) -> None:
     screen.leave(visitor)
+    pinned.leave(visitor)
     if _engine is not None:
         _engine.leave(visitor)
 

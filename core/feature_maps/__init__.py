@@ -76,7 +76,7 @@ class Layer:
     shape: tuple[int, int, int]  # of its maps: channels, height, width
     weights: tuple[int, ...]  # the shape of its weight, if it has one; () for none
     parameters: int
-    field: tuple[int, int]  # receptive field: height and width in pixels, at most the picture's
+    field: tuple[int, int]  # receptive field: height and width in pixels, its padding too
     low: float  # the lowest value in any map
     high: float
     dead: int  # maps that are 0 everywhere
@@ -267,7 +267,7 @@ class Space:
     labels: Int[np.ndarray, " n"]  # the true classes
     read: Int[np.ndarray, " n"]  # the classes that the network read
     values: int  # of an image that went in
-    pooled: bool  # they are the mean of each map, as the maps had too many values
+    pooled: bool  # they are means on a coarser grid, as the maps had too many values
     shares: tuple[float, ...]  # of the variance, along each axis; () where the way has none
 
 
@@ -278,7 +278,7 @@ class Probe:
     layer: str
     accuracy: float  # on images that it did not learn from
     values: int  # of an image that it sees
-    pooled: bool  # they are the mean of each map, as the maps had too many values
+    pooled: bool  # they are means on a coarser grid, as the maps had too many values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

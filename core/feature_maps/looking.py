@@ -66,7 +66,7 @@ def look(source: Source, pixels: Float[np.ndarray, "c h w"]) -> Look:
                 shape=(values.shape[0], values.shape[1], values.shape[2]),
                 weights=tuple(weight.shape) if isinstance(weight, Tensor) else (),
                 parameters=_count(call.module),
-                field=(min(sides[0], height), min(sides[1], width)),
+                field=sides,
                 low=float(low.min()),
                 high=float(high.max()),
                 dead=int(((low == 0) & (high == 0)).sum()),

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from core.feature_maps import WAYS, Probe, Shift, Space
+from core.feature_maps import WAYS, Probe, Shift, Space, grid
 from core.feature_maps.looking import picture_of
 from core.feature_maps.passing import brought, first, known
 from core.shared.data import Split
@@ -22,9 +23,8 @@ from core.shared.models import Source
 from core.shared.tracing import as_maps, kept
 from core.shared.turns import WAITING, Room, patient
 
-__all__ = ["LARGEST", "MOST_TSNE", "PENALTY", "PERPLEXITY", "probe", "shift", "space"]
+__all__ = ["MOST_TSNE", "PENALTY", "PERPLEXITY", "probe", "shift", "space"]
 
-LARGEST = 4096  # values of an image; maps with more are taken by their means
 MOST_TSNE = 2_000  # images; it takes their number squared in time
 FEWEST = 5  # images
 PERPLEXITY = 30.0
@@ -49,8 +49,9 @@ def space(
 
     Args:
         source: the network.
-        layer: one of those that `looking.look` lists; maps with more than LARGEST values together
-            are taken by their means, and of a vector with more every second, third … value.
+        layer: one of those that `looking.look` lists; maps with more than grid.LARGEST values
+            together are taken on a coarser grid of means, and of a vector with more every second,
+            third … value.
         images: the first so many; all, if there are fewer.
         way: "pca", the two directions along which the values vary most; "tsne" keeps neighbours
             together, and its distances between groups say little.
@@ -214,9 +215,12 @@ def _values(
         read.append(passed.logits.argmax(1).cpu())
         for place, name in enumerate(layers):
             maps = as_maps(passed[name])
-            pooled[place] = maps[0].numel() > LARGEST and maps[0, 0].numel() > 1
-            values = maps.mean((2, 3)) if pooled[place] else maps.flatten(1)
-            parts[place].append(values[:, :: math.ceil(values.shape[1] / LARGEST)].cpu())
+            sides = grid.coarser(tuple(maps.shape[1:]))
+            pooled[place] = sides != maps.shape[2:]
+            if pooled[place]:
+                maps = F.adaptive_avg_pool2d(maps, sides)
+            values = maps.flatten(1)
+            parts[place].append(values[:, :: math.ceil(values.shape[1] / grid.LARGEST)].cpu())
         yield
     rows = []
     while parts:

@@ -305,8 +305,8 @@ def _built_in(name: str) -> About:
         shape=data.shape,
         data=name,
         accuracy=outcome["test_accuracy"],
-        note=f"Trained by bench.networks; the accuracy is on {outcome['test_images']:,} test "
-        "images, read once.",
+        note="Trained by python -m bench.networks; the accuracy is on "
+        f"{outcome['test_images']:,} test images, read once.",
     )
 
 

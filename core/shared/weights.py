@@ -46,6 +46,8 @@ NETWORKS = {
     "LeNet-5": "lenet5",
     **{f"the table {name}": table for name, table in PRESETS.items()},
     "the table resnet without shortcuts": PRESETS["resnet"].replace("res", "plain"),
+    "the built-in networks": "conv16-p1-batch-relu,conv16-p1-batch-relu,max2,conv32-p1-batch-relu,"
+    "conv32-p1-batch-relu,max2,conv64-p1-batch-relu,conv64-p1-batch-relu,global",
 }
 
 _keeping = threading.Lock()  # sessions are threads of one process, and two may count the same room
@@ -68,7 +70,7 @@ def keep(folder: Path, content: bytes, data: str = "") -> str:
 
     Args:
         folder: where; see `folder`.
-        content: of a safetensors file for LeNet-5 or one of `layers.PRESETS`, or of the zip that
+        content: of a safetensors file for one of NETWORKS, or of the zip that
             a run is exported to, which brings its own table.
         data: that the weights of a bare file learned from, as `datasets.about` takes it; where it
             is "", the classes have numbers for names, and pixels are normalised as MNIST's are.
@@ -235,8 +237,8 @@ def _recognise(tensors: Tensors, data: str) -> About:
                 nearest = len(wrong), title, wrong[0]
     _, title, first = nearest or (0, "", "")
     raise ValueError(
-        "the weights must fit LeNet-5 or a table of Train a CNN, got some whose nearest is "
-        f"{title}, but {first}"
+        "the weights must fit LeNet-5, a table of Train a CNN or a built-in network, got some "
+        f"whose nearest is {title}, but {first}"
     )
 
 

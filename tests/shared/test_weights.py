@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from core.shared import networks, snapshots, uploads, weights
+from core.shared import datasets, models, networks, snapshots, uploads, weights
 from core.shared.parameters import COUNTER
 from core.shared.recipes import Recipe
 from core.shared.weights import keep, load
@@ -60,6 +60,14 @@ def test_each_network_is_known_by_its_tensors(
     assert tensors.keys() == given.keys()
     for key, value in given.items():
         np.testing.assert_array_equal(tensors[key], value.numpy())
+
+
+def test_the_built_in_networks_own_files_can_be_given_back(tmp_path: Path) -> None:
+    for name in ("mnist", "fashion"):
+        content = (models.NETWORKS / f"{name}.safetensors").read_bytes()
+        known, _ = load(tmp_path, keep(tmp_path, content, name))
+        assert known.network == models.recipe_of(name).network
+        assert known.classes == datasets.about(name).classes
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

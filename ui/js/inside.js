@@ -10,6 +10,9 @@ const number = value => {
   return text.replace('-', '−')
 }
 
+// A sign and what stands behind it, which no line's end parts.
+const term = (sign, node) => { const box = make('div', 'term'); box.append(make('b', 'sign', sign), node); return box }
+
 // The colours of shares from −1 to 1, each as a pixel of an image.
 const tables = {}
 const shades = dark => tables[dark] ??= Uint32Array.from({ length: 1025 }, (_, k) => {
@@ -79,7 +82,7 @@ Object.assign(kinds, {
         row.classList.toggle('best', !k)
         set(row.firstChild, name); row.firstChild.title = name
         row.querySelector('i').style.width = `${(100 * (share ?? 0)).toFixed(1)}%`
-        set(row.lastChild, `${(100 * (share ?? 0)).toFixed(1)} %`)
+        set(row.lastChild, share > 0 && share < .0005 ? '< 0.1 %' : `${(100 * (share ?? 0)).toFixed(1)} %`)
       })
     },
   },
@@ -195,8 +198,8 @@ Object.assign(kinds, {
       set(title, block.title); set(below, block.sees)
       label(first, block.title); label(second, block.sees)
       const [low, high] = node.querySelectorAll('.scale span')
-      set(low, number(-block.high)); set(high, number(block.high))
-      node.querySelector('.scale i').style.background = `linear-gradient(90deg, ${[-1, -.5, 0, .5, 1].map(v => rgb(v, screen.dark)).join()})`
+      set(low, number(block.beside ? 0 : -block.high)); set(high, number(block.high))
+      node.querySelector('.scale i').style.background = `linear-gradient(90deg, ${(block.beside ? [0, .5, 1] : [-1, -.5, 0, .5, 1]).map(v => rgb(v, screen.dark)).join()})`
       const fit = (canvas, image, wide, tall, mark) => {
         const width = canvas.clientWidth, height = canvas.clientHeight
         if (!width) return null
@@ -220,7 +223,7 @@ Object.assign(kinds, {
     },
   },
   products: {
-    build(node) { node.innerHTML = '<h4><span></span></h4><p class="line"></p><p class="line own"></p><div class="sums"></div><div class="three"></div>' },
+    build(node) { node.innerHTML = '<h4><span></span></h4><p class="line"></p><p class="line own"></p><div class="sums"></div><p class="hint rest"></p><div class="three"></div>' },
     paint(node, block, values, screen) {
       const [k, h, w] = block.size, n = k * h * w, at = block.offset
       set(node.querySelector('h4 span'), block.title)
@@ -233,6 +236,8 @@ Object.assign(kinds, {
       const into = node.__into !== null && node.__into < k ? node.__into : order[0]
       const most = Math.max(1e-30, ...order.map(i => Math.abs(sums[i]))), bars = node.querySelector('.sums')
       bars.hidden = k < 2
+      const left = k - order.length, rest = left ? sums.reduce((a, b) => a + b, 0) - order.reduce((a, i) => a + sums[i], 0) : 0
+      set(node.querySelector('.rest'), left ? `The ${order.length} largest of ${k} sums; the other ${left} add up to ${number(rest)}.` : '')
       if (k > 1) {
         while (bars.children.length > order.length) bars.lastChild.remove()
         while (bars.children.length < order.length) { const b = make('button'); b.append(make('i'), make('span')); bars.append(b) }
@@ -263,8 +268,8 @@ Object.assign(kinds, {
       const input = part(window), parts = [grid(`${block.input} ${block.channels[into]}`, i => input[i], largest(window))]
       if (kernel) {
         const weights = part(kernel), products = input.map((v, i) => v * weights[i])
-        parts.push(make('b', 'sign', '×'), grid('weights (click one)', i => weights[i], largest(kernel), (y, x) => screen.tell('weight', [block.channels[into] - block.first, y, x], true)))
-        parts.push(make('b', 'sign', '='), grid(`products, sum ${number(sums[into])}`, i => products[i], largest(products)))
+        parts.push(term('×', grid('weights (click one)', i => weights[i], largest(kernel), (y, x) => screen.tell('weight', [block.channels[into] - block.first, y, x], true))))
+        parts.push(term('=', grid(`products, sum ${number(sums[into])}`, i => products[i], largest(products))))
       }
       const cells = h * w
       three.classList.toggle('small', cells > 30)
@@ -285,7 +290,7 @@ Object.assign(kinds, {
         box.append(make('b', '', title), canvas, make('small', '', `±${number(high)}`))
         return box
       }
-      three.replaceChildren(figure('δ = ∂L/∂output', delta), make('b', 'sign', '×'), figure('x, the input there', taken), make('b', 'sign', '='), figure(`products, sum ${number(block.sum)}`, products))
+      three.replaceChildren(figure('δ = ∂L/∂output', delta), term('×', figure('x, the input there', taken)), term('=', figure(`products, sum ${number(block.sum)}`, products)))
     },
   },
 })
@@ -300,7 +305,8 @@ Object.assign(kinds, {
       node.__block = block; node.__values = values; node.__dark = screen.dark
       const [H, W] = block.out, [h, w] = block.size, steps = block.transposed ? h * w : H * W
       const wide = block.transposed ? w : W
-      node.__i = Math.min(node.__i ?? Math.floor(steps / 2 / wide) * wide + Math.floor(wide / 2), steps - 1)
+      const shown = values.subarray(block.transposed ? block.offset : block.offset + h * w + block.kernel[0] * block.kernel[1]).subarray(0, steps)
+      node.__i = Math.min(node.__i ?? shown.reduce((best, v, i) => Math.abs(v) > Math.abs(shown[best]) ? i : best, 0), steps - 1)
       const [first, second] = node.querySelectorAll('h4'), button = node.querySelector('button'), range = node.querySelector('input')
       set(first, block.title); set(second, block.result)
       range.max = steps - 1; range.setAttribute('aria-label', 'Place of the window')
@@ -399,10 +405,10 @@ function moved(node) {
   if (block.transposed) {
     const value = picture[y * w + x]
     set(output, `row ${y}, column ${x}: ${number(value)} is spread by the kernel`)
-    three.replaceChildren(grid(`the value ${number(value)}`, () => value, 1), make('b', 'sign', '×'), grid('kernel', weight, most), make('b', 'sign', '='), grid('added to the result there', (a, b) => value * weight(a, b), most))
+    three.replaceChildren(grid(`the value ${number(value)}`, () => value, 1), term('×', grid('kernel', weight, most)), term('=', grid('added to the result there', (a, b) => value * weight(a, b), most)))
   } else {
     const take = (a, b) => { const r = y * s - p + a * d, k = x * s - p + b * d; return r < 0 || k < 0 || r >= h || k >= w ? NaN : picture[r * w + k] }
     set(output, `row ${y}, column ${x}: ${number(result[i])}`)
-    three.replaceChildren(grid('under the window', take, 1), make('b', 'sign', '×'), grid('kernel', weight, most), make('b', 'sign', '='), grid(`products, sum ${number(result[i])}`, (a, b) => (take(a, b) || 0) * weight(a, b), most))
+    three.replaceChildren(grid('under the window', take, 1), term('×', grid('kernel', weight, most)), term('=', grid(`products, sum ${number(result[i])}`, (a, b) => (take(a, b) || 0) * weight(a, b), most)))
   }
 }

@@ -1,7 +1,7 @@
 """The network and the picture that are pinned: chosen in the sidebar of every vision panel.
 
 Both go along from panel to panel and stand in the address. Pictures of a visitor's own stay in
-their session, named there by what is in them.
+memory while they are here, named by what is in them.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,21 @@ from core.shared.engine import Engine
 from core.shared.models import About, Source
 from ui import address, words
 from ui.pinned.network import choose_network
-from ui.pinned.picture import KINDS, SAMPLE, Pin, Pinned, choose_picture, offered, see
+from ui.pinned.picture import (
+    KINDS,
+    SAMPLE,
+    Pin,
+    Pinned,
+    choose_picture,
+    leave,
+    look_of,
+    offered,
+    pictures_of,
+    see,
+)
 from ui.pinned.shown import blocks
 
-__all__ = ["SAMPLE", "Pin", "Pinned", "blocks", "choose", "offered", "see"]
+__all__ = ["SAMPLE", "Pin", "Pinned", "blocks", "choose", "leave", "look_of", "offered", "see"]
 
 
 def choose(engine: Engine, visitor: str) -> tuple[Source, About, Pin] | None:
@@ -28,7 +39,8 @@ def choose(engine: Engine, visitor: str) -> tuple[Source, About, Pin] | None:
     Returns: the network, what is known about it, and the choice of the picture, for `see`.
     """
     asked = address.asked("pin") or st.session_state.get("pin_later", {})
-    pin: Pin = st.session_state.setdefault("pin", {"index": 0, "ink": None, "pictures": {}})
+    pin: Pin = st.session_state.setdefault("pin", {"index": 0, "ink": None})
+    pin["pictures"] = pictures_of(visitor)
     with st.sidebar:
         source = choose_network(engine, visitor, asked)
         about = None
@@ -45,6 +57,8 @@ def choose(engine: Engine, visitor: str) -> tuple[Source, About, Pin] | None:
             st.caption(words.plain(about.note))
             choose_picture(about, asked, pin)
     address.note("pin_network", st.session_state.pin_network)
+    if not st.session_state.pin_network.startswith("run-"):
+        address.note("pin_step", "")
     if source is None or about is None:
         address.refuse("pin", asked, {})
         ours = (
@@ -54,7 +68,8 @@ def choose(engine: Engine, visitor: str) -> tuple[Source, About, Pin] | None:
         st.session_state.pin_later = {k: v for k, v in asked.items() if k not in ours}
         return None
     st.session_state.pin_later = {}
-    value = {"photograph": pin["photograph"], "own": pin.get("chosen")}.get(pin["kind"])
+    own = pin.get("chosen")
+    value = {"photograph": pin["photograph"], "own": own, "camera": own}.get(pin["kind"])
     shown = f"{pin['kind']}-{value}" if value else pin["kind"]
     test = pin["kind"] == "test"
     names = offered(about)

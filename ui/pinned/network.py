@@ -148,7 +148,7 @@ def _take_weights() -> None:
             weights.folder(), file.getvalue(), st.session_state.get("pin_learned", "")
         )
     except (ValueError, OSError) as error:
-        st.session_state.pin_weights_told = words.plain(str(error))
+        st.session_state.pin_weights_told = words.plain(words.sentence(str(error)))
         return
     st.session_state.pin_weights_told = ""
     if name not in st.session_state.pin_weights:

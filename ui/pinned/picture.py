@@ -14,7 +14,18 @@ from core.shared.models import About, Source
 from core.shared.pictures import Picture
 from ui import address, words
 
-__all__ = ["KINDS", "SAMPLE", "Pin", "Pinned", "choose_picture", "offered", "see"]
+__all__ = [
+    "KINDS",
+    "SAMPLE",
+    "Pin",
+    "Pinned",
+    "choose_picture",
+    "leave",
+    "look_of",
+    "offered",
+    "pictures_of",
+    "see",
+]
 
 Pin = dict[str, Any]  # the choice of the picture, as a session keeps it
 
@@ -26,9 +37,12 @@ KINDS = {
     "camera": "From the camera",
     "own": "Your own picture",
 }
-MOST = 8  # pictures of a session
+MOST = 8  # pictures of a visitor
 SIDE = 84  # pixels of a pad's drawing
 STAYS: dict[str, Any] = {"persist_state": "session"}
+
+
+_pictures: dict[str, dict[str, Picture]] = {}  # of the visitors who are here, by their names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +70,7 @@ def choose_picture(about: About, asked: Mapping[str, str], pin: Pin) -> None:
         state.pin_kind = kind
         if kind == "photograph" and value in known:
             state.pin_photograph = value
-        if kind == "own":
+        if kind in ("own", "camera"):
             pin["chosen"] = value
     if "pin_index" in asked:
         pin["index"] = address.number(asked["pin_index"]) or 0
@@ -99,14 +113,32 @@ def choose_picture(about: About, asked: Mapping[str, str], pin: Pin) -> None:
     elif chosen == "camera":
         st.camera_input("Camera", key="pin_camera", on_change=_take, args=("pin_camera", pin))
     elif chosen == "own":
-        st.file_uploader("Picture", key="pin_upload", on_change=_take, args=("pin_upload", pin))
+        st.file_uploader(
+            "Picture",
+            key="pin_upload",
+            on_change=_take,
+            args=("pin_upload", pin),
+            max_upload_size=pictures.BYTES // pictures.MEGABYTE,
+        )
     if chosen in ("camera", "own"):
-        st.caption("It stays in this session and is not kept on the server.")
+        st.caption("It is kept in memory while you are here, and for nobody else.")
         if pin.get("told"):
             st.warning(pin["told"])
         elif pin.get("chosen", "") not in pin["pictures"]:
             gone = "The picture of this address is no longer here. " if pin.get("chosen") else ""
-            st.info(f"{gone}Give a picture: JPEG, PNG, WebP, GIF, BMP or TIFF.")
+            what = "Take" if chosen == "camera" else "Give"
+            kinds = "" if chosen == "camera" else ": JPEG, PNG, WebP, GIF, BMP or TIFF"
+            st.info(f"{gone}{what} a picture{kinds}.")
+
+
+def pictures_of(visitor: str) -> dict[str, Picture]:
+    """Give the pictures that a visitor gave, also in another window or before F5."""
+    return _pictures.setdefault(visitor, {})
+
+
+def leave(visitor: str) -> None:
+    """Forget the pictures of a visitor who has gone."""
+    _pictures.pop(visitor, None)
 
 
 def offered(about: About) -> dict[str, str]:
@@ -127,7 +159,7 @@ def see(engine: Engine, source: Source, about: About, pin: Pin) -> Pinned:
         "index": 0,
         "label": None,
         "foreign": "",
-        "look": _look(about),
+        "look": look_of(about),
         "form": _form(about),
         "pad": None,
     }
@@ -149,6 +181,7 @@ def see(engine: Engine, source: Source, about: About, pin: Pin) -> Pinned:
         case _:
             given = pin["pictures"].get(pin.get("chosen", ""))
             known["title"] = "your picture" if given else "a cat, until you give a picture"
+            known["foreign"] = "" if given else "There is no picture of yours yet: this is a cat."
             picture = given or photographs.photograph("chelsea")
     return Pinned(**known, pixels=_fitted(picture, about, pin))
 
@@ -179,7 +212,7 @@ def _take(key: str, pin: Pin) -> None:
     try:
         picture = pictures.read(file.getvalue())
     except ValueError as error:
-        pin["told"] = words.plain(str(error))
+        pin["told"] = words.plain(words.sentence(str(error)))
         return
     own: dict[str, Picture] = pin["pictures"]
     own[picture.name] = picture
@@ -199,7 +232,8 @@ def _fitted(picture: Picture, about: About, pin: Pin) -> Float[np.ndarray, "c h 
     return found
 
 
-def _look(about: About) -> str:
+def look_of(about: About) -> str:
+    """Tell how a picture for a network is painted; see ui/js/screen.js."""
     if about.shape[0] > 1:
         return "colour"
     return "grey" if about.data.startswith(datasets.OWN) else "ink"

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Sequence
 
 from core.feature_maps import WAYS, Ascent, Layer
+from core.feature_maps.grid import LARGEST, coarser
 from core.feature_maps.script.frame import ATTENTION, LAST, TOKENS, WIDTH, script
 from core.shared import datasets, models
 from core.shared.models import Source
@@ -21,7 +22,6 @@ __all__ = [
     "write_top",
 ]
 
-LARGEST = 4096  # values of an image; maps with more are taken by their means
 AT_ONCE = 200_000  # pixels of the images that pass together: the last bits depend on it
 TRACED = 100_000  # pixels of one colour that pass together on the way back
 REACH = 3  # standard deviations at which a Gaussian is cut off
@@ -116,7 +116,7 @@ SMOOTHED = """    if step % {every} == 0:  # smooth it along both axes
         moved = smooth.transpose(0, 1)
 """
 SPACE = """rows = []
-{many}        rows.append(given.pop(){values})
+{many}        rows.append({values})
 rows = torch.cat(rows).double()
 """
 SECOND = """rows = torch.cat([rows, torch.zeros_like(rows)], 1)  # an axis on which nothing happens
@@ -141,8 +141,11 @@ PROBE = """rows = {{layer: [] for layer in layers}}
 
 
 def keep(layer, taken, given):
-{maps}    large = given.ndim > 2 and given[0].numel() > {largest}
-    values = given.flatten(2).mean(2) if large else given.flatten(1)
+{maps}    if given.ndim == 4 and given[0].numel() > {largest}:  # on a coarser grid
+        side = max(1, math.isqrt({largest} // given.shape[1]))
+        grid = min(given.shape[2], side), min(given.shape[3], side)
+        given = F.adaptive_avg_pool2d(given, grid)
+    values = given.flatten(1)
     rows[layer].append(values[:, :: -(-values.shape[1] // {largest})])
 
 
@@ -165,7 +168,9 @@ for name, layer in zip(names, layers, strict=True):
     print(f"{{name}}: {{accuracies[name]:.1%}} right")
 """
 OF_TOKENS = """    given = given[0] if isinstance(given, tuple) else given
-    given = given[:, 1:].transpose(1, 2) if given.ndim == 3 else given  # without the class token
+    if given.ndim == 3:  # the tokens as a field, without the class token
+        side = math.isqrt(given.shape[1] - 1)
+        given = given[:, 1:].transpose(1, 2).unflatten(2, (side, side))
 """
 OF_LAST = """    given = given.permute(0, 3, 1, 2) if layer in last else given
 """
@@ -320,17 +325,16 @@ def write_space(source: Source, layer: Layer, images: int, way: str, data: str =
         raise ValueError(f"way must be one of {WAYS}, got {way[:60]!r}")
     begin, fitted = _images_of(source, data)
     channels, height, width = layer.shape
-    count = math.prod(layer.shape)
-    pooled = count > LARGEST and height * width > 1
-    values = ".flatten(2).mean(2)" if pooled else ".flatten(1)"
-    if not pooled and count > LARGEST:
+    maps, grid = f"given.pop(){_moved(source, layer)}", coarser(layer.shape)
+    if grid != (height, width):
+        maps = f"F.adaptive_avg_pool2d({maps}, {grid})"
+    count = channels * math.prod(grid)
+    values = f"{maps}.flatten(1)"
+    if count > LARGEST:
         values += f"[:, ::{math.ceil(count / LARGEST)}]"
-    if _channels_last(source, layer.name) and height * width > 1:
-        moved = ".permute(0, 3, 1, 2)" if source.name == LAST else "[:, 1:].transpose(1, 2)"
-        values = moved + values
     body = begin + FIRST.format(images=images) + fitted
     body += SPACE.format(many=MANY.format(few=_few(source)), values=values)
-    if channels == 1 and (pooled or height * width == 1):
+    if count == 1:
         body += SECOND
     body += PCA if way == "pca" else TSNE
     title = f"Test images as points of {layer.name}"
@@ -409,6 +413,16 @@ def write_effective_field(source: Source, layer: Layer, channel: int, images: in
     body = pictures.format(images=images, shape=known.shape) + FIELD.format(few=few, unit=unit)
     title = f"Channel {channel} of {layer.name}: its effective field"
     return script(title, source, "", _hear(layer.name) + body)
+
+
+def _moved(source: Source, layer: Layer) -> str:
+    """Write how channels that come last are brought before their rows and columns."""
+    _, height, width = layer.shape
+    if not _channels_last(source, layer.name) or height * width == 1:
+        return ""
+    if source.name == LAST:
+        return ".permute(0, 3, 1, 2)"
+    return f"[:, 1:].transpose(1, 2).unflatten(2, ({height}, {width}))"
 
 
 def _images_of(source: Source, data: str) -> tuple[str, str]:

@@ -67,7 +67,7 @@ def channel(
             pin["wish"] = ("photograph", photographs.photographs()[int(index)].name)
 
     screen.screen("channel_screen", lambda: None, draw, {"digit": look})
-    dream(engine, visitor, source, layer, number)
+    dream(engine, visitor, source, pinned.look_of(about), layer, number)
 
 
 def _top(
@@ -171,9 +171,13 @@ def _field(
     top, left, bottom, right = found.box
     said = [
         ("theoretical field", f"{bottom - top}×{right - left} pixels", 1.0),
-        ("effective, about", f"{found.side:.1f}×{found.side:.1f} pixels", 1.0),
+        (
+            "effective: as large as where |∂| > 4.55 %",
+            f"{found.side:.1f}×{found.side:.1f} pixels",
+            1.0,
+        ),
         ("images it is the mean of", f"{found.images}", 1.0),
-        ("of these move it not", f"{found.silent}", 1.0),
+        ("of these do not move it", f"{found.silent}", 1.0),
     ]
     return [
         inside.close(

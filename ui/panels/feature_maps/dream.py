@@ -32,7 +32,9 @@ def ascent(source: Source, layer: str, channel: int) -> Ascent:
     return Ascent(source=source, layer=layer, channel=channel, **chosen)
 
 
-def dream(engine: Engine, visitor: str, source: Source, layer: str, channel: int) -> None:
+def dream(
+    engine: Engine, visitor: str, source: Source, look: str, layer: str, channel: int
+) -> None:
     """Draw the controls and the dream of one channel."""
     st.markdown(f"**What map {channel} would like to see**")
     places = st.columns(len(CHOICES))
@@ -63,7 +65,7 @@ def dream(engine: Engine, visitor: str, source: Source, layer: str, channel: int
             disabled=view is not None and view.live,
         )
         st.button(
-            "Wake it",
+            "Stop it",
             key="maps_wake",
             on_click=live.trying,
             args=(engine.stop, view.run if view else ""),
@@ -81,7 +83,7 @@ def dream(engine: Engine, visitor: str, source: Source, layer: str, channel: int
     screen.screen(
         "dream_screen",
         lambda: live.seen(engine, run),
-        lambda now: _draw(now, at["place"]),
+        lambda now: _draw(now, at["place"], look),
         {"frame": lambda said: at.update(place=int(said))},
     )
 
@@ -96,7 +98,7 @@ def _newest(engine: Engine, visitor: str, source: Source, layer: str, channel: i
     return None
 
 
-def _draw(view: View | None, place: int) -> list[Block]:
+def _draw(view: View | None, place: int, look: str) -> list[Block]:
     if view is None:
         return []
     drawn = [live.standing(view)]
@@ -118,7 +120,7 @@ def _draw(view: View | None, place: int) -> list[Block]:
                     high=1,
                     columns=1,
                     share=3.2,
-                    look="colour" if len(picture) > 1 else "grey",
+                    look=look,
                     range=f"the map's mean {value:.3g}",
                     alt="The picture that excites the map most, as far as it is found",
                 )

@@ -23,6 +23,7 @@ SORTS = {"index": "index", "strength": "strength", "variance": "variance"}
 SCALES = {"map": "each map", "layer": "this layer", "network": "all layers"}
 RATES = ("0.001", "0.01", "0.1", "1")
 MOST_INDICES = 3  # of a weight, besides its map: input, row, column
+FEW = 12  # classes of which all are offered
 WIDE = 8  # twelfths of the screen that the maps have
 
 
@@ -45,7 +46,7 @@ def refuse(asked: Mapping[str, str], looks: Looks) -> None:
         "maps_sort": (looks["sort"], words.choices(tuple(SORTS))),
         "maps_scale": (looks["scale"], words.choices(tuple(SCALES))),
         "maps_rate": (looks["rate"], words.choices(RATES)),
-        "maps_label": (looks["label"], "the number of a class that is offered"),
+        "maps_label": (looks["label"], "the number of a class, where a weight is chosen"),
     }
     address.refuse("maps", asked, given)
 
@@ -112,7 +113,7 @@ def _draw(engine: Engine, source: Source, about: About, pin: Pin, looks: Looks) 
             at=at,
             high=highs[order.index(channel)],
             field=field,
-            title=f"Map {channel} of {layer.name}",
+            title=_map(layer, channel, about.classes),
             sees=_sees(layer, field),
             look=seen.look,
             span=12 - WIDE,
@@ -226,7 +227,7 @@ def _title(layer: Layer) -> str:
     channels, height, width = layer.shape
     if (height, width) == (1, 1):
         return f"{layer.name}, {layer.kind}: {channels:,} values"
-    return f"{layer.name}, {layer.kind}: {channels:,} maps of {height}×{width}"
+    return f"{layer.name}, {layer.kind}: {channels:,} map{'s' * (channels > 1)} of {height}×{width}"
 
 
 def _hint(layer: Layer, highs: list[float], scale: str) -> str:
@@ -235,14 +236,22 @@ def _hint(layer: Layer, highs: list[float], scale: str) -> str:
         colours = "Each map has its own scale, to its largest value: orange above 0, blue below."
     else:
         colours = f"Full orange is {highs[0]:.3g}, full blue −{highs[0]:.3g}."
-    dead = f" {layer.dead:,} maps are 0 everywhere here, crossed out." if layer.dead else ""
+    dead = f" Maps that are 0 everywhere here: {layer.dead:,}, crossed out." if layer.dead else ""
     return f"{values} {colours}{dead}"
+
+
+def _map(layer: Layer, channel: int, classes: tuple[str, ...]) -> str:
+    """Name a map; where it stands for a class, by that."""
+    if layer.shape == (len(classes), 1, 1) and layer.kind in ("fully connected", "softmax"):
+        return f"{layer.name}, {classes[channel]}"
+    return f"Map {channel} of {layer.name}"
 
 
 def _sees(layer: Layer, field: tuple[int, int, int, int]) -> str:
     top, left, bottom, right = field
     rows, columns = layer.field
-    cut = "" if (bottom - top, right - left) == (rows, columns) else ", cut by the edge"
+    inside = bottom - top, right - left
+    cut = "" if inside == (rows, columns) else f", here {inside[0]}×{inside[1]} of them"
     return f"It sees {rows}×{columns} pixels{cut}"
 
 
@@ -263,10 +272,13 @@ def _backwards(
     """Show how the chosen weight's gradient came about, for the picture and a class."""
     classes = seen.about.classes
     usual = seen.label if seen.label is not None else int(look.probabilities.argmax())
-    best = [int(k) for k in look.probabilities.argsort()[::-1][:4]]
-    offered = sorted({usual, *best})
-    if looks["label"] not in map(str, offered):
+    order = [int(k) for k in look.probabilities.argsort()[::-1]]
+    offered = sorted(order if len(order) <= FEW else {usual, *order[:5]})
+    asked = address.number(looks["label"], len(order) - 1)
+    if asked is None:
         looks["label"] = ""
+    elif asked not in offered:
+        offered = sorted({asked, *offered})
     label = looks["label"] or str(usual)
     looks["target"] = int(label)
     index = (click.at[0], *looks["weight"])[: len(layer.weights)]

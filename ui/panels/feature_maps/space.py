@@ -129,7 +129,7 @@ def _points(
             alt=f"Test image {index}, of the class {true}",
         )
         shares = "".join(f", {share:.0%}" for share in found.shares)
-        taken = f"{found.values:,} {'means of maps' if found.pooled else 'values'}"
+        taken = f"{found.values:,} {'means' if found.pooled else 'values'}"
         title = f"{len(found.labels):,} test images by {taken} of {layer}, {WAYS[way]}"
         title += f"; the axes have{shares[1:]} of the variance" if shares else ""
         return [
