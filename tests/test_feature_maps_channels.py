@@ -1,6 +1,7 @@
 """What a channel stands for: found, put out and dreamt of as somebody would do it by hand."""
 
 import copy
+import io
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageSequence
 from scipy import ndimage
 from torch import Tensor, nn
 
@@ -18,6 +20,7 @@ from core import feature_maps
 from core.feature_maps import Ascent, Dream, Lesion, Top, channels, climbing, passing
 from core.feature_maps.channels import lesion, top
 from core.feature_maps.climbing import maximise
+from core.feature_maps.filming import film
 from core.shared import loading, photographs, seeing, targets
 from core.shared.data import Split, mnist
 from core.shared.engine import Engine
@@ -533,3 +536,22 @@ def test_where_the_data_are_not_here_the_photographs_are_searched() -> None:
         assert example.value == pytest.approx(best[example.index], rel=1e-4, abs=1e-5)
         name = photographs.photographs()[example.index].label
         assert example.label == (classes.index(name) if name in classes else -1)
+
+
+def test_the_film_has_the_frames_and_the_picture_that_it_came_to() -> None:
+    for climb in maximise(Ascent(source=MNIST, layer="conv4.0", channel=1, steps=60)):
+        if climb.step > 20 and climb.step not in climb.shown:
+            break
+    told = climb.freeze()
+    assert 5 < len(told.film) < told.frames
+    for ink in (False, True):
+        with Image.open(io.BytesIO(film(told, ink=ink))) as shown:
+            assert shown.format == "GIF"
+            frames = [frame.convert("RGB") for frame in ImageSequence.Iterator(shown)]
+        expected = [frame.picture[0].astype(float) for frame in told.film]
+        expected.append(255 * told.picture[0].astype(float))
+        assert len(frames) == len(expected)
+        for frame, levels in zip(frames, expected, strict=True):
+            small = np.asarray(frame.resize((28, 28), Image.Resampling.NEAREST))[..., 0]
+            assert abs(small - (255 - levels if ink else levels)).max() < 12
+            assert abs(small - (levels if ink else 255 - levels)).max() > 50

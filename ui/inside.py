@@ -228,7 +228,8 @@ def products(
 
 def gradient(told: Gradient, *, title: str, rate: float) -> Block:
     """Write out the gradient of one weight: δ times x, added up, and the step that it leads to."""
-    off, stepped = abs(told.computed - told.gradient), f"{told.stepped:.4g}"
+    off = abs(told.computed - told.gradient)
+    before, after = _apart(told.weight, told.stepped)
     words = {
         "kind": "gradient",
         "span": 12,
@@ -241,12 +242,21 @@ def gradient(told: Gradient, *, title: str, rate: float) -> Block:
             for line in (
                 f"∂L/∂w = Σ δ·x = {told.computed:.4g}; L = {told.loss:.4g} nats",
                 f"Autograd gives {told.gradient:.6g}; the difference is {off:.1g}.",
-                f"w − η·∂L/∂w = {told.weight:.4g} − {rate:g}·({told.gradient:.4g}) = {stepped}",
+                f"w − η·∂L/∂w = {before} − {rate:g}·({told.gradient:.4g}) = {after}",
             )
         ],
         "differs": off > NEAR * max(1e-3, abs(told.gradient)),
     }
     return Block(words, np.concatenate([told.delta.ravel(), told.taken.ravel()]))
+
+
+def _apart(first: float, second: float) -> tuple[str, str]:
+    """Write two numbers with as many digits as it takes to tell them apart, from 4 to 9."""
+    for digits in range(4, 10):
+        written = f"{first:.{digits}g}", f"{second:.{digits}g}"
+        if written[0] != written[1]:
+            break
+    return written
 
 
 def convolving(

@@ -198,7 +198,7 @@ def test_layers_are_spaces_and_a_point_shows_its_image(visit: Visit) -> None:
         page.mouse.move(box["x"] + across, box["y"] + 100 + across % 200)
         page.wait_for_timeout(40)
     expect(screen).to_contain_text("read as")
-    page.get_by_text("Probe the layers").click()
+    page.get_by_text("Train a linear probe").click()
     expect(page.get_by_text("Best at")).to_be_visible(timeout=60_000)
     expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2)
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import streamlit as st
 
 from core import feature_maps
-from core.feature_maps import Ascent, Dream
+from core.feature_maps import Ascent, Dream, filming
 from core.shared.engine import Engine, View
 from core.shared.models import Source
 from ui import blocks, live, screen
@@ -80,11 +80,27 @@ def dream(
     if at["run"] != view.run:
         at.update(run=view.run, place=NOW)
     run = view.run
+
+    def gif() -> bytes:
+        state: Dream | None = engine.view(run).state
+        if state is None:
+            raise RuntimeError("There is no frame yet.")
+        return filming.film(state, ink=look == "ink")
+
     screen.screen(
         "dream_screen",
         lambda: live.seen(engine, run),
         lambda now: _draw(now, at["place"], look),
         {"frame": lambda said: at.update(place=int(said))},
+    )
+    st.download_button(
+        "Its film",
+        gif,
+        f"map-{channel}.gif",
+        "image/gif",
+        key="dream_film",
+        icon=":material/movie:",
+        on_click="ignore",
     )
 
 

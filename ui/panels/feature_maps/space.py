@@ -24,7 +24,7 @@ MEASURES = {
     "cosine": "angle",
 }
 COUNTS = (100, 200, 500, 1_000, 2_000)
-MANY, FEW = 1_000, 200  # images at first: of a small network, and of one of ImageNet
+MANY, FEW = 1_000, 100  # images at first: of a small network, and of one of ImageNet
 BAR, LINES, LEGEND = 26, 300, 12  # pixels: of a bar, of the lines, of each of their names
 MOST = 12  # layers that are measured at first
 BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
@@ -32,9 +32,6 @@ BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 
 def space(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[str, Any]) -> None:
     """Draw the tab."""
-    if looks["layer"] == SOFTMAX:
-        st.info("Softmax has no maps: choose a layer before it.")
-        return
     st.markdown("**The layer as a space**: each image is a point, by what the layer gives for it.")
     left, middle, right = st.columns([2, 2, 1])
     titles = pinned.offered(about)
@@ -57,7 +54,10 @@ def space(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[st
         key="maps_way",
         **BOUND,
     )
-    _points(engine, source, about, looks["layer"], data, count, way)
+    if looks["layer"] == SOFTMAX:
+        st.info("Softmax is no layer of the network: choose one before it to see its points.")
+    else:
+        _points(engine, source, about, looks["layer"], data, count, way)
     chosen = _layers(looks)
     if not chosen:
         st.info("Choose a layer.")
@@ -159,8 +159,8 @@ def _points(
 
 def _probe(engine: Engine, source: Source, layers: tuple[str, ...], data: str, count: int) -> None:
     """Show how well each layer's values tell the classes apart by one linear step."""
-    if not st.toggle("Probe the layers", key="maps_probe", **BOUND):
-        st.caption("How well do a layer's values, frozen, tell the classes apart in one step?")
+    if not st.toggle("Train a linear probe on each layer", key="maps_probe", **BOUND):
+        st.caption("How well can a linear classifier read the classes from each layer's values?")
         return
     try:
         found: tuple[Probe, ...] = engine.call(feature_maps.PROBE, source, layers, count, 0, data)
@@ -207,7 +207,7 @@ def _shift(engine: Engine, source: Source, about: About, pin: Pin, layers: tuple
     if measure == "cosine":
         values, unit = np.degrees(np.arccos(np.clip(values, -1, 1))), "degrees turned"
     else:
-        unit = "moved, of its length"
+        unit = "distance / length"
     rows = [
         {"pixels": int(p), "layer": layer, "moved": float(values[k, s])}
         for k, layer in enumerate(found.layers)
