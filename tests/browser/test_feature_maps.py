@@ -111,6 +111,33 @@ def test_nonsense_in_the_address_falls_back_and_is_named(visit: Visit) -> None:
     expect(title(page, "atlas")).to_have_text(re.compile(r"^conv1\.0"))
 
 
+def test_back_leads_to_the_page_before_and_forward_to_what_was_looked_at(visit: Visit) -> None:
+    page = visit("/feature_maps")
+    page.get_by_test_id("stSidebarNavLink").filter(has_text="Train a CNN").click()
+    page.get_by_test_id("stSidebarNavLink").filter(has_text="Feature maps").click()
+    part(page, "strip").get_by_role("button", name="maximum 2×2").first.click()
+    page.wait_for_url("**maps_layer=max3.0**")
+    part(page, "strip").get_by_role("button", name="convolution 3×3").nth(2).click()
+    page.wait_for_url("**maps_layer=conv4.0**")
+    page.go_back()
+    expect(page.get_by_role("heading", name="Train a CNN")).to_be_visible()
+    page.go_forward()
+    expect(title(page, "atlas")).to_have_text(re.compile(r"^conv4\.0"))
+
+
+def test_an_own_picture_is_there_after_f5(visit: Visit) -> None:
+    page = visit("/feature_maps?pin_picture=own&pin_network=efficientnet-lite0")
+    photo = (FOLDER / "coffee.jpg").read_bytes()
+    given = page.get_by_test_id("stSidebar").locator("input[type=file]").last
+    given.set_input_files({"name": "x.jpg", "mimeType": "image/jpeg", "buffer": photo})
+    expect(part(page, "answers")).to_contain_text("Your picture")
+    page.wait_for_url(re.compile("pin_picture=own-[0-9a-f]{32}"))
+    page.reload()
+    settle(page)
+    expect(part(page, "answers")).to_contain_text("Your picture")
+    expect(part(page, "answers")).to_contain_text("reads: espresso")
+
+
 def test_a_network_of_digits_can_be_shown_clothes(visit: Visit) -> None:
     page = visit("/feature_maps?pin_data=fashion&pin_index=3")
     expect(part(page, "answers")).to_contain_text("Test image 3 of Fashion-MNIST")

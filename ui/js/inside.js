@@ -76,6 +76,7 @@ Object.assign(kinds, {
       set(left.querySelector('h4'), block.title); set(left.querySelector('p'), block.form)
       set(right.querySelector('h4'), block.reads); set(right.querySelector('p'), block.note)
       right.querySelector('p').classList.toggle('warn', block.warn)
+      right.style.setProperty('--name', `${Math.min(11, 1 + .6 * Math.max(0, ...block.rows.map(([name]) => name.length)))}rem`)
       right.querySelectorAll('.bar').forEach((row, k) => {
         const [name, share] = block.rows[k] ?? ['', null]
         row.style.visibility = share === null ? 'hidden' : ''
@@ -176,7 +177,7 @@ Object.assign(kinds, {
         }
       })
       const at = block.order.indexOf(block.chosen)
-      if (at >= 0) { const [x, y] = place(at); c.strokeStyle = style.color; c.lineWidth = 2.5; c.strokeRect(x - 1, y - 1, w * scale + 2, h * scale + 2) }
+      if (at >= 0) { const [x, y] = place(at); c.strokeStyle = style.color; c.lineWidth = 2.5; c.strokeRect(x + 1.25, y + 1.25, w * scale - 2.5, h * scale - 2.5) }
       const find = event => {
         const column = Math.floor(event.offsetX / (w * scale + gap)), row = Math.floor(event.offsetY / (h * scale + gap)), k = row * columns + column
         const x = Math.floor((event.offsetX - column * (w * scale + gap)) / scale), y = Math.floor((event.offsetY - row * (h * scale + gap)) / scale)

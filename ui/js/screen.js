@@ -544,15 +544,19 @@ async function follow(root) {
   }
 }
 
-// Streamlit leaves a page by way of its bare address, and "back" would lead there: without the
-// settings. So the bare entry gets its address back just before the next page is pushed.
+// Each value that comes into the address would be an entry of the history, and "back" dead for as many
+// presses: it shall lead to the page before. And Streamlit leaves a page by way of its bare address:
+// the entry gets its settings back just before the next page is pushed.
 if (!window.glassboxHistory) {
   const push = window.glassboxHistory = history.pushState.bind(history)
   let full = null
   history.pushState = (state, title, url) => {
     const [here, next] = [new URL(location.href), new URL(url ?? '', location.href)]
-    if (next.pathname === here.pathname) full = here.search && !next.search ? here.href : null
-    else if (full && !here.search) { history.replaceState(history.state, '', full); full = null }
+    if (next.pathname === here.pathname) {
+      full = here.search && !next.search ? here.href : null
+      return history.replaceState(state, title, url)
+    }
+    if (full && !here.search) { history.replaceState(history.state, '', full); full = null }
     return push(state, title, url)
   }
 }
