@@ -258,9 +258,26 @@ class Gated(nn.Module):
         return given
 
 
-def test_what_no_layers_add_up_to_is_not_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    net = build("conv4", torch.Generator().manual_seed(4))
-    parts = [Gated().requires_grad_(False), *net.requires_grad_(False).children()]
+class Crossed(nn.Module):
+    """Joins its branches in another order than it calls them in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList([nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 1)])
+
+    def forward(self, maps: Tensor) -> Tensor:
+        given = [branch(maps) for branch in self.branches]
+        return torch.cat(given[::-1], 1)
+
+
+@pytest.mark.parametrize(("kind", "channels"), [(Gated, 1), (Crossed, 2)])
+def test_what_its_layers_do_not_make_up_is_not_written_out(
+    kind: type[nn.Module], channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = build("conv4", torch.Generator().manual_seed(4), shape=(channels, 28, 28))
+    with torch.random.fork_rng():
+        block = kind()
+    parts = [block.requires_grad_(False), *net.requires_grad_(False).children()]
     model = Model(MNIST, nn.Sequential(*parts).eval(), tuple("0123456789"), (1, 28, 28), "mnist")
     for source in placed(model, monkeypatch):
         with pytest.raises(ValueError, match=r"^its value is not written out: of a layer of this"):

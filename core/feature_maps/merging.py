@@ -14,6 +14,7 @@ from core.shared.tracing import Call, Trace, module_of
 
 __all__ = ["Part", "added", "joined"]
 
+MAPS = 4  # dimensions of a batch of maps
 CLOSE = 1e-6  # of the largest summand: float32 rounds each sum at 6e-8 of it
 SCALE = "layer_scale"  # what ConvNeXt's blocks multiply each channel of their branch by
 
@@ -75,9 +76,11 @@ def joined(way: Trace, call: Call, channel: int) -> tuple[Part, int] | None:
     """
     ends = _ends(_inside(way, call, call.name))
     outputs = [each.given for each in ends]
-    if len(ends) < 2 or any(each.shape[2:] != call.given.shape[2:] for each in outputs):  # noqa: PLR2004
+    if len(ends) <= 1 or call.given.ndim != MAPS:
         return None
-    if not torch.equal(torch.cat(outputs, 1), call.given):
+    if any(each.shape[2:] != call.given.shape[2:] for each in outputs) or not torch.equal(
+        torch.cat(outputs, 1), call.given
+    ):
         return None
     starts = accumulate((each.shape[1] for each in outputs[:-1]), initial=0)
     start, end = max(
