@@ -1,5 +1,6 @@
 """Looking inside shows what the network computes, by its own arithmetic, and touches nothing."""
 
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,7 @@ TABLES = {
     "vgg": "conv4-p1-batch-relu,conv4-p1-group-leaky,max2,conv6-d2-gelu,mean2-p1,global,"
     "fc9-layer-relu",
     "strides": "conv4-k5-s3-p2-sigmoid,depthwise-k3-s2-tanh,conv5-k1,fc7-tanh",
-    "residual": "res4-batch-relu,res6-s2-relu,skip8,inception8-relu,global",
+    "residual": "res4-batch-relu,res6-s2-relu,skip8,skip8-relu,inception8-relu,global",
     "mlp": "fc20-batch-relu,fc10-leaky",
 }
 
@@ -99,10 +100,6 @@ def test_every_value_that_is_written_out_is_the_network_s_own(own: Source) -> No
     for layer in look(own, digit()).layers:
         values = maps(own, digit(), layer.name)
         for at in some_places(layer.shape):
-            if layer.kind in ("sum or join", "flatten"):
-                with pytest.raises(ValueError, match="must be that of a convolution"):
-                    click(own, digit(), layer.name, at)
-                continue
             told = click(own, digit(), layer.name, at)
             explained.add(layer.kind)
             assert told.value == values[at]
@@ -179,6 +176,139 @@ def test_tensorflow_s_padding_is_written_out_too(layer: str) -> None:
         assert told.computed == pytest.approx(told.value, rel=1e-4, abs=1e-3)
 
 
+def listened(network: nn.Module, picture: Tensor) -> dict[str, Tensor]:
+    """What each module takes and gives, in float64, by plain forward hooks."""
+    exact, heard = copy.deepcopy(network).double(), {}
+
+    def hook(name: str) -> Any:
+        def keep(_: nn.Module, taken: tuple[Tensor, ...], given: Any) -> None:
+            heard[f"{name} takes"] = taken[0]
+            heard[name] = given[0] if isinstance(given, tuple) else given
+
+        return keep
+
+    for name, module in exact.named_modules():
+        module.register_forward_hook(hook(name))
+    with torch.no_grad():
+        exact(picture.double())
+    return heard
+
+
+def merged(told: Click, layer: str, heard: dict[str, Tensor]) -> bool:
+    """The parts that are shown are what their layers give, and they give what the layer gives."""
+    if len(told.parts) == 1:
+        parts = [heard[told.parts[0]][0, told.channels[0], *told.corner]]
+    else:
+        parts = [heard[name][0][told.at] for name in told.parts]
+    total = torch.stack(parts).sum()
+    total = total.relu() if told.kind == "ReLU" else total
+    assert told.window is not None
+    shown = torch.tensor(told.window[:, 0, 0])
+    return torch.allclose(shown, torch.stack(parts), 1e-4, 1e-4) and torch.allclose(
+        total, heard[layer][0][told.at], 1e-9, 1e-9
+    )
+
+
+@pytest.mark.parametrize("own", ["residual"], indirect=True)
+def test_a_sum_and_a_join_name_the_layers_that_they_are_made_of(own: Source) -> None:
+    heard = listened(network_of(own), torch.from_numpy(digit())[None])
+    expected = {
+        "res1.0.activation.0": ("res1.0.b.1", "res1.0.shortcut.1"),
+        "res2.0.activation.0": ("res2.0.b.0", "res2.0.shortcut.0"),
+        "skip3.0": ("skip3.0.b.0", "skip3.0.shortcut.0"),
+        "skip4.0": ("skip4.0 takes", "skip4.0.b.0"),
+    }
+    for name, parts in expected.items():
+        for at in some_places(maps(own, digit(), name).shape):
+            told = click(own, digit(), name, at)
+            assert told.parts == parts
+            assert told.channels == (0, 1)
+            assert merged(told, name, heard)
+    for channel in range(8):
+        told = click(own, digit(), "inception5.0", (channel, 3, 4))
+        end = {0: 1, 1: 3, 2: 3, 3: 2}[channel // 2]
+        assert told.parts == (f"inception5.0.branches.{channel // 2}.{end}",)
+        assert told.formula.startswith(f"{told.parts[0]}[{channel % 2}, 3, 4] = ")
+        assert merged(told, "inception5.0", heard)
+
+
+@pytest.mark.parametrize("own", ["residual"], indirect=True)
+def test_that_oracle_rejects_another_summand_and_another_branch(own: Source) -> None:
+    heard = listened(network_of(own), torch.from_numpy(digit())[None])
+    told = click(own, digit(), "skip4.0", (3, 5, 6))
+    assert not merged(replace(told, parts=("skip4.0 takes", "skip4.0.a.0")), "skip4.0", heard)
+    assert not merged(replace(told, at=(3, 5, 7)), "skip4.0", heard)
+    values = maps(own, digit(), "inception5.0")[3]
+    row, column = np.unravel_index(values.argmax(), values.shape)  # a ReLU gives 0 elsewhere
+    told = click(own, digit(), "inception5.0", (3, int(row), int(column)))
+    assert merged(told, "inception5.0", heard)
+    other = replace(told, parts=("inception5.0.branches.0.1",))
+    assert not merged(other, "inception5.0", heard)
+
+
+class Gated(nn.Module):
+    """Multiplies what it takes by what its layer gives: neither a sum nor a join."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Conv2d(1, 1, 1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        given: Tensor = maps * self.gate(maps)
+        return given
+
+
+class Crossed(nn.Module):
+    """Joins its branches in another order than it calls them in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList([nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 1)])
+
+    def forward(self, maps: Tensor) -> Tensor:
+        given = [branch(maps) for branch in self.branches]
+        return torch.cat(given[::-1], 1)
+
+
+@pytest.mark.parametrize(("kind", "channels"), [(Gated, 1), (Crossed, 2)])
+def test_what_its_layers_do_not_make_up_is_not_written_out(
+    kind: type[nn.Module], channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = build("conv4", torch.Generator().manual_seed(4), shape=(channels, 28, 28))
+    with torch.random.fork_rng():
+        block = kind()
+    parts = [block.requires_grad_(False), *net.requires_grad_(False).children()]
+    model = Model(MNIST, nn.Sequential(*parts).eval(), tuple("0123456789"), (1, 28, 28), "mnist")
+    for source in placed(model, monkeypatch):
+        with pytest.raises(ValueError, match=r"^its value is not written out: of a layer of this"):
+            click(source, digit(), "0", (0, 3, 4))
+
+
+def test_a_flattened_value_is_one_of_the_maps_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = build("conv4,max2", torch.Generator().manual_seed(4)).eval().requires_grad_(False)
+    model = Model(MNIST, net, tuple("0123456789"), (1, 28, 28), "mnist")
+    for source in placed(model, monkeypatch):
+        before = maps(source, digit(), "max2.0")
+        for at in np.ndindex(4, 3, 2):
+            index = int(np.ravel_multi_index(at, before.shape))
+            told = click(source, digit(), "output.0", (index, 0, 0))
+            assert told.value == told.computed == before[at]
+            assert (*told.channels, *told.corner) == at
+            digits = "".join(chr(ord("₀") + int(each)) for each in str(index))
+            assert told.formula.startswith(f"x{digits} = input{list(at)} = ")
+
+
+def test_the_blocks_of_efficientnet_name_what_they_add() -> None:
+    photo = np.random.default_rng(1).random((3, 224, 224), np.float32)
+    heard = listened(loading.load(LITE).network, torch.from_numpy(photo)[None])
+    for name in ("block2", "block4"):
+        for at in some_places(maps(LITE, photo, name).shape, 3):
+            told = click(LITE, photo, name, at)
+            assert told.parts == (f"{name} takes", f"{name}.project.norm")
+            assert merged(told, name, heard)
+            assert told.computed == pytest.approx(told.value, rel=1e-5, abs=1e-5)
+
+
 def test_the_gradient_of_a_weight_is_the_sum_that_is_shown(own: Source) -> None:
     net, picture = network_of(own), torch.from_numpy(digit())[None]
     for name, module in net.named_modules():
@@ -196,8 +326,6 @@ def test_the_gradient_of_a_weight_is_the_sum_that_is_shown(own: Source) -> None:
 
 def slope(net: nn.Module, picture: Tensor, module: nn.Module, index: tuple[int, ...]) -> float:
     """Finite differences of the loss in float64, on a copy of the network."""
-    import copy
-
     exact = copy.deepcopy(net).double()
     name = next(name for name, each in net.named_modules() if each is module)
     weight = dict(exact.named_modules())[name].weight
@@ -306,7 +434,6 @@ BAD: dict[str, tuple[Any, tuple[Any, ...], str]] = {
     "nan": (look, (digit() * np.nan,), "pixels must be from 0 to 1, got nan"),
     "layer": (maps, (digit(), "conv99"), "layer must be one of the network's, got 'conv99'"),
     "row": (click, (digit(), "conv1.0", (0, 28, 0)), "row must be from 0 to 27 in conv1.0, got 28"),
-    "flatten": (click, (digit(), "global9.1", (0, 0, 0)), "arithmetic of a value must be"),
     "class": (click, (digit(), SOFTMAX, (10, 0, 0)), "channel must be from 0 to 9 in softmax"),
     "no weight": (weigh, (digit(), "max3.0", (0, 0), 1, 0.1), "layer must be a convolution or"),
     "index": (weigh, (digit(), "conv1.0", (0, 0, 3, 0), 1, 0.1), "index must lie in a weight of"),
@@ -316,6 +443,7 @@ GOOD: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "look": (look, (digit(),)),
     "maps": (maps, (digit(), "conv2.0")),
     "click": (click, (digit(), "conv2.0", (1, 2, 3))),
+    "flatten": (click, (digit(), "global9.1", (1, 0, 0))),
     "weigh": (weigh, (digit(), "conv2.0", (1, 2, 0, 1), 3, 0.1)),
     "sees": (sees, (digit(), "global9.1", (1, 0, 0))),
 }

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from string import ascii_lowercase
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -215,6 +216,7 @@ def products(
         "channels": list(told.channels),
         "first": told.first,
         "input": source,
+        "parts": _parts(told),
         "inside": [] if told.inside is None else told.inside.ravel().tolist(),
         "formula": told.formula,
         "own": _signed(
@@ -329,6 +331,16 @@ def _block(name: str) -> str:
     """Name the block that a layer is a part of: "layer1.0" for "layer1.0.conv2"."""
     first, *rest = name.partition(":")[0].split(".")
     return f"{first}.{rest[0]}" if len(rest) > 1 and rest[0].isdigit() else first
+
+
+def _parts(told: Click) -> list[tuple[str, str]]:
+    """Name what is added or taken over, briefly and in full; nothing for maps of an input."""
+    if len(told.parts) == 1:
+        return [("", f"{told.parts[0]}, map {told.channels[0]}")]
+    return [
+        (letter, f"{letter}: {part}")
+        for letter, part in zip(ascii_lowercase, told.parts, strict=False)
+    ]
 
 
 def _sides(shape: Sequence[int]) -> str:

@@ -111,6 +111,9 @@ class Click:
     corner: tuple[int, int]  # row and column of the window's first value in the input
     span: tuple[int, int]  # rows and columns of the input from the window's first to its last
     field: tuple[int, int, int, int]  # in the picture: top, left, bottom, right, the ends excluded
+    # The layers whose values a block adds, each a channel of the window, or the one that it takes
+    # over: "block7.project.norm", "block7 takes", "scale · layer"; () for maps of an input.
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,16 @@ from torch import Tensor, nn
 from core.feature_maps import SOFTMAX, Click
 from core.feature_maps.fields import fields_of, window_of
 from core.feature_maps.looking import frozen, kind_of, pass_through
+from core.feature_maps.merging import Part, added, joined
 from core.shared.efficientnet import Standardise
 from core.shared.lenet import Normalise, Squash, Subsample, TableConv
 from core.shared.models import Source
-from core.shared.tracing import Call, as_maps
+from core.shared.tracing import Call, Trace, as_maps
 
 __all__ = ["click", "sees"]
 
 MAPS = 4  # dimensions of a batch of maps
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 At = tuple[int, int, int]
 
 
@@ -33,7 +36,7 @@ def click(source: Source, pixels: Float[np.ndarray, "c h w"], layer: str, at: At
         layer: one of those that `look` lists.
         at: channel, row and column of the value, as `looking.maps` gives it.
 
-    Raises: ValueError when there is no such layer or value, or its arithmetic is no single line.
+    Raises: ValueError when there is no such layer or value, or its kind is not written out.
     """
     passed = pass_through(source, *frozen(pixels))
     if layer == SOFTMAX:
@@ -45,7 +48,9 @@ def click(source: Source, pixels: Float[np.ndarray, "c h w"], layer: str, at: At
             raise ValueError(f"{name} must be from 0 to {size - 1} in {layer}, got {place}")
     height, width = passed.picture.shape[2:]
     field = fields_of(passed.trace, passed.picture)[layer].box(*at[1:], height, width)
-    return replace(_explain(call, at, float(values[at])), field=field)
+    value = float(values[at])
+    told = _merged(passed.trace, call, at, value) or _explain(call, at, value)
+    return replace(told, field=field)
 
 
 def sees(
@@ -79,6 +84,7 @@ def _made(
     bias: float = 0.0,
     corner: tuple[int, int],
     span: tuple[int, int] = (1, 1),
+    parts: tuple[str, ...] = (),
 ) -> Click:
     products = window if kernel is None else window * kernel
     return Click(
@@ -97,22 +103,79 @@ def _made(
         corner=corner,
         span=span,
         field=(0, 0, 0, 0),
+        parts=parts,
     )
 
 
 def _explain(call: Call, at: At, value: float) -> Click:
     module, taken = call.module, call.taken
     if taken is None:
-        raise ValueError(f"{call.name} takes no picture or maps, so that there is nothing to show")
+        raise ValueError("its value is not written out: it takes neither a picture nor maps")
     for kinds, explain in _WAYS:
         if isinstance(module, kinds) and not [*module.children()]:
             return explain(call, at, value, taken.detach()[0].cpu().double())
     if type(module) in _POINTWISE and taken.shape == call.given.shape:
         return _pointwise(call, at, value, taken.detach()[0].cpu().double())
     raise ValueError(
-        f"the arithmetic of a value must be that of a convolution, a fully connected layer, a "
-        f"pooling, a normalisation or an activation to be written out, got {kind_of(module)}"
+        "its value is not written out: of a layer of this kind "
+        f"({kind_of(module)}) only the maps are shown"
     )
+
+
+def _merged(way: Trace, call: Call, at: At, value: float) -> Click | None:
+    """Explain what blocks give, and activations behind a sum; None for anything else."""
+    block = bool([*call.module.children()])
+    if block or type(call.module) in _POINTWISE:
+        parts = added(way, call)
+        if parts:
+            return _sum(call, at, value, parts)
+    branch = joined(way, call, at[0]) if block else None
+    return branch and _join(call, at, value, *branch)
+
+
+def _sum(call: Call, at: At, value: float, parts: tuple[Part, ...]) -> Click:
+    summands = [float(as_maps(replace(call, given=part.value))[0][at]) for part in parts]
+    total, letters = math.fsum(summands), ascii_lowercase[: len(parts)]
+    symbols = " + ".join(letters)
+    first, *others = map(_n, summands)
+    numbers = " + ".join([first, *(f"({x})" if x.startswith("−") else x for x in others)])
+    if type(call.module) in _POINTWISE:
+        pattern, compute = _POINTWISE[type(call.module)]
+        slope = float(getattr(call.module, "negative_slope", 0.0))
+        pattern = pattern.replace("SLOPE", f"{slope:g}")
+        symbols, numbers = (
+            pattern.replace("X", f"({text})" if "·" in pattern else text)
+            for text in (symbols, numbers)
+        )
+        total = compute(call.module, total)
+    names = ", ".join(f"{a}: {part.name}" for a, part in zip(letters, parts, strict=True))
+    return _made(
+        call,
+        at,
+        value,
+        f"{symbols} = {numbers} = {_n(total)}, with {names}",
+        total,
+        window=torch.tensor(summands, dtype=torch.float64)[:, None, None],
+        inside=torch.ones(1, 1, dtype=torch.bool),
+        channels=tuple(range(len(parts))),
+        corner=at[1:],
+        parts=tuple(part.name for part in parts),
+    )
+
+
+def _join(call: Call, at: At, value: float, branch: Part, channel: int) -> Click:
+    place = channel, at[1], at[2]
+    x = float(branch.value[0][place])
+    formula = f"{branch.name}{list(place)} = {_n(x)}"
+    return _made(call, at, value, formula, x, **_here(x, place), parts=(branch.name,))
+
+
+def _flatten(call: Call, at: At, value: float, taken: Tensor) -> Click:
+    place = tuple(int(each) for each in np.unravel_index(at[0], taken.shape))
+    x = float(taken[place])
+    number = str(at[0]).translate(SUBSCRIPTS)
+    formula = f"x{number} = input{list(place)} = {_n(x)}"
+    return _made(call, at, value, formula, x, **_here(x, (place[0], place[1], place[2])))
 
 
 def _convolution(call: Call, at: At, value: float, taken: Tensor) -> Click:
@@ -368,6 +431,7 @@ _WAYS: tuple[tuple[tuple[type[nn.Module], ...], _Way], ...] = (
     ((nn.BatchNorm1d, nn.BatchNorm2d), _batch_norm),
     ((nn.GroupNorm, nn.LayerNorm), _group_norm),
     ((Normalise, Standardise), _shift),
+    ((nn.Flatten,), _flatten),
 )
 _POINTWISE: dict[type[nn.Module], tuple[str, Callable[[nn.Module, float], float]]] = {
     nn.ReLU: ("max(0, X)", lambda _, x: max(0.0, x)),

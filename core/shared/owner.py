@@ -448,7 +448,10 @@ class Owner:
 
     def recover(self, error: BaseException) -> None:
         """Log what went wrong, let go of what it held, and leave the device usable."""
-        log.warning("work failed: %s", sentence(error), exc_info=error)
+        if isinstance(error, ValueError):  # a refusal, which its sentence says all of
+            log.info("work refused: %s", sentence(error))
+        else:
+            log.warning("work failed: %s", sentence(error), exc_info=error)
         error.__traceback__ = None  # its frames hold the tensors
         devices.release(self.device)
 

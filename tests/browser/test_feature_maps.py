@@ -42,6 +42,17 @@ def test_a_layer_a_map_and_a_value_are_chosen_by_mouse_and_keyboard(visit: Visit
     expect(title(page, "atlas")).to_have_text(re.compile(r"^conv4\.0"))
 
 
+def test_a_sum_is_shown_by_the_names_of_what_is_added(visit: Visit) -> None:
+    page = visit("/feature_maps?pin_network=efficientnet-lite0&maps_layer=block4&maps_at=3-4")
+    products = part(page, "products")
+    expect(products).to_contain_text("with a: block4 takes, b: block4.project.norm")
+    products.get_by_role("button", name="b: block4.project.norm").click()
+    expect(products.locator(".three b")).to_have_text(["b: block4.project.norm"])
+    products.get_by_role("button", name="a: block4 takes").click()
+    expect(products.locator(".three b")).to_have_text(["a: block4 takes"])
+    assert sorted(products.locator(".sums span").all_inner_texts()) == ["a", "b"]
+
+
 def test_a_click_on_a_weight_shows_its_gradient_and_its_next_step(visit: Visit) -> None:
     page = visit("/feature_maps")
     part(page, "products").locator(".three button").nth(4).click()

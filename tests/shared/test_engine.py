@@ -1,6 +1,7 @@
 """The engine keeps its promises, whatever the work does that it is given."""
 
 import itertools
+import logging
 import os
 import signal
 import subprocess
@@ -121,6 +122,26 @@ def test_a_call_that_fails_gives_a_sentence_and_the_process_stays(
         engine.call(target, *arguments, seconds=60)
     settle(engine)
     assert engine.ready()["owners"][0]["process"] == before
+
+
+@pytest.mark.parametrize(
+    ("target", "arguments", "level", "traced"),
+    [("refuses", (3,), logging.INFO, False), ("double", (), logging.WARNING, True)],
+)
+def test_only_what_is_no_refusal_is_logged_with_its_traceback(
+    inline: Engine,
+    target: str,
+    arguments: tuple[int, ...],
+    level: int,
+    traced: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "core.shared.owner")
+    with pytest.raises(EngineError):
+        inline.call(MISCHIEF + target, *arguments, seconds=60)
+    call(inline, mischief.double, 1)  # by then the line before is written
+    (line,) = [each for each in caplog.records if each.name == "core.shared.owner"]
+    assert (line.levelno, bool(line.exc_info)) == (level, traced)
 
 
 def test_a_call_goes_before_the_next_turn_of_training(engine: Engine, tmp_path: Path) -> None:

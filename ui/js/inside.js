@@ -233,6 +233,7 @@ Object.assign(kinds, {
       const window = values.subarray(at, at + n), kernel = block.weighted ? values.subarray(at + n, at + 2 * n) : null
       const sums = values.subarray(at + n * (kernel ? 2 : 1), at + n * (kernel ? 2 : 1) + k)
       const order = [...sums.keys()].sort((a, b) => Math.abs(sums[b]) - Math.abs(sums[a])).slice(0, 40)
+      const name = i => block.parts[i] ?? [String(block.channels[i]), `${block.input} ${block.channels[i]}`]
       if (node.__of !== block.form) { node.__of = block.form; node.__into = null }
       const into = node.__into !== null && node.__into < k ? node.__into : order[0]
       const most = Math.max(1e-30, ...order.map(i => Math.abs(sums[i]))), bars = node.querySelector('.sums')
@@ -245,7 +246,7 @@ Object.assign(kinds, {
         order.forEach((i, place) => {
           const button = bars.children[place], share = sums[i] / most
           button.firstChild.style.cssText = `height:${(45 * Math.abs(share)).toFixed(0)}%;background:${rgb(Math.sign(share), screen.dark)};${share < 0 ? 'top:50%' : 'bottom:50%'}`
-          set(button.lastChild, String(block.channels[i])); button.title = `${block.input} ${block.channels[i]}: ${number(sums[i])}`
+          set(button.lastChild, name(i)[0]); button.title = `${name(i)[1]}: ${number(sums[i])}`
           button.ariaPressed = String(i === into); button.ariaLabel = button.title
           button.onclick = () => { node.__into = i; kinds.products.paint(node, block, values, screen) }
         })
@@ -266,7 +267,7 @@ Object.assign(kinds, {
         return box
       }
       const part = values => values.subarray(into * h * w, (into + 1) * h * w), largest = values => Math.max(1e-30, ...Array.from(values).filter(Number.isFinite).map(Math.abs))
-      const input = part(window), parts = [grid(`${block.input} ${block.channels[into]}`, i => input[i], largest(window))]
+      const input = part(window), parts = [grid(name(into)[1], i => input[i], largest(window))]
       if (kernel) {
         const weights = part(kernel), products = input.map((v, i) => v * weights[i])
         parts.push(term('×', grid('weights (click one)', i => weights[i], largest(kernel), (y, x) => screen.tell('weight', [block.channels[into] - block.first, y, x], true))))

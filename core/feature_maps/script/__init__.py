@@ -6,6 +6,7 @@ Those that need a network are started in the repository's folder. This module ne
 import json
 import textwrap
 from collections.abc import Sequence
+from string import ascii_lowercase
 
 import numpy as np
 
@@ -91,6 +92,16 @@ print(f"{{counts[1][0] / counts[0][0]:.3g}} of the weights")
 """
 PRODUCTS = """products = window * {weight}
 value = products.sum(){bias}
+"""
+KEEP = """kept = {{}}  # what these layers take and give
+for name in (
+{names}
+):
+    network.get_submodule(name).register_forward_hook(
+        lambda part, taken, given, name=name: kept.update(
+            {{f"{{name}} takes": taken[0], name: given}}
+        )
+    )
 """
 BATCH = """mean, variance = layer.running_mean[{k}], layer.running_var[{k}]
 """
@@ -226,9 +237,10 @@ def write_value(source: Source, layer: Layer | None, told: Click, picture: str) 
     body = [
         _listen(layer),
         "network.requires_grad_(False)\n",
+        _kept(told),
         _passed(layer),
         "\n",
-        *_arithmetic(source, told, place),
+        *(_merged(told, layer, place) or _arithmetic(source, told, place)),
         COMPARE.format(given=given),
     ]
     title = f"The value at {channel}, {row}, {column} of {layer.name}"
@@ -329,6 +341,32 @@ def _arithmetic(source: Source, told: Click, place: str) -> list[str]:
             each = f"[{channel}, 0, 0]" * (source.kind == "zoo" or same_padding(source))
             return [f"x = {x}\n", f"value = (x - layer.mean{each}) / layer.deviation{each}\n"]
     return [one, "value = layer(x)  # a function of this one value\n"]
+
+
+def _kept(told: Click) -> str:
+    """Listen to the layers whose values are put together."""
+    names = [part.rpartition(" · ")[2].removesuffix(" takes") for part in told.parts]
+    lines = "\n".join(f"    {json.dumps(name)}," for name in names)
+    return KEEP.format(names=lines) if names else ""
+
+
+def _merged(told: Click, layer: Layer, place: str) -> list[str]:
+    """Write the sum or the value that is taken over; [] where nothing is put together."""
+    channel, index = told.at[0], ", ".join(map(str, (told.channels[0], *told.corner)))
+    if layer.kind == "flatten":
+        return [f"value = taken[0, {index}]\n"]
+    if len(told.parts) == 1:
+        return [f"value = kept[{json.dumps(told.parts[0])}][0, {index}]\n"]
+    lines, summands = [], []
+    for letter, part in zip(ascii_lowercase, told.parts, strict=False):
+        scale, _, name = part.rpartition(" · ")
+        pair = "[0]" * name.endswith(ATTENTION)  # without the weights of the attention
+        lines.append(f"{letter} = kept[{json.dumps(name)}]{pair}[{place}][{channel}]\n")
+        factor = f"layer.{scale.rpartition('.')[2]}[{channel}, 0, 0] * " if scale else ""
+        summands.append(f"{factor}{letter}")
+    total = " + ".join(summands)
+    value = total if layer.kind == "sum or join" else f"layer({total})"
+    return lines and [*lines, f"value = {value}\n"]
 
 
 def _window(told: Click, outside: float = 0.0) -> str:

@@ -259,7 +259,8 @@ def _source(layer: Layer) -> str:
     """Name what a value of the layer is made of."""
     if layer.name == SOFTMAX:
         return "logit"
-    return "input" if layer.shape[1:] == (1, 1) else "input map"
+    vector = layer.shape[1:] == (1, 1) and layer.kind != "flatten"
+    return "input" if vector else "input map"
 
 
 def _told(look: Look) -> str:
