@@ -367,8 +367,8 @@ def _softmax(logits: Float[Tensor, " k"], at: At, sides: tuple[int, ...]) -> Cli
         at=at,
         value=float(logits.softmax(0).float()[chosen]),
         computed=total,
-        formula=f"exp(z) / Σ exp = exp({_n(z)} {_plus(-largest)}) / {_n(float(powers.sum()))}"
-        f" = {_n(total)}",
+        formula=f"exp(z − m) / Σ exp(z′ − m) = exp({_n(z)} {_plus(-largest)}) / "
+        f"{_n(float(powers.sum()))} = {_n(total)}, where m is the largest logit",
         window=logits[:, None, None].numpy(),
         kernel=None,
         inside=np.ones((1, 1), bool),
