@@ -227,6 +227,9 @@ def a_zoo(name: str, small: Callable[..., nn.Module]) -> Source:
     return Source(kind="zoo", name=name)
 
 
+ODD = ("fully connected", "attention", "layer norm")  # whose channels may come last
+
+
 @pytest.mark.parametrize(
     ("name", "small"), [("convnext_tiny", convnext), ("vit_b_16", transformer), ("lite", None)]
 )
@@ -263,6 +266,8 @@ def test_what_needs_no_data_comes_out_of_imagenet_s_networks(
         config = Ascent(source=source, layer=layer.name, channel=channel, steps=2, every=2)
         *_, climb = maximise(config)
         assert same(started(write_dream(config))["picture"], climb.freeze().picture), layer.name
+        if small is not None and layer.kind not in ODD:
+            continue
         best = top(source, layer.name, channel, 3, 4).examples
         left = started(write_top(source, layer, channel, 3, 4))
         assert same(left["values"], [each.value for each in best]), layer.name

@@ -6,11 +6,12 @@ from contextlib import suppress
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
 from bench.browser import Server, chromium, settle
 
 # Streamlit looks for two of its routes relative to a deep link first; that is expected.
+expect.set_options(timeout=15_000)  # a busy machine may take as long
 EXPECTED = re.compile(r"/\w+/_stcore/(health|host-config)")
 
 

@@ -158,14 +158,6 @@ def test_a_network_of_digits_can_be_shown_clothes(visit: Visit) -> None:
     expect(part(page, "answers")).to_contain_text("Test image 3 of MNIST: 0")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_page_fits_a_phone(visit: Visit, theme: str) -> None:
-    page = visit("/feature_maps", size=(390, 844), theme=theme)
-    expect(part(page, "atlas")).to_be_visible()
-    wide = page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= 390
-
-
 def tab(page: Page, name: str) -> Page:
     page.get_by_role("tab", name=name).click()
     return page
@@ -232,7 +224,7 @@ def test_layers_are_spaces_and_a_point_shows_its_image(visit: Visit) -> None:
     plane.scroll_into_view_if_needed()
     box = plane.bounding_box()
     assert box is not None
-    for across in range(40, int(box["width"]), 12):
+    for across in range(40, int(box["width"]), 30):
         page.mouse.move(box["x"] + across, box["y"] + 100 + across % 200)
         page.wait_for_timeout(40)
     expect(screen).to_contain_text("read as")
@@ -245,7 +237,9 @@ def test_a_network_of_imagenet_lays_out_digits(visit: Visit) -> None:
     address = "/feature_maps?pin_network=efficientnet-lite0&maps_layer=head.activation"
     page = tab(visit(f"{address}&maps_images=100"), "Layers as spaces")
     plane = page.locator(".st-key-space_screen .scatter")
-    expect(plane).to_contain_text("100 test images by 1,280 means of maps", timeout=60_000)
+    expect(plane).to_contain_text(
+        "100 test images by 1,280 means of head.activation", timeout=60_000
+    )
 
 
 def test_the_code_is_there_for_the_maps_and_the_value(visit: Visit) -> None:

@@ -254,6 +254,7 @@ def test_runs_can_be_chosen_kept_and_deleted(visit: Visit) -> None:
     press(page, "Keep")
     page.get_by_text("Keep the chosen run").click()
     expect(page.get_by_text("goes first: 2: η 0.1")).to_be_visible()
+    settle(page)
     press(page, "Delete the chosen run…")
     dialog = page.get_by_role("dialog", name="Delete this run for good?")
     expect(dialog).to_contain_text("Run 1: η 0.1, batch 512")

@@ -539,10 +539,10 @@ def test_early_stopping_ends_with_the_weights_of_the_lowest_validation_loss() ->
 
 
 def test_without_patience_nothing_is_stopped() -> None:
-    training = begin(replace(RECIPE, epochs=20, learning_rate=0.05, schedule="constant"))
+    training = begin(replace(RECIPE, epochs=12, learning_rate=0.05, schedule="constant"))
     for _ in range(training.steps):
         training.advance()
-    assert (training.step, training.best) == (20 * 14, None)
+    assert (training.step, training.best) == (12 * 14, None)
 
 
 def test_dropout_is_the_same_again_after_any_snapshot() -> None:
