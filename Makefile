@@ -6,7 +6,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run test picture
+.PHONY: help run test browser others picture
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -18,7 +18,14 @@ test: .venv/chromium
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/pytest
+	@$(MAKE) --no-print-directory -j 2 browser others
+
+# The browser waits much of the time, while the others compute.
+browser: .venv/chromium
+	$(BIN)/pytest -m browser
+
+others: .venv/chromium
+	$(BIN)/pytest -m "not browser"
 
 picture: .venv/chromium
 	$(BIN)/python -m bench.picture

@@ -124,7 +124,11 @@ def effective_field(
     """
     model = load(source)
     pictures = _pictures(model, images, pixels)
-    unit, index = _middle(until(model.network, pictures[:1], layer), layer, channel)
+    with torch.no_grad():
+        seen = trace(model.network, pictures[:1])
+    unit, index = _middle(seen[layer], layer, channel)
+    field = fields_of(seen, pictures[:1])[layer]
+    del seen  # all that all layers gave
     total, silent = torch.zeros(pictures.shape[2:], dtype=torch.float64), 0
     for few in pictures.split(max(1, PIXELS // pictures[0, 0].numel())):
         given = few.clone().requires_grad_()
@@ -135,16 +139,14 @@ def effective_field(
         silent += int((moved.flatten(1) == 0).all(1).sum())
         total += moved.sum(0).cpu()
         yield
-    with torch.no_grad():
-        field = fields_of(trace(model.network, pictures[:1]), pictures[:1])[layer]
     mean = total / len(pictures)
-    seen = (mean > EDGE * mean.max()).sum()
+    large = (mean > EDGE * mean.max()).sum()
     height, width = mean.shape
     return EffectiveField(
         field=mean.float().numpy(),
         unit=unit,
         box=field.box(*unit, height, width),
-        side=float(seen) ** 0.5,
+        side=float(large) ** 0.5,
         images=len(pictures),
         silent=silent,
     )
