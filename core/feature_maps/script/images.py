@@ -22,7 +22,7 @@ __all__ = [
     "write_top",
 ]
 
-AT_ONCE = 200_000  # pixels of the images that pass together: the last bits depend on it
+AT_ONCE = 100_000  # pixels of the images that pass together: the last bits depend on it
 TRACED = 100_000  # pixels of one colour that pass together on the way back
 REACH = 3  # standard deviations at which a Gaussian is cut off
 HEAR = """network.eval().requires_grad_(False)
