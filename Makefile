@@ -6,7 +6,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help run test browser others picture
+.PHONY: help run test picture
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -18,14 +18,7 @@ test: .venv/chromium
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	@$(MAKE) --no-print-directory -j 2 browser others
-
-# The browser waits much of the time, while the others compute.
-browser: .venv/chromium
-	$(BIN)/pytest -m browser
-
-others: .venv/chromium
-	$(BIN)/pytest -m "not browser"
+	$(BIN)/pytest
 
 picture: .venv/chromium
 	$(BIN)/python -m bench.picture

@@ -212,6 +212,8 @@ def test_one_map_is_excited_silenced_and_dreams(visit: Visit) -> None:
     film.focus()
     page.keyboard.press("Home")
     expect(dream).to_contain_text("step 0 of 100")
+    page.wait_for_timeout(1_000)  # the page's script hears of the film's place, and runs
+    settle(page)
     screen.locator(".gallery button").first.click()
     expect(part(page, "answers")).not_to_contain_text("Test image 0 of")
 
