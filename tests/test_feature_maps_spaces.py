@@ -18,7 +18,7 @@ from core.shared.data import Dataset, dataset, mnist
 from core.shared.engine import Engine
 from core.shared.loading import Model
 from core.shared.models import Source
-from tests.shared.untouched import untouched
+from tests.shared.untouched import leaves_untouched
 
 MNIST = Source(kind="built-in", name="mnist")
 LITE = Source(kind="built-in", name="efficientnet-lite0")
@@ -36,10 +36,10 @@ def digit() -> np.ndarray:
 
 
 @torch.no_grad()
-def plain(layer: str, images: Tensor) -> np.ndarray:
+def plain(layer: str, images: Tensor, source: Source = MNIST) -> np.ndarray:
     """What a layer gives by a plain forward hook, in float64."""
     heard: list[Tensor] = []
-    network = loading.load(MNIST).network
+    network = loading.load(source).network
     handle = network.get_submodule(layer).register_forward_hook(lambda *all: heard.append(all[2]))
     network(images)
     handle.remove()
@@ -208,14 +208,8 @@ def test_other_images_pass_in_the_form_that_the_network_takes() -> None:
     assert space(MNIST, "conv8.2", IMAGES, data="mnist").values == told.values
 
 
-@torch.no_grad()
 def means(layer: str, images: Tensor) -> np.ndarray:
-    heard: list[Tensor] = []
-    network = loading.load(LITE).network
-    handle = network.get_submodule(layer).register_forward_hook(lambda *all: heard.append(all[2]))
-    network(images)
-    handle.remove()
-    return in_bins(heard[0].double().numpy(), 10).reshape(len(images), -1)
+    return in_bins(plain(layer, images, LITE), 10).reshape(len(images), -1)
 
 
 def test_a_probe_of_other_data_reads_their_classes() -> None:
@@ -365,10 +359,6 @@ GOOD: dict[str, Callable[[], object]] = {
 
 @pytest.mark.parametrize("name", [*BAD, *GOOD])
 def test_after_every_call_the_network_is_what_it_was(name: str) -> None:
-    with untouched(loading.load(LITE if name == "space: data" else MNIST).network):
-        if name in GOOD:
-            GOOD[name]()
-        else:
-            function, sentence = BAD[name]
-            with pytest.raises(ValueError, match=sentence):
-                function()
+    leaves_untouched(
+        loading.load(LITE if name == "space: data" else MNIST).network, (GOOD | BAD)[name]
+    )

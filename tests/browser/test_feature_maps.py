@@ -21,6 +21,12 @@ def title(page: Page, kind: str) -> Locator:
     return part(page, kind).locator("h4").first
 
 
+def give(page: Page, content: bytes) -> None:
+    """Upload a picture of one's own; its name does not say what it is."""
+    given = page.get_by_test_id("stSidebar").locator("input[type=file]").last
+    given.set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": content})
+
+
 def test_a_layer_a_map_and_a_value_are_chosen_by_mouse_and_keyboard(visit: Visit) -> None:
     page = visit("/feature_maps")
     expect(title(page, "atlas")).to_have_text("conv1.0, convolution 3×3: 16 maps of 28×28")
@@ -91,13 +97,10 @@ def test_a_photograph_goes_through_a_network_of_imagenet(visit: Visit) -> None:
 
 def test_an_own_picture_is_seen_and_a_broken_one_named(visit: Visit) -> None:
     page = visit("/feature_maps?pin_picture=own")
-    photo = (FOLDER / "coffee.jpg").read_bytes()
-    given = page.get_by_test_id("stSidebar").locator("input[type=file]").last
-    given.set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": photo})
+    give(page, (FOLDER / "coffee.jpg").read_bytes())
     expect(part(page, "answers")).to_contain_text("Your picture")
     expect(part(page, "answers")).to_contain_text("It may be of no class that the network knows")
-    given = page.get_by_test_id("stSidebar").locator("input[type=file]").last
-    given.set_input_files({"name": "y.png", "mimeType": "image/png", "buffer": b"no picture"})
+    give(page, b"no picture")
     expect(page.get_by_text("the picture must be")).to_be_visible()
     expect(part(page, "answers")).to_contain_text("Your picture")  # the one before stays
 
@@ -138,9 +141,7 @@ def test_back_leads_to_the_page_before_and_forward_to_what_was_looked_at(visit: 
 
 def test_an_own_picture_is_there_after_f5(visit: Visit) -> None:
     page = visit("/feature_maps?pin_picture=own&pin_network=efficientnet-lite0")
-    photo = (FOLDER / "coffee.jpg").read_bytes()
-    given = page.get_by_test_id("stSidebar").locator("input[type=file]").last
-    given.set_input_files({"name": "x.jpg", "mimeType": "image/jpeg", "buffer": photo})
+    give(page, (FOLDER / "coffee.jpg").read_bytes())
     expect(part(page, "answers")).to_contain_text("Your picture")
     page.wait_for_url(re.compile("pin_picture=own-[0-9a-f]{32}"))
     page.reload()

@@ -1,13 +1,16 @@
 """A guard around whatever looks into a network: in the end the network is what it was."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
-__all__ = ["untouched"]
+__all__ = ["Case", "leaves_untouched", "untouched"]
+
+Case = Callable[[], object] | tuple[Callable[[], object], str]  # a call; and how it is refused
 
 
 @contextmanager
@@ -31,3 +34,14 @@ def untouched(network: nn.Module) -> Iterator[None]:
         assert not module._forward_hooks
         assert not module._forward_pre_hooks
         assert not module._backward_hooks
+
+
+def leaves_untouched(network: nn.Module, case: Case) -> None:
+    """Make a call, or one that is refused with a sentence, and see that nothing stays of it."""
+    with untouched(network):
+        if isinstance(case, tuple):
+            function, sentence = case
+            with pytest.raises(ValueError, match=sentence):
+                function()
+        else:
+            case()
