@@ -4,33 +4,25 @@ Those that need a network are started in the repository's folder. This module ne
 """
 
 import json
-import textwrap
 from collections.abc import Sequence
 from string import ascii_lowercase
 
-import numpy as np
-
 from core.feature_maps import SOFTMAX, Click, Layer
-from core.feature_maps.kernels import Window
 from core.feature_maps.script.frame import (
     ATTENTION,
     LAST,
     TOKENS,
-    WIDTH,
-    read,
     same_padding,
     script,
-    whole,
 )
 from core.feature_maps.script.images import (
     write_dream,
     write_effective_field,
     write_lesion,
-    write_probe,
-    write_shift,
-    write_space,
     write_top,
 )
+from core.feature_maps.script.laboratory import write_convolution, write_costs
+from core.feature_maps.script.spaces import write_probe, write_shift, write_space
 from core.shared import models
 from core.shared.models import Source
 
@@ -75,21 +67,6 @@ MIX = """weights = torch.tensor({weights})
 mixed = F.conv2d(maps[{channels}][None], weights[None, :, None, None])[0, 0]
 print(tuple(mixed.shape), mixed.min().item(), mixed.max().item())
 """
-COSTS = """# On "meta" there are only shapes: nothing is computed.
-full = nn.Conv2d({into}, {out}, {kernel}, padding="same", bias=False, device="meta")
-separable = nn.Sequential(
-    nn.Conv2d({into}, {into}, {kernel}, padding="same", groups={into}, bias=False, device="meta"),
-    nn.Conv2d({into}, {out}, 1, bias=False, device="meta"),
-)
-counts = []
-for layer in (full, separable):
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        layer(torch.zeros(1, {into}, {side}, {side}, device="meta"))
-    weights = sum(each.numel() for each in layer.parameters())
-    counts.append((weights, counter.get_total_flops() // 2))  # a multiply-add is two operations
-    print(*(f"{{count:,}}" for count in counts[-1]))
-print(f"{{counts[1][0] / counts[0][0]:.3g}} of the weights")
-"""
 PRODUCTS = """products = window * {weight}
 value = products.sum(){bias}
 """
@@ -132,23 +109,6 @@ SUMMED = """computed = products.sum()
 stepped = layer.weight{index} - {rate} * gradient  # a step of plain gradient descent
 print(f"automatic {{gradient.item():.6g}}, as a sum {{computed.item():.6g}}")
 """
-MOVED = """kernel = torch.tensor(
-    [
-{rows}
-    ]
-)
-# Each colour is a picture of the batch, and its grey the last one.
-planes = torch.cat([pixels, {grey}])[:, None]
-values = {call}(
-    planes,
-    kernel[None, None],
-    stride={stride},
-    padding={padding},
-    dilation={dilation},{more}
-)[:, 0]
-values, grey = values[:-1], values[-1]
-print(tuple(values.shape), values.min().item(), values.max().item())
-"""
 
 
 def write_maps(source: Source, layer: Layer, picture: str) -> str:
@@ -182,16 +142,6 @@ def write_mix(
     body = MIX.format(channels=list(channels), weights=[float(each) for each in weights])
     title = f"Maps of {layer.name}, mixed by a 1×1 convolution"
     return script(title, source, picture, _maps(source, layer) + body)
-
-
-def write_costs(into: int, out: int, kernel: int, side: int) -> str:
-    """Write what a convolution costs and what stands for it: `counts` holds it in the end.
-
-    Args:
-        into, out, kernel, side: as `kernels.compare` takes them.
-    """
-    body = COSTS.format(into=into, out=out, kernel=kernel, side=side)
-    return whole("A full convolution against a depthwise one and a 1×1 one", body)
 
 
 def _maps(source: Source, layer: Layer) -> str:
@@ -276,31 +226,6 @@ def write_gradient(
     body.append(SUMMED.format(index=at, rate=rate))
     title = f"The gradient of the weight {', '.join(map(str, index))} of {layer.name}"
     return script(title, source, picture, "".join(body))
-
-
-def write_convolution(window: Window, channels: int, picture: str) -> str:
-    """Write what the laboratory does to a picture: `values` and `grey` hold it in the end.
-
-    Args:
-        window: what moves.
-        channels: of the picture, 1 or 3.
-        picture: as `write_maps` takes it.
-    """
-    grey = "pixels"
-    if channels > 1:
-        grey = "0.299 * pixels[:1] + 0.587 * pixels[1:2] + 0.114 * pixels[2:]"
-    more = f"\n    output_padding={window.output_padding}," * (window.output_padding > 0)
-    body = MOVED.format(
-        rows="\n".join(_row(row) for row in window.kernel),
-        grey=grey,
-        call="F.conv_transpose2d" if window.transposed else "F.conv2d",
-        stride=window.stride,
-        padding=window.padding,
-        dilation=window.dilation,
-        more=more,
-    )
-    title = "A transposed convolution" if window.transposed else "A convolution"
-    return whole(f"{title} by a kernel of one's own", read(picture, channels) + body)
 
 
 def _arithmetic(source: Source, told: Click, place: str) -> list[str]:
@@ -426,13 +351,3 @@ def _passed(layer: Layer) -> str:
 
 def _by_table(kind: str) -> bool:
     return kind.endswith("by Table I")
-
-
-def _row(row: Sequence[float]) -> str:
-    """Write a row of a kernel, each value as short as float32 allows."""
-    texts = [str(float(str(np.float32(value)))) for value in row]
-    inner = ", ".join(texts)
-    if len(inner) + 12 <= WIDTH:
-        return f"        [{inner}],"
-    filled = textwrap.fill(f"{inner},", WIDTH, initial_indent=" " * 12, subsequent_indent=" " * 12)
-    return f"        [\n{filled}\n        ],"
