@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from core.feature_maps.grid import AT_ONCE
 from core.shared import data, devices, photographs
 from core.shared.data import Dataset, Split
 from core.shared.loading import Model
@@ -16,10 +17,6 @@ from core.shared.seeing import as_picture, fit
 from core.shared.tracing import Call, channel_axis
 
 __all__ = ["brought", "device_of", "first", "known", "pictures", "require_channel", "some"]
-
-# Pixels of the images that pass together: 127 digits, whose maps stay in a CPU's cache, or a
-# photograph; on a GPU twenty times as many.
-AT_ONCE = {"cpu": 100_000, "mps": 2_000_000, "cuda": 2_000_000}
 
 
 def first(model: Model, count: int, name: str = "") -> Split:

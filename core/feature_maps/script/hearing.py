@@ -3,13 +3,13 @@
 import math
 import re
 
+from core.feature_maps.grid import AT_ONCE
 from core.feature_maps.script.frame import ATTENTION, LAST, TOKENS
 from core.shared import models
 from core.shared.models import Source
 
 __all__ = ["FIRST", "MANY", "channels_last", "few", "hear", "module"]
 
-AT_ONCE = 100_000  # pixels of the images that pass together: the last bits depend on it
 HEAR = """network.eval().requires_grad_(False)
 layer = network.get_submodule("{module}")
 given = []  # what the layer gives
@@ -26,7 +26,7 @@ FIRST = """images = learnt.test.images[:{images}]
 
 def few(source: Source) -> int:
     """Count the images that pass together."""
-    return max(1, AT_ONCE // math.prod(models.about(source).shape))
+    return max(1, AT_ONCE["cpu"] // math.prod(models.about(source).shape))
 
 
 def hear(layer: str) -> str:
