@@ -82,7 +82,7 @@ def test_all_maps_are_those_of_a_plain_pass(own: Source) -> None:
     torch.testing.assert_close(torch.from_numpy(seen.probabilities).float(), value[0].softmax(0))
     for name, expected in given.items():
         last = [each for each in seen.layers if each.name.partition(".")[0] == name][-1]
-        shown = torch.from_numpy(maps(own, digit(), last.name))
+        shown = torch.tensor(maps(own, digit(), last.name))
         torch.testing.assert_close(shown, expected[0].reshape(shown.shape))
         assert last.shape == tuple(shown.shape)
         assert last.low == float(shown.min())

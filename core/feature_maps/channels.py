@@ -15,7 +15,7 @@ from core.feature_maps.looking import picture_of
 from core.feature_maps.passing import first, pictures, require_channel, some
 from core.shared.loading import load
 from core.shared.models import Source
-from core.shared.tracing import Call, altered, as_maps, channel_axis, trace, until
+from core.shared.tracing import Call, altered, as_maps, trace, until
 from core.shared.turns import patient, remembered
 
 __all__ = ["MOST", "lesion", "top"]
@@ -110,9 +110,9 @@ def lesion(
 
     def put_out(call: Call) -> Tensor:
         require_channel(call, channel)
-        mask = torch.arange(call.given.shape[channel_axis(call)]) == channel
+        mask = torch.arange(call.given.shape[call.axis]) == channel
         sides = [1] * call.given.ndim
-        sides[channel_axis(call)] = -1
+        sides[call.axis] = -1
         return call.given.masked_fill((mask ^ only).view(sides).to(call.given.device), 0)
 
     labels = np.zeros(0, np.int64)
@@ -151,13 +151,19 @@ def _largest(source: Source, layer: str, images: int) -> Generator[Any, None, La
     seen = trace(model.network, picture)
     best: list[tuple[Tensor, ...]] = []  # value, index and place, of some images each
     done = held = 0
+    least = split.images.new_tensor(-torch.inf)  # what is not above it is not among the largest
     for few in some(split.images):
-        value, place = as_maps(until(model.network, few, layer)).flatten(2).max(2)
+        maps = as_maps(until(model.network, few, layer))
+        value = maps.amax((2, 3))
         index = torch.arange(done, done + len(few), device=value.device)
+        place = torch.zeros_like(value, dtype=torch.long)
+        above = (value > least).nonzero(as_tuple=True)
+        place[above] = maps[above].flatten(1).argmax(1)  # slow: four times the largest itself
         best.append((value, index[:, None].expand_as(value), place))
         done, held = done + len(few), held + len(few)
         if held >= GATHERED:
             best, held = [_best(best)], 0
+            least = best[0][0][-1]
         yield
     value, index, place = _best(best)
     return Largest(

@@ -134,7 +134,7 @@ def _merged(way: Trace, call: Call, at: At, value: float) -> Click | None:
 
 
 def _sum(call: Call, at: At, value: float, parts: tuple[Part, ...]) -> Click:
-    summands = [float(as_maps(replace(call, given=part.value))[0][at]) for part in parts]
+    summands = [float(as_maps(call._replace(given=part.value))[0][at]) for part in parts]
     total, letters = math.fsum(summands), ascii_lowercase[: len(parts)]
     symbols = " + ".join(letters)
     first, *others = map(_n, summands)

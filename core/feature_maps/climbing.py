@@ -12,7 +12,7 @@ from core.feature_maps.passing import device_of, require_channel
 from core.shared import data
 from core.shared.loading import load
 from core.shared.snapshots import log_spaced
-from core.shared.tracing import channel_axis, until
+from core.shared.tracing import until
 
 __all__ = ["Climb", "maximise"]
 
@@ -99,7 +99,7 @@ class Climb:
             leaf = picture.detach().requires_grad_()
             call = until(network, leaf, config.layer)
             require_channel(call, config.channel)
-            value = call.given.select(channel_axis(call), config.channel).mean()
+            value = call.given.select(call.axis, config.channel).mean()
             (gradient,) = torch.autograd.grad(value, leaf)
         return value.detach(), gradient
 

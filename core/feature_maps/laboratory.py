@@ -1,7 +1,6 @@
 """The convolution laboratory: any kernel on any picture, mixed maps, what a unit really sees."""
 
 from collections.abc import Generator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -182,7 +181,7 @@ def _pictures(
 def _middle(call: Call, layer: str, channel: int) -> tuple[tuple[int, int], int]:
     """Find the unit in the middle of a map, and its place in what the layer gives as a list."""
     numbers = torch.arange(call.given[0].numel(), dtype=torch.float64)  # which as_maps moves along
-    channels = as_maps(replace(call, given=numbers.view(1, *call.given.shape[1:])))[0]
+    channels = as_maps(call._replace(given=numbers.view(1, *call.given.shape[1:])))[0]
     count, height, width = channels.shape
     if not 0 <= channel < count:
         raise ValueError(f"channel must be from 0 to {count - 1} in {layer}, got {channel}")

@@ -81,13 +81,13 @@ def look(source: Source, pixels: Float[np.ndarray, "c h w"]) -> Look:
     ends = float(shares.min()), float(shares.max())
     last = Layer(SOFTMAX, "softmax", (len(shares), 1, 1), (), 0, (height, width), *ends, 0)
     total = _count(model.network)
-    return Look((*layers, last), total, _array(logits), _array(shares))
+    return Look((*layers, last), total, logits.float().numpy(), shares.float().numpy())
 
 
 def maps(
     source: Source, pixels: Float[np.ndarray, "c h w"], layer: str
 ) -> Float[np.ndarray, "m H W"]:
-    """Give all maps of one layer for a picture, as they are.
+    """Give all maps of one layer for a picture, as they are, to read and not to write into.
 
     Args:
         source: the network.
@@ -96,8 +96,10 @@ def maps(
     """
     way = pass_through(source, *frozen(pixels)).trace
     if layer == SOFTMAX:
-        return _array(way.logits[0].cpu().double().softmax(0)[:, None, None])
-    return _array(as_maps(way[layer])[0])
+        return way.logits[0].cpu().double().softmax(0).float().numpy()[:, None, None]
+    values: np.ndarray = as_maps(way[layer]).numpy(force=True)[0]
+    values.flags.writeable = False  # they lie where they are kept for the next who asks
+    return values
 
 
 def kind_of(module: nn.Module) -> str:
@@ -170,7 +172,3 @@ def picture_of(model: Model, pixels: Float[np.ndarray, "c h w"]) -> Float[Tensor
 def frozen(pixels: Float[np.ndarray, "c h w"]) -> tuple[tuple[int, ...], bytes]:
     """Freeze a picture into what `pass_through` takes."""
     return pixels.shape, np.ascontiguousarray(pixels, np.float32).tobytes()
-
-
-def _array(values: Tensor) -> np.ndarray:
-    return values.detach().float().cpu().numpy().copy()

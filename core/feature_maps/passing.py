@@ -14,7 +14,7 @@ from core.shared.data import Dataset, Split
 from core.shared.loading import Model
 from core.shared.models import about
 from core.shared.seeing import as_picture, fit
-from core.shared.tracing import Call, channel_axis
+from core.shared.tracing import Call
 
 __all__ = ["brought", "device_of", "first", "known", "pictures", "require_channel", "some"]
 
@@ -91,7 +91,7 @@ def require_channel(call: Call, channel: int) -> None:
 
     Raises: ValueError with the channels that it has.
     """
-    count = call.given.shape[channel_axis(call)]
+    count = call.given.shape[call.axis]
     if not 0 <= channel < count:
         raise ValueError(f"channel must be from 0 to {count - 1} in {call.name}, got {channel}")
 

@@ -4,11 +4,11 @@ A layer is a call of a module. What only passes on is none: a container that giv
 part gave, a dropout at rest. A module that is called twice makes two layers, the second "relu:2".
 """
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,7 +18,6 @@ __all__ = [
     "Trace",
     "altered",
     "as_maps",
-    "channel_axis",
     "kept",
     "module_of",
     "trace",
@@ -29,8 +28,7 @@ MAP_RANK, TOKEN_RANK = 4, 3
 LAST = (nn.Linear, nn.LayerNorm, nn.Embedding)  # their channels are the last dimension
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One call of a module."""
 
     name: str  # of the module in the network, with ":2" at its second call
@@ -38,6 +36,15 @@ class Call:
     taken: Tensor | None  # what it was given first, with the batch
     given: Tensor  # what it gave, with the batch
     last: bool = False  # maps with their channels last, as the layer before gave them
+
+    @property
+    def axis(self) -> int:
+        """Tell which dimension of what the layer gives counts its channels."""
+        if self.given.ndim != MAP_RANK:
+            return 2 if self.given.ndim == TOKEN_RANK else 1
+        permuted = vars(self.module).get("dims") == [0, 2, 3, 1]  # torchvision's Permute
+        # By the very type: torchvision's LayerNorm2d is a layer norm that gives its channels first.
+        return MAP_RANK - 1 if self.last or permuted or type(self.module) in LAST else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +80,7 @@ def trace(network: nn.Module, images: Float[Tensor, "n c h w"]) -> Trace:
         images: pixels from 0 to 1, on its device.
     """
     calls: list[Call] = []
-    with _listening(network, calls.append):
-        logits = network(images)
+    logits = _run(network, images, calls.append)
     return Trace(tuple(calls), logits)
 
 
@@ -89,8 +95,7 @@ def until(network: nn.Module, images: Float[Tensor, "n c h w"], name: str) -> Ca
             raise _Reached(call)
 
     try:
-        with _listening(network, heard):
-            network(images)
+        _run(network, images, heard)
     except _Reached as reached:
         return reached.call
     raise _unknown(name)
@@ -107,8 +112,7 @@ def kept(network: nn.Module, images: Float[Tensor, "n c h w"], names: Collection
         if call.name in names:
             calls.append(call)
 
-    with _listening(network, heard):
-        logits = network(images)
+    logits = _run(network, images, heard)
     missing = set(names) - {call.name for call in calls}
     if missing:
         raise _unknown(min(missing))
@@ -140,8 +144,7 @@ def altered(
         met = True
         return alter(call)
 
-    with _listening(network, heard):
-        logits: Tensor = network(images)
+    logits = _run(network, images, heard)
     if not met:
         raise _unknown(name)
     return logits
@@ -157,9 +160,9 @@ def as_maps(call: Call) -> Float[Tensor, "n c h w"]:
 
     A class token is left out of the field. Where tokens make no square they stand in a column.
     """
-    given = call.given.detach()
+    given = call.given
     if given.ndim == MAP_RANK:
-        return given.movedim(channel_axis(call), 1)
+        return given if call.axis == 1 else given.movedim(call.axis, 1)
     if given.ndim == TOKEN_RANK:
         tokens = given.transpose(1, 2)
         for first in (1, 0):
@@ -171,51 +174,77 @@ def as_maps(call: Call) -> Float[Tensor, "n c h w"]:
     return given.flatten(1)[..., None, None]
 
 
-def channel_axis(call: Call) -> int:
-    """Tell which dimension of what a layer gives counts its channels."""
-    given, module = call.given, call.module
-    permuted = tuple(getattr(module, "dims", ())) == (0, 2, 3, 1)  # torchvision's Permute
-    # By the very type: torchvision's LayerNorm2d is a layer norm that gives its channels first.
-    last = given.ndim == MAP_RANK and (permuted or call.last or type(module) in LAST)
-    return given.ndim - 1 if last or given.ndim == TOKEN_RANK else 1
-
-
 def _unknown(name: str) -> ValueError:
     return ValueError(f"layer must be one of the network's, got {name[:60]!r}")
 
 
-@contextmanager
-def _listening(network: nn.Module, heard: Callable[[Call], object]) -> Iterator[None]:
-    """Tell of every call that is a layer, for as long as the context lasts.
+class _Plan:
+    """The parts of a network in the order in which they are called, as far as that is known.
+
+    What sequences of sequences call one by one needs no hook; only what a block calls within does.
+    The network itself is not among them: held here it would never be forgotten.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        names = {id(module): name for name, module in network.named_modules()}
+        called = [*_unrolled(network)]
+        self.chain = [(names[id(module)], module) for module in called if module is not network]
+        self.within = [
+            (names[id(part)], part)
+            for module in called
+            for part in module.modules()
+            if part is not module and type(part) is not nn.Sequential
+        ]
+
+
+def _unrolled(module: nn.Module) -> Iterator[nn.Module]:
+    if type(module) is nn.Sequential:
+        for part in module:
+            yield from _unrolled(part)
+    else:
+        yield module
+
+
+_plans: WeakKeyDictionary[nn.Module, _Plan] = WeakKeyDictionary()
+
+
+def _run(
+    network: nn.Module, images: Float[Tensor, "n c h w"], heard: Callable[[Call], object]
+) -> Float[Tensor, "n k"]:
+    """Run images through a network and tell of every call that is a layer.
 
     Where a tensor is answered, the layer gives that instead.
     """
-    names = {id(module): name for name, module in network.named_modules()}
-    times: Counter[str] = Counter()
-    last: list[Any] = [None, False]  # what was given last, and whether its channels come last
+    times: dict[str, int] = {}
+    before: list[Any] = [None, False]  # what was given last, and whether its channels come last
 
-    def hook(module: nn.Module, taken: tuple[Any, ...], given: Any) -> Any:
+    def listen(name: str, module: nn.Module, taken: tuple[Any, ...], given: Any) -> Any:
         value = given[0] if isinstance(given, tuple) else given  # attention gives its weights too
         first = taken[0] if taken and isinstance(taken[0], Tensor) else None
-        passed_on = value is last[0] or value is first
-        if not isinstance(value, Tensor) or passed_on or not names[id(module)]:
+        if value is before[0] or value is first or not isinstance(value, Tensor):
             return None
-        follows = first is last[0] and first is not None and first.shape == value.shape
-        name = names[id(module)]
-        times[name] += 1
+        follows = first is before[0] and first is not None and first.shape == value.shape
+        times[name] = times.get(name, 0) + 1
         if times[name] > 1:
             name = f"{name}:{times[name]}"
-        call = Call(name, module, first, value, bool(follows and last[1]))
-        last[:] = value, value.ndim == MAP_RANK and channel_axis(call) == MAP_RANK - 1
+        call = Call(name, module, first, value, bool(follows and before[1]))
+        before[:] = value, value.ndim == MAP_RANK and call.axis == MAP_RANK - 1
         answer = heard(call)
         if not isinstance(answer, Tensor):
             return None
-        last[0] = answer
+        before[0] = answer
         return (answer, *given[1:]) if isinstance(given, tuple) else answer
 
-    handles = [module.register_forward_hook(hook) for module in network.modules()]
+    if network not in _plans:
+        _plans[network] = _Plan(network)
+    plan, value = _plans[network], images
+    handles = [part.register_forward_hook(partial(listen, name)) for name, part in plan.within]
     try:
-        yield
+        for name, module in plan.chain or [("", network)]:
+            given = module(value)
+            answer = listen(name, module, (value,), given) if name else None
+            value = given if answer is None else answer
     finally:
         for handle in handles:
             handle.remove()
+    return value

@@ -1,5 +1,9 @@
 """What a trace keeps is what the network computes, and a network that was traced is untouched."""
 
+import gc
+import weakref
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,7 +13,6 @@ from core.shared.tracing import (
     Call,
     altered,
     as_maps,
-    channel_axis,
     kept,
     module_of,
     trace,
@@ -36,6 +39,9 @@ class Twice(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.part, self.other = nn.Conv2d(1, 1, 3, padding=1), nn.ReLU()
+        with torch.no_grad():
+            self.part.weight.copy_(torch.linspace(-0.4, 0.6, 9).view(1, 1, 3, 3))
+            nn.init.zeros_(self.part.get_parameter("bias"))  # some values are above 0, some are not
 
     def forward(self, maps: Tensor) -> Tensor:
         once = self.other(self.part(maps))
@@ -80,12 +86,22 @@ def test_a_module_that_is_called_twice_makes_two_layers() -> None:
 def test_a_pass_that_ends_early_gives_the_same_and_runs_no_further() -> None:
     net, pictures = network(), images()
     ran: list[str] = []
-    for name, child in net.named_children():
-        child.register_forward_hook(lambda *_, name=name: ran.append(name))
+    for name, part in net.named_modules():
+        if not [*part.children()]:
+            part.register_forward_hook(lambda *_, name=name: ran.append(name))
     call = until(net, pictures, "max2.0")
+    assert ran == ["normalise", "conv1.0", "conv1.1", "conv1.2", "max2.0"]
     assert torch.equal(call.given, net[:3](pictures))
-    assert ran[:2] == ["normalise", "conv1"]
-    assert len(ran) < len(net) + 3
+
+
+@pytest.mark.parametrize("make", [network, Twice])
+def test_a_network_that_was_traced_can_be_forgotten(make: Callable[[], nn.Module]) -> None:
+    net = make()
+    gone = weakref.ref(net)
+    trace(net, images())
+    del net
+    gc.collect()
+    assert gone() is None
 
 
 def test_what_does_not_exist_is_refused() -> None:
@@ -170,7 +186,7 @@ def test_vectors_tokens_and_channels_that_come_last_are_seen_as_maps() -> None:
     def maps(module: nn.Module, given: Tensor) -> Tensor:
         call = Call("x", module, None, given)
         seen = as_maps(call)
-        third = given.select(channel_axis(call), 3).reshape(len(given), -1)
+        third = given.select(call.axis, 3).reshape(len(given), -1)
         assert torch.equal(seen[:, 3].flatten(1), third[:, -seen[0, 3].numel() :])
         return seen
 

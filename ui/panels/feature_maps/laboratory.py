@@ -266,18 +266,20 @@ def _mixing(
     mixed = engine.call(feature_maps.MIX, maps[order], weights)
     high = float(abs(maps[order]).max()) or 1.0
     sum_ = " + ".join(f"{w:g}·map {k}" for w, k in zip(weights, order, strict=True))
-    shown = [(f"map {k}", maps[k], f"Map {k}") for k in order] + [("mixed", mixed, f"Mix {sum_}")]
+    own = max(high, float(abs(mixed).max()))  # a sum may be larger than what it is made of
+    shown = [(f"map {k}", maps[k], f"Map {k}", high) for k in order]
+    shown.append(("mixed", mixed, f"Mix {sum_}", own))
     panels = [
         blocks.Maps(
             name=name,
             values=values[None],
-            high=high,
+            high=most,
             columns=1,
             share=2.0,
-            range=f"±{high:.2g}",
+            range=f"±{most:.2g}",
             alt=alt,
         )
-        for name, values, alt in shown
+        for name, values, alt, most in shown
     ]
     names = [f"{k / TENTHS:g}" for k in range(-TENTHS, TENTHS + 1)]
     return [
