@@ -14,7 +14,6 @@ again.
 """
 
 import itertools
-import logging
 import os
 import pickle
 import threading
@@ -28,6 +27,7 @@ from typing import Any
 from core.shared import runs
 from core.shared.answers import Answers, Call, EngineError
 from core.shared.records import Record, View
+from core.shared.shelf import Shelf
 from core.shared.worker import Settings, Worker
 
 __all__ = ["Engine", "EngineError", "View"]
@@ -35,11 +35,7 @@ __all__ = ["Engine", "EngineError", "View"]
 PATIENCE = 30.0  # seconds without a sign of life, then the process is ended
 ANSWER = 120.0  # seconds that a call may take, queue and a restart included
 QUOTA = 512 << 20  # bytes of snapshots a visitor
-TOTAL = 16 << 30  # bytes of snapshots, all visitors together
-TIDY = 3600.0  # seconds between two looks at what is old or too much
 CLOSED = "The engine was closed."
-
-log = logging.getLogger(__name__)
 
 WISHES = {"pause": "paused", "resume": "running", "stop": "stopped"}
 
@@ -67,14 +63,12 @@ class Engine:
             patience: seconds without a sign of life, after which a process is ended.
             quota: bytes of snapshots that a visitor may keep.
         """
-        self.folder, self.quota = folder, quota
+        self.folder = folder
+        self.shelf = Shelf(folder, quota)
         self._lock = threading.RLock()
         self._moved = threading.Condition(self._lock)
         self._numbers = itertools.count(1)
-        self._records: dict[str, Record] = {}
-        self._given: dict[tuple[str, str], int] = {}  # the last number, by visitor and function
         self._answers = Answers()
-        self._tidied = time.monotonic()
         self._settings = Settings(inline=inline, memory=memory, patience=patience)
         self._workers = [self._worker(name) for name in devices or (None,)]
         chosen = bool(devices or os.environ.get("GLASSBOX_DEVICE"))
@@ -82,10 +76,7 @@ class Engine:
 
     def start(self) -> "Engine":
         """Find the runs of earlier servers and start the processes; returns before they are up."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        runs.forget(self.folder)
-        for manifest in runs.interrupted(self.folder):
-            self._records[manifest.run] = Record(manifest)
+        self.shelf.find()
         for worker in self._workers:
             worker.start()
         return self
@@ -141,8 +132,8 @@ class Engine:
         if not is_dataclass(config) or isinstance(config, type):
             raise ValueError(f"config must be a dataclass of JSON values, got {config!r}")
         with self._lock:
-            source = self._records[origin[0]].manifest if origin else None
-            number = self._number(visitor, function)
+            source = self.shelf[origin[0]].manifest if origin else None
+            number = self.shelf.number(visitor, function)
         try:
             manifest = runs.create(
                 self.folder,
@@ -161,10 +152,7 @@ class Engine:
         except OSError as error:
             raise EngineError(f"The server cannot keep a run: {error.strerror}.") from error
         with self._lock:
-            self._tidy()
-            record = self._records[manifest.run] = Record(manifest)
-            self._trim(visitor)
-            self._hand_over(record, "running")
+            self._hand_over(self.shelf.add(manifest), "running")
         return manifest.run
 
     def pause(self, run: str) -> None:
@@ -174,7 +162,7 @@ class Engine:
     def resume(self, run: str) -> None:
         """Let a run go on: one that pauses where it stands, any other from its newest snapshot."""
         with self._lock:
-            record = self._records[run]
+            record = self.shelf[run]
             if record.manifest.status in runs.LIVE:
                 self._command(run, "resume")
             elif record.manifest.status != "finished":
@@ -192,16 +180,14 @@ class Engine:
     def leave(self, visitor: str) -> None:
         """End all live runs of a visitor who has gone, and give back what they held."""
         with self._lock:
-            mine = [each for each in self._records.values() if each.manifest.visitor == visitor]
-            for record in mine:
+            for record in self.shelf.of(visitor):
                 if record.manifest.status in runs.LIVE:
                     record.wish = "stopped"
                     if record.worker is not None and not record.worker.up.is_set():
                         self._grant(record)
-                self._forget(record)
+                record.forget()
                 record.payload = record.state = None
-            for key in [key for key in self._given if key[0] == visitor]:
-                del self._given[key]
+            self.shelf.forget_numbers(visitor)
 
     def view(self, run: str) -> View:
         """See a run as it stands now; this never waits for the device.
@@ -209,7 +195,7 @@ class Engine:
         Raises: KeyError when there is no such run.
         """
         with self._lock:
-            return self._records[run].view()
+            return self.shelf[run].view()
 
     def manifest(self, run: str) -> runs.Manifest:
         """Give what is on disk about a run.
@@ -217,7 +203,7 @@ class Engine:
         Raises: KeyError when there is no such run.
         """
         with self._lock:
-            return self._records[run].manifest
+            return self.shelf[run].manifest
 
     def obeyed(self, before: View, seconds: float) -> bool:
         """Wait until a run stands otherwise than in the view, or one that pauses has moved.
@@ -226,7 +212,7 @@ class Engine:
         """
 
         def other() -> bool:
-            record = self._records.get(before.run)
+            record = self.shelf.get(before.run)
             if record is None or record.manifest.status != before.status:
                 return True
             return before.status == "paused" and record.version > before.version
@@ -237,36 +223,27 @@ class Engine:
     def runs_of(self, visitor: str) -> tuple[View, ...]:
         """See all runs of a visitor, the newest first."""
         with self._lock:
-            mine = [each for each in self._records.values() if each.manifest.visitor == visitor]
-            mine.sort(key=lambda each: each.manifest.started, reverse=True)
-            return tuple(each.view() for each in mine)
+            return tuple(each.view() for each in reversed(self.shelf.of(visitor)))
 
     def pin(self, run: str, pinned: bool) -> None:
         """Keep a run from being deleted when the visitor's quota is full, or no longer."""
         with self._lock:
-            self._records[run].save(self.folder, pinned=pinned)
+            self.shelf[run].save(self.folder, pinned=pinned)
 
     def delete(self, run: str) -> None:
         """Delete a run and its snapshots."""
         with self._lock:
-            record = self._records.pop(run, None)
+            record = self.shelf.get(run)
             if record is not None:
-                self._forget(record)
+                self.shelf.drop(record)
         if record is not None:
             runs.delete(self.folder, record.manifest)
 
     def usage(self, visitor: str) -> runs.Usage:
         """Tell what a visitor's runs take on disk, and which goes first when it is too much."""
         with self._lock:
-            mine = [each for each in self._records.values() if each.manifest.visitor == visitor]
-            for record in mine:
-                if record.manifest.status in runs.LIVE:
-                    record.size = None  # it grows
-                elif record.size is None:
-                    record.size = runs.size(self.folder, record.manifest)
-            known = {each.manifest.run: each.size for each in mine if each.size is not None}
-            manifests = [each.manifest for each in mine]
-        return runs.usage(self.folder, manifests, self.quota, known)
+            manifests, known = self.shelf.usage(visitor)
+        return runs.usage(self.folder, manifests, self.shelf.quota, known)
 
     # Short work
 
@@ -319,18 +296,9 @@ class Engine:
 
     # Inside
 
-    def _number(self, visitor: str, function: str) -> int:
-        """Give a visitor's next number for work of a kind; while they are here none comes twice."""
-        known = [each.manifest for each in self._records.values()]
-        alike = [each for each in known if (each.visitor, each.function) == (visitor, function)]
-        last = self._given.get((visitor, function), 0)
-        number = max([last, *(each.number for each in alike)]) + 1
-        self._given[visitor, function] = number
-        return number
-
     def _begin(self, run: str, target: str, arguments: tuple[Any, ...]) -> Call:
         with self._lock:
-            record = self._records[run]
+            record = self.shelf[run]
             manifest = record.manifest
             where = (manifest.function, manifest.config, self._folder(manifest))
             record.worker = record.worker or self._idlest()
@@ -381,7 +349,7 @@ class Engine:
 
     def _command(self, run: str, command: str) -> None:
         with self._lock:
-            record = self._records[run]
+            record = self.shelf[run]
             if record.manifest.status not in runs.LIVE or record.worker is None:
                 return
             record.wish, record.note = WISHES.get(command, record.wish), ""
@@ -397,48 +365,6 @@ class Engine:
             record.version += 1
             record.save(self.folder, status=status)
 
-    def _forget(self, record: Record) -> None:
-        """Let the process free what it holds of a run."""
-        if record.worker is not None:
-            record.worker.send("forget", record.manifest.run)
-
-    def _tidy(self) -> None:
-        """Now and then, delete what is old and what is too much for all visitors together."""
-        if time.monotonic() - self._tidied < TIDY:
-            return
-        self._tidied = time.monotonic()
-        try:
-            runs.forget(self.folder)
-        except OSError:
-            log.exception("old runs could not be deleted")
-        here = {each.run for each in runs.found(self.folder)}
-        for record in [each for each in self._records.values() if each.manifest.run not in here]:
-            if record.manifest.status not in runs.LIVE:
-                self._drop(record)
-        self._fit(list(self._records.values()), TOTAL)
-
-    def _fit(self, records: list[Record], quota: int) -> None:
-        """Delete the oldest of these runs that may go until the rest fit into the quota."""
-        left = runs.trim(self.folder, [each.manifest for each in records], quota)
-        names = {manifest.run for manifest in left}
-        for record in records:
-            if record.manifest.run not in names:
-                self._drop(record)
-
-    def _drop(self, record: Record) -> None:
-        self._forget(record)
-        del self._records[record.manifest.run]
-
-    def _trim(self, visitor: str) -> None:
-        mine = [each for each in self._records.values() if each.manifest.visitor == visitor]
-        self._fit(mine, self.quota)
-        ended = sorted(
-            (each for each in mine if each.manifest.status not in runs.LIVE),
-            key=lambda each: each.manifest.started,
-        )
-        for record in ended[:-1]:  # only the newest is likely to be looked at again
-            record.payload = record.state = None
-
     def on_hello(self, worker: Worker, device: str, name: str, every: tuple[str, ...]) -> None:
         """A process is up: note its device, start the others' processes, give it its work."""
         with self._lock:
@@ -450,7 +376,7 @@ class Engine:
                 for other in others:
                     other.start()
             worker.up.set()
-            for record in self._records.values():
+            for record in self.shelf:
                 if record.worker is worker and record.manifest.status in runs.LIVE:
                     paused = record.manifest.status == "paused"
                     self._hand_over(record, "paused" if paused else "running")
@@ -470,7 +396,7 @@ class Engine:
     ) -> None:
         """A run moved; no progress means that it is not known yet."""
         with self._lock:
-            record = self._records.get(run)
+            record = self.shelf.get(run)
             if record is None or record.worker is not worker:
                 return
             record.version += 1
@@ -487,7 +413,7 @@ class Engine:
     def on_gone(self, worker: Worker, run: str) -> None:
         """A run was forgotten: nobody looks at it, so its state need not stay here either."""
         with self._lock:
-            record = self._records.get(run)
+            record = self.shelf.get(run)
             if record is not None and record.worker is worker:
                 record.payload = record.state = None
 
@@ -499,7 +425,7 @@ class Engine:
     def _died(self, worker: Worker, culprit: int, reason: str, killed: bool) -> None:
         """Let the work that a process had in hand fail; the rest waits for the next process."""
         with self._lock:
-            for record in self._records.values():
+            for record in self.shelf:
                 if record.worker is not worker or record.manifest.status not in runs.LIVE:
                     continue
                 if record.number != culprit or (killed and not record.forgiven):
@@ -531,7 +457,5 @@ class Engine:
 
     def _idlest(self) -> Worker:
         """Choose the process with the fewest live runs, rather one that can work."""
-        load = Counter(
-            id(each.worker) for each in self._records.values() if each.manifest.status in runs.LIVE
-        )
+        load = Counter(id(each.worker) for each in self.shelf if each.manifest.status in runs.LIVE)
         return min(self._workers, key=lambda worker: (worker.trouble != "", load[id(worker)]))

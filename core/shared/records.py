@@ -75,6 +75,11 @@ class Record:
         except OSError:  # it is full, or was taken away: the run goes on
             log.exception("a manifest could not be written")
 
+    def forget(self) -> None:
+        """Let the process free what it holds of the run."""
+        if self.worker is not None:
+            self.worker.send("forget", self.manifest.run)
+
     def view(self) -> View:
         """Freeze what a page may see of it."""
         if self.payload is not None and self.state is None:

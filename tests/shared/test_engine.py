@@ -17,8 +17,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.shared import answers, devices, runs, snapshots
-from core.shared import engine as engine_module
+from core.shared import answers, devices, runs, shelf, snapshots
 from core.shared import process as process_module
 from core.shared import worker as worker_module
 from core.shared.engine import Engine, EngineError, View
@@ -962,12 +961,12 @@ def test_the_oldest_idle_run_goes_when_the_quota_is_full_and_a_pinned_or_live_on
             for run in (pinned, live, oldest, newer)
         ]
         assert usage.taken == sum(sizes)
-        engine.quota = usage.taken  # full, and the next one makes it too full
+        engine.shelf.quota = usage.taken  # full, and the next one makes it too full
         last = submit(engine, mischief.count, steps=3)
         assert {view.run for view in engine.runs_of("ada")} == {pinned, live, newer, last}
         assert not (tmp_path / "ada" / oldest).exists()
         assert (tmp_path / "eve" / foreign).exists()
-        engine.quota = 0
+        engine.shelf.quota = 0
         until(stands(engine, last, "finished"))
         engine.delete(live)
         assert not (tmp_path / "ada" / live).exists()
@@ -1052,7 +1051,7 @@ def test_a_process_that_dies_while_the_disk_is_full_comes_back(
 def test_all_visitors_together_have_a_quota_and_old_runs_go(
     tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "TIDY", 0)
+    monkeypatch.setattr(shelf, "TIDY", 0)
     with Engine(tmp_path, devices=("cpu",), inline=True) as engine:
         old, oldest, kept = (
             submit(engine, mischief.count, steps=3, visitor=name) for name in ("ada", "eve", "bob")
@@ -1064,7 +1063,7 @@ def test_all_visitors_together_have_a_quota_and_old_runs_go(
         submit(engine, mischief.count, steps=3, visitor="bob")
         assert [view.run for view in engine.runs_of("ada")] == []
         assert [view.run for view in engine.runs_of("eve")] == [oldest]
-        monkeypatch.setattr(engine_module, "TOTAL", 1)
+        monkeypatch.setattr(shelf, "TOTAL", 1)
         engine.pin(kept, True)
         last = submit(engine, mischief.count, steps=3, visitor="bob")
         assert [view.run for view in engine.runs_of("eve")] == []
