@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.feature_maps import SOFTMAX, Click
+from core.feature_maps import SOFTMAX, Click, explaining
 from core.feature_maps.clicking import click, sees
+from core.feature_maps.explaining import explain
 from core.feature_maps.fields import fields_of
 from core.feature_maps.looking import frozen, look, many, maps, pass_through
 from core.feature_maps.weighing import weigh
@@ -22,7 +23,7 @@ from core.shared import loading
 from core.shared.loading import Model
 from core.shared.models import Source
 from core.shared.networks import build
-from core.shared.tracing import trace
+from core.shared.tracing import Call, trace
 from tests.shared.untouched import leaves_untouched
 
 MNIST = Source(kind="built-in", name="mnist")
@@ -123,15 +124,12 @@ def agree(told: Click) -> None:
 
 def test_a_convolution_by_hand() -> None:
     """A 3×3 window at a corner, with padding, against numbers worked out on paper."""
-    from core.feature_maps.clicking import _explain
-    from core.shared.tracing import Call
-
     module = nn.Conv2d(1, 1, 3, stride=2, padding=1)
     module.weight.data = torch.arange(1.0, 10.0).view(1, 1, 3, 3)
     module.bias = nn.Parameter(torch.tensor([0.5]))
     taken = torch.tensor([[[[1.0, 2, 3], [4, 5, 6], [7, 8, 9]]]])
     given = module(taken).detach()
-    told = _explain(Call("x", module, taken, given), (0, 0, 0), float(given[0, 0, 0, 0]))
+    told = explain(Call("x", module, taken, given), (0, 0, 0), float(given[0, 0, 0, 0]))
     # rows of the window: 0 0 0 / 0 1 2 / 0 4 5; times 1..9: 1·5 + 2·6 + 4·8 + 5·9 = 94
     assert told.computed == 94.5
     assert told.window.tolist() == [[[0, 0, 0], [0, 1, 2], [0, 4, 5]]]  # type: ignore[union-attr]
@@ -143,15 +141,13 @@ def test_a_convolution_by_hand() -> None:
 def test_that_oracle_rejects_arithmetic_with_a_flipped_kernel(
     own: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core.feature_maps import clicking
-
-    cut = clicking._cut
+    cut = explaining._cut
 
     def flipped(*arguments: Any) -> Any:
         window, *rest = cut(*arguments)
         return window.flip(1, 2), *rest
 
-    monkeypatch.setattr(clicking, "_cut", flipped)
+    monkeypatch.setattr(explaining, "_cut", flipped)
     layers = [each for each in look(own, digit()).layers if each.kind.startswith("convolution 3")]
     for layer in layers[:1]:
         told = [click(own, digit(), layer.name, at) for at in some_places(layer.shape)]

@@ -1,30 +1,23 @@
 """The arithmetic of a click: how one value of a map came about."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from string import ascii_lowercase
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from core.feature_maps import SOFTMAX, Click
-from core.feature_maps.fields import fields_of, window_of
-from core.feature_maps.looking import frozen, kind_of, pass_through
+from core.feature_maps.explaining import POINTWISE, At, explain, here, made, n, plus
+from core.feature_maps.fields import fields_of
+from core.feature_maps.looking import frozen, pass_through
 from core.feature_maps.merging import Part, added, joined
-from core.shared.efficientnet import Standardise
-from core.shared.lenet import Normalise, Squash, Subsample, TableConv
 from core.shared.models import Source
 from core.shared.tracing import Call, Trace, as_maps
 
 __all__ = ["click", "sees"]
-
-MAPS = 4  # dimensions of a batch of maps
-SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-At = tuple[int, int, int]
 
 
 def click(source: Source, pixels: Float[np.ndarray, "c h w"], layer: str, at: At) -> Click:
@@ -49,7 +42,7 @@ def click(source: Source, pixels: Float[np.ndarray, "c h w"], layer: str, at: At
     height, width = passed.picture.shape[2:]
     field = fields_of(passed.trace, passed.picture)[layer].box(*at[1:], height, width)
     value = float(values[at])
-    told = _merged(passed.trace, call, at, value) or _explain(call, at, value)
+    told = _merged(passed.trace, call, at, value) or explain(call, at, value)
     return replace(told, field=field)
 
 
@@ -69,63 +62,10 @@ def sees(
     return fields_of(passed.trace, passed.picture)[layer].box(*at[1:], height, width)
 
 
-def _made(
-    call: Call,
-    at: At,
-    value: float,
-    formula: str,
-    computed: float,
-    *,
-    window: Tensor,
-    inside: Tensor,
-    kernel: Tensor | None = None,
-    channels: tuple[int, ...],
-    first: int = 0,
-    bias: float = 0.0,
-    corner: tuple[int, int],
-    span: tuple[int, int] = (1, 1),
-    parts: tuple[str, ...] = (),
-) -> Click:
-    products = window if kernel is None else window * kernel
-    return Click(
-        kind=kind_of(call.module),
-        at=at,
-        value=value,
-        computed=computed,
-        formula=formula,
-        window=window.numpy(),
-        kernel=None if kernel is None else kernel.numpy(),
-        inside=inside.numpy(),
-        channels=channels,
-        first=first,
-        sums=products.sum((1, 2)).numpy(),
-        bias=bias,
-        corner=corner,
-        span=span,
-        field=(0, 0, 0, 0),
-        parts=parts,
-    )
-
-
-def _explain(call: Call, at: At, value: float) -> Click:
-    module, taken = call.module, call.taken
-    if taken is None:
-        raise ValueError("its value is not written out: it takes neither a picture nor maps")
-    for kinds, explain in _WAYS:
-        if isinstance(module, kinds) and not [*module.children()]:
-            return explain(call, at, value, taken.detach()[0].cpu().double())
-    if type(module) in _POINTWISE and taken.shape == call.given.shape:
-        return _pointwise(call, at, value, taken.detach()[0].cpu().double())
-    raise ValueError(
-        "its value is not written out: of a layer of this kind "
-        f"({kind_of(module)}) only the maps are shown"
-    )
-
-
 def _merged(way: Trace, call: Call, at: At, value: float) -> Click | None:
     """Explain what blocks give, and activations behind a sum; None for anything else."""
     block = bool([*call.module.children()])
-    if block or type(call.module) in _POINTWISE:
+    if block or type(call.module) in POINTWISE:
         parts = added(way, call)
         if parts:
             return _sum(call, at, value, parts)
@@ -137,10 +77,10 @@ def _sum(call: Call, at: At, value: float, parts: tuple[Part, ...]) -> Click:
     summands = [float(as_maps(call._replace(given=part.value))[0][at]) for part in parts]
     total, letters = math.fsum(summands), ascii_lowercase[: len(parts)]
     symbols = " + ".join(letters)
-    first, *others = map(_n, summands)
+    first, *others = map(n, summands)
     numbers = " + ".join([first, *(f"({x})" if x.startswith("−") else x for x in others)])
-    if type(call.module) in _POINTWISE:
-        pattern, compute = _POINTWISE[type(call.module)]
+    if type(call.module) in POINTWISE:
+        pattern, compute = POINTWISE[type(call.module)]
         slope = float(getattr(call.module, "negative_slope", 0.0))
         pattern = pattern.replace("SLOPE", f"{slope:g}")
         symbols, numbers = (
@@ -149,11 +89,11 @@ def _sum(call: Call, at: At, value: float, parts: tuple[Part, ...]) -> Click:
         )
         total = compute(call.module, total)
     names = ", ".join(f"{a}: {part.name}" for a, part in zip(letters, parts, strict=True))
-    return _made(
+    return made(
         call,
         at,
         value,
-        f"{symbols} = {numbers} = {_n(total)}, with {names}",
+        f"{symbols} = {numbers} = {n(total)}, with {names}",
         total,
         window=torch.tensor(summands, dtype=torch.float64)[:, None, None],
         inside=torch.ones(1, 1, dtype=torch.bool),
@@ -166,192 +106,8 @@ def _sum(call: Call, at: At, value: float, parts: tuple[Part, ...]) -> Click:
 def _join(call: Call, at: At, value: float, branch: Part, channel: int) -> Click:
     place = channel, at[1], at[2]
     x = float(branch.value[0][place])
-    formula = f"{branch.name}{list(place)} = {_n(x)}"
-    return _made(call, at, value, formula, x, **_here(x, place), parts=(branch.name,))
-
-
-def _flatten(call: Call, at: At, value: float, taken: Tensor) -> Click:
-    place = tuple(int(each) for each in np.unravel_index(at[0], taken.shape))
-    x = float(taken[place])
-    number = str(at[0]).translate(SUBSCRIPTS)
-    formula = f"x{number} = input{list(place)} = {_n(x)}"
-    return _made(call, at, value, formula, x, **_here(x, (place[0], place[1], place[2])))
-
-
-def _convolution(call: Call, at: At, value: float, taken: Tensor) -> Click:
-    module = call.module
-    channel, row, column = at
-    weight = module.get_parameter("weight").detach().cpu().double()
-    each = weight.shape[1]
-    first = channel // (len(weight) * each // len(taken)) * each  # of the group's inputs
-    channels = tuple(range(first, first + each))
-    if isinstance(module, TableConv):
-        channels = tuple(k for k in channels if module.table[channel, k])
-    window, inside, corner, span = _cut(taken[list(channels)], module, row, column)
-    kernel = weight[channel, [k - first for k in channels]]
-    bias = _bias(module, channel)
-    total = float((window * kernel).sum())
-    return _made(
-        call,
-        at,
-        value,
-        f"Σ w·x + b = {_n(total)} {_plus(bias)} = {_n(total + bias)}",
-        total + bias,
-        window=window,
-        kernel=kernel,
-        inside=inside,
-        channels=channels,
-        first=first,
-        bias=bias,
-        corner=corner,
-        span=span,
-    )
-
-
-def _linear(call: Call, at: At, value: float, taken: Tensor) -> Click:
-    module = call.module
-    weight = module.get_parameter("weight").detach().cpu().double()[at[0]]
-    bias = _bias(module, at[0])
-    if taken.ndim > 1:  # tokens, or maps with their channels last: of this place alone
-        taken = _at_place(call, taken, at)
-    total = float((taken * weight).sum())
-    return _made(
-        call,
-        at,
-        value,
-        f"Σ w·x + b = {_n(total)} {_plus(bias)} = {_n(total + bias)}",
-        total + bias,
-        window=taken[:, None, None],
-        kernel=weight[:, None, None],
-        inside=torch.ones(1, 1, dtype=torch.bool),
-        channels=tuple(range(len(taken))),
-        bias=bias,
-        corner=at[1:],
-    )
-
-
-def _pooling(call: Call, at: At, value: float, taken: Tensor) -> Click:
-    module = call.module
-    channel, row, column = at
-    window, inside, corner, span = _cut(taken[channel : channel + 1], module, row, column)
-    if isinstance(module, nn.MaxPool2d):
-        window = window.masked_fill(~inside, -math.inf)
-        total = float(window.max())
-        formula = f"max = {_n(total)}"
-    else:
-        padded = isinstance(module, nn.AvgPool2d) and module.count_include_pad
-        count = inside.numel() if padded else int(inside.sum())
-        total = float(window.sum()) / count
-        formula = f"{_n(float(window.sum()))} / {count} = {_n(total)}"
-    if isinstance(module, Subsample):
-        factor, bias = float(module.coefficient[channel]), float(module.bias[channel])
-        mean, total = total, factor * total + bias
-        formula = f"{_n(factor)} · {_n(mean)} {_plus(bias)} = {_n(total)}"
-    return _made(
-        call,
-        at,
-        value,
-        formula,
-        total,
-        window=window,
-        inside=inside,
-        channels=(channel,),
-        corner=corner,
-        span=span,
-    )
-
-
-def _average(call: Call, at: At, value: float, taken: Tensor) -> Click:
-    channel, row, column = at
-    height, width = call.given.shape[2:]
-    rows, columns = taken.shape[1:]
-    top, bottom = row * rows // height, -(-(row + 1) * rows // height)
-    left, right = column * columns // width, -(-(column + 1) * columns // width)
-    window = taken[channel : channel + 1, top:bottom, left:right]
-    total = float(window.mean())
-    return _made(
-        call,
-        at,
-        value,
-        f"{_n(float(window.sum()))} / {window.numel()} = {_n(total)}",
-        total,
-        window=window,
-        inside=torch.ones(window.shape[1:], dtype=torch.bool),
-        channels=(channel,),
-        corner=(top, left),
-        span=(bottom - top, right - left),
-    )
-
-
-def _batch_norm(call: Call, at: At, value: float, taken: Tensor) -> Click:
-    module, channel = call.module, at[0]
-    x = float(taken[at] if taken.ndim == MAPS - 1 else taken[channel])
-    mean, variance = (
-        float(module.get_buffer(name)[channel]) for name in ("running_mean", "running_var")
-    )
-    scale, shift = (float(module.get_parameter(name)[channel]) for name in ("weight", "bias"))
-    return _normalised(call, at, value, x, (mean, variance), (scale, shift))
-
-
-def _group_norm(call: Call, at: At, value: float, taken: Tensor) -> Click:
-    module, channel = call.module, at[0]
-    if isinstance(module, nn.GroupNorm):
-        group = taken.unflatten(0, (module.num_groups, -1))[
-            channel // (len(taken) // module.num_groups)
-        ]
-        x = float(taken[at] if taken.ndim == MAPS - 1 else taken[channel])
-    else:
-        group = _at_place(call, taken, at)
-        x = float(group[channel])
-    moments = float(group.mean()), float(group.var(unbiased=False))
-    scale, shift = (float(module.get_parameter(name)[channel]) for name in ("weight", "bias"))
-    return _normalised(call, at, value, x, moments, (scale, shift))
-
-
-def _normalised(
-    call: Call,
-    at: At,
-    value: float,
-    x: float,
-    moments: tuple[float, float],
-    affine: tuple[float, float],
-) -> Click:
-    mean, variance = moments
-    scale, shift = affine
-    epsilon = float(getattr(call.module, "eps", 0.0))
-    total = (x - mean) / math.sqrt(variance + epsilon) * scale + shift
-    formula = (
-        f"γ (x − μ) / √(σ² + ε) + β = {_n(scale)} · ({_n(x)} {_plus(-mean)}) / "
-        f"√({_n(variance)} + {epsilon:g}) {_plus(shift)} = {_n(total)}"
-    )
-    return _made(call, at, value, formula, total, **_here(x, at))
-
-
-def _shift(call: Call, at: At, value: float, taken: Tensor) -> Click:
-    """Explain the first layer, which pads with paper, and shifts and scales the pixels."""
-    module = call.module
-    padding = int(getattr(module, "padding", 0))
-    channel, row, column = at
-    y, x = row - padding, column - padding
-    inside = 0 <= y < taken.shape[1] and 0 <= x < taken.shape[2]
-    pixel = float(taken[channel, y, x]) if inside else 0.0
-    mean, deviation = (
-        float(torch.as_tensor(getattr(module, name)).flatten().expand(len(taken))[channel])
-        for name in ("mean", "deviation")
-    )
-    total = (pixel - mean) / deviation
-    formula = f"({_n(pixel)} − {_n(mean)}) / {_n(deviation)} = {_n(total)}"
-    here = _here(pixel, (channel, y, x)) | {"inside": torch.tensor([[inside]])}
-    return _made(call, at, value, formula, total, **here)
-
-
-def _pointwise(call: Call, at: At, value: float, taken: Tensor) -> Click:
-    x = float(_at_place(call, taken, at)[at[0]])
-    formula, compute = _POINTWISE[type(call.module)]
-    total = compute(call.module, x)
-    slope = float(getattr(call.module, "negative_slope", 0.0))
-    written = formula.replace("SLOPE", f"{slope:g}").replace("X", _n(x))
-    return _made(call, at, value, f"{written} = {_n(total)}", total, **_here(x, at))
+    formula = f"{branch.name}{list(place)} = {n(x)}"
+    return made(call, at, value, formula, x, **here(x, place), parts=(branch.name,))
 
 
 def _softmax(logits: Float[Tensor, " k"], at: At, sides: tuple[int, ...]) -> Click:
@@ -367,8 +123,8 @@ def _softmax(logits: Float[Tensor, " k"], at: At, sides: tuple[int, ...]) -> Cli
         at=at,
         value=float(logits.softmax(0).float()[chosen]),
         computed=total,
-        formula=f"exp(z − m) / Σ exp(z′ − m) = exp({_n(z)} {_plus(-largest)}) / "
-        f"{_n(float(powers.sum()))} = {_n(total)}, where m is the largest logit",
+        formula=f"exp(z − m) / Σ exp(z′ − m) = exp({n(z)} {plus(-largest)}) / "
+        f"{n(float(powers.sum()))} = {n(total)}, where m is the largest logit",
         window=logits[:, None, None].numpy(),
         kernel=None,
         inside=np.ones((1, 1), bool),
@@ -380,83 +136,3 @@ def _softmax(logits: Float[Tensor, " k"], at: At, sides: tuple[int, ...]) -> Cli
         span=(1, 1),
         field=(0, 0, sides[0], sides[1]),
     )
-
-
-def _cut(
-    taken: Float[Tensor, "k h w"], module: nn.Module, row: int, column: int
-) -> tuple[Tensor, Tensor, tuple[int, int], tuple[int, int]]:
-    """Cut the window of one output value out of the input, with 0 where it lies outside."""
-    kernel, stride, padding, dilation = window_of(module, taken)
-    corner = row * stride[0] - padding[0], column * stride[1] - padding[1]
-    rows = corner[0] + dilation[0] * torch.arange(kernel[0])
-    columns = corner[1] + dilation[1] * torch.arange(kernel[1])
-    height, width = taken.shape[1:]
-    inside = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))
-    window = taken[:, rows.clamp(0, height - 1)][:, :, columns.clamp(0, width - 1)] * inside
-    span = (kernel[0] - 1) * dilation[0] + 1, (kernel[1] - 1) * dilation[1] + 1
-    return window, inside, corner, span
-
-
-def _at_place(call: Call, taken: Tensor, at: At) -> Float[Tensor, " k"]:
-    """Give the channels of one place of an input whose channels are not its first dimension."""
-    there = Call(call.name, call.module, None, taken[None], call.last)
-    return as_maps(there)[0][:, at[1], at[2]]
-
-
-def _bias(module: nn.Module, channel: int) -> float:
-    bias = getattr(module, "bias", None)
-    return float(bias.detach()[channel]) if isinstance(bias, Tensor) else 0.0
-
-
-def _here(x: float, at: At) -> dict[str, Any]:
-    """The window of a layer that works on each value by itself."""
-    return {
-        "window": torch.tensor([[[x]]], dtype=torch.float64),
-        "inside": torch.ones(1, 1, dtype=torch.bool),
-        "channels": (at[0],),
-        "corner": at[1:],
-    }
-
-
-def _sigmoid(x: float) -> float:
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
-
-
-_Way = Callable[[Call, At, float, Tensor], Click]
-_WAYS: tuple[tuple[tuple[type[nn.Module], ...], _Way], ...] = (
-    ((nn.Conv2d,), _convolution),
-    ((nn.Linear,), _linear),
-    ((nn.MaxPool2d, nn.AvgPool2d, Subsample), _pooling),
-    ((nn.AdaptiveAvgPool2d,), _average),
-    ((nn.BatchNorm1d, nn.BatchNorm2d), _batch_norm),
-    ((nn.GroupNorm, nn.LayerNorm), _group_norm),
-    ((Normalise, Standardise), _shift),
-    ((nn.Flatten,), _flatten),
-)
-_POINTWISE: dict[type[nn.Module], tuple[str, Callable[[nn.Module, float], float]]] = {
-    nn.ReLU: ("max(0, X)", lambda _, x: max(0.0, x)),
-    nn.ReLU6: ("min(6, max(0, X))", lambda _, x: min(6.0, max(0.0, x))),
-    nn.LeakyReLU: (
-        "max(X, SLOPE · X)",
-        lambda module, x: max(x, float(getattr(module, "negative_slope", 0)) * x),
-    ),
-    nn.GELU: ("X · Φ(X)", lambda _, x: x * (1 + math.erf(x / math.sqrt(2))) / 2),
-    nn.SiLU: ("X · σ(X)", lambda _, x: x * _sigmoid(x)),
-    nn.Sigmoid: ("σ(X)", lambda _, x: _sigmoid(x)),
-    nn.Tanh: ("tanh(X)", lambda _, x: math.tanh(x)),
-    Squash: (
-        "1.7159 · tanh(2/3 · X)",
-        lambda _, x: 1.7159 * math.tanh(2 * x / 3),
-    ),
-    nn.Dropout: ("X", lambda _, x: x),
-    nn.Identity: ("X", lambda _, x: x),
-}
-
-
-def _n(value: float) -> str:
-    """Write a number with four digits, and a real minus."""
-    return f"{value:.4g}".replace("-", "−")
-
-
-def _plus(value: float) -> str:
-    return f"+ {_n(value)}" if value >= 0 else f"− {_n(-value)}"

@@ -32,21 +32,19 @@ from pathlib import Path
 from typing import Any
 
 from core.shared import devices, snapshots
+from core.shared.calls import TURN, Call, Calls
 from core.shared.targets import config_of, resolve, sentence
-from core.shared.turns import WAITING, Patient
+from core.shared.turns import WAITING
 
 __all__ = ["Owner"]
 
-TURN = 0.04  # seconds that a generator keeps the device before the next one has it
 PUSH = 0.2  # seconds between two states of one run, at least
 REST = 0.5  # seconds between two states, at most, however dear a look is
 SHARE = 0.02  # of a run's time that may go into looking at it
-CALLS = 0.5  # seconds of calls on end, before training has a turn again
 KEEP = 20.0  # seconds between two rolling snapshots
 RESIDENT = 32  # ended runs whose living thing stays in memory to be asked
 
 Config = dict[str, Any]  # JSON values
-Slow = Generator[Any, None, Any]  # a call that takes long
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +69,7 @@ class Run:
     rest: float = PUSH  # seconds until the next look
     kept: float = field(default_factory=time.monotonic)  # when the last rolling snapshot was
     owed: int = 0  # steps that a pausing run was told to do
-    held: list[Any] = field(default_factory=list)  # calls that wait with it for memory
+    held: list[Call] = field(default_factory=list)  # calls that wait with it for memory
     pace: deque[tuple[float, float]] = field(  # when, and the progress then
         default_factory=lambda: deque(maxlen=20)
     )
@@ -88,9 +86,7 @@ class Owner:
         devices.prepare(self.device)
         devices.watch(self.pulse)
         self.reserve = devices.free_memory(self.device) // 10
-        self.calls: deque[tuple[int, str, str | None, bytes]] = deque()
-        self.slow: deque[tuple[int, Slow]] = deque()  # calls under way, and their tickets
-        self.paid = 0.0  # when the runs have had as long as the last turn of a slow call took
+        self.calls = Calls(self)
         self.runs: dict[str, Run] = {}  # live ones
         self.queue: deque[Run] = deque()  # those with a turn to come, in order
         self.ended: OrderedDict[str, Run] = OrderedDict()
@@ -100,11 +96,8 @@ class Owner:
         """Answer and train until the server says so or is gone."""
         with suppress(EOFError, OSError):
             while self.listen():
-                until = time.monotonic() + CALLS
-                while self.calls and time.monotonic() < until:
-                    self.answer(*self.calls.popleft())
-                if time.monotonic() >= self.paid or all(run.waits for run in self.queue):
-                    self.advance()
+                self.calls.answer_some()
+                self.calls.advance(at_once=all(run.waits for run in self.queue))
                 self.admit()
                 if self.queue:  # no name for the run here: it would keep one that is forgotten
                     self.turn(self.queue.popleft())
@@ -114,7 +107,7 @@ class Owner:
 
     def listen(self) -> bool:
         """Take in what the server sent, waiting when there is nothing to do; False to end."""
-        busy = self.calls or self.slow or any(r.status != "paused" for r in self.runs.values())
+        busy = self.calls.busy or any(r.status != "paused" for r in self.runs.values())
         idle = not busy
         while self.link.poll(None if idle else 0):
             message = self.link.recv()
@@ -180,29 +173,17 @@ class Owner:
 
     def on_call(self, ticket: int, target: str, name: str | None, arguments: bytes) -> None:
         """Queue a call; its first argument is the living thing of the run, if one is named."""
-        self.calls.append((ticket, target, name, arguments))
+        self.calls.add((ticket, target, name, arguments))
 
-    # Short work
+    # What is asked of runs
 
-    def answer(self, ticket: int, target: str, name: str | None, arguments: bytes) -> None:
-        """Make one call and send back what it gives, or the sentence that says why not."""
-        asked = self.runs.get(name) if name else None
-        if asked and asked.status == "waiting":
-            asked.held.append((ticket, target, name, arguments))
-            return
-        with self.in_hand(ticket):
-            try:
-                given = pickle.loads(arguments)
-                if name is not None:
-                    self.reply(ticket, self.asked(name, target, given))
-                    return
-                function = resolve(target)
-                if isinstance(function, Patient):
-                    self.begin(ticket, function.in_turns(*given))
-                else:
-                    self.reply(ticket, function(*given))
-            except BaseException as error:  # noqa: BLE001 – also SystemExit: a call ends no process
-                self.refuse(ticket, error)
+    def held(self, call: Call) -> bool:
+        """Let a call wait with its run, where that waits for memory; tell whether it does."""
+        run = self.runs.get(call[2]) if call[2] else None
+        if run is None or run.status != "waiting":
+            return False
+        run.held.append(call)
+        return True
 
     def asked(self, name: str, target: str, given: tuple[Any, ...]) -> Any:
         """Ask a function of a run's living thing."""
@@ -216,56 +197,10 @@ class Owner:
         self.look(run)
         return found
 
-    def begin(self, ticket: int, work: Slow) -> None:
-        """Let a long call have its first turn at once: it may be short after all."""
-        until = time.monotonic() + TURN
-        while (went := self.step(ticket, work)) == "moved" and time.monotonic() < until:
-            pass
-        if went != "done":
-            self.slow.append((ticket, work))
-
-    def advance(self) -> None:
-        """Give a turn to the first long call that does not wait; the runs have as long then."""
-        began = time.monotonic()
-        for _ in range(len(self.slow)):
-            ticket, work = self.slow.popleft()
-            went = self.step(ticket, work)
-            if went != "done":
-                self.slow.append((ticket, work))
-            if went != "waits":
-                break
-        now = time.monotonic()
-        self.paid = now + (now - began)
-
-    def step(self, ticket: int, work: Slow) -> str:
-        """Let a long call go on until it yields; tell whether it moved, waits or is done."""
-        with self.in_hand(ticket):
-            try:
-                given = next(work)
-                devices.synchronise(self.device)
-            except StopIteration as end:
-                self.reply(ticket, end.value)
-            except BaseException as error:  # noqa: BLE001 – also SystemExit: a call ends no process
-                self.refuse(ticket, error)
-            else:
-                return "waits" if given is WAITING else "moved"
-        return "done"
-
-    def reply(self, ticket: int, result: Any) -> None:
-        """Send back what a call gave."""
-        try:
-            self.send("answer", ticket, True, pickle.dumps(result))
-        except BaseException as error:  # noqa: BLE001 – whatever cannot be pickled
-            self.refuse(ticket, error)
-
-    def refuse(self, ticket: int, error: BaseException) -> None:
-        """Send back the sentence that says why a call gave nothing."""
-        self.send("answer", ticket, False, sentence(error).encode())
-        self.recover(error)
-
     def release(self, run: Run) -> None:
         """Let the calls that waited with a run be answered."""
-        self.calls.extend(run.held)
+        for call in run.held:
+            self.calls.add(call)
         run.held.clear()
 
     def revive(self, name: str, function: str, config: Config, folder: str) -> Run:

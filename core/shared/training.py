@@ -1,7 +1,7 @@
 """Teach a network from tensors on its device, a step at a time; any snapshot can be continued."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, astuple, dataclass, replace
 from itertools import starmap
 from typing import Any, Literal
@@ -10,11 +10,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from core.shared import networks, snapshots
+from core.shared import networks, snapshots, stepping
 from core.shared.data import Dataset, Split
 from core.shared.evaluating import CHUNK, Evaluation, evaluate, judge, loss_of, quickest, read
 from core.shared.recipes import MOVABLE, Recipe
 from core.shared.snapshots import Snapshot
+from core.shared.stepping import Flow
 
 __all__ = ["Change", "Flow", "Point", "Training"]
 
@@ -49,16 +50,6 @@ class Change:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """What one step did to each layer that has weights."""
-
-    step: int  # counted from 1
-    layers: tuple[str, ...]
-    gradient: tuple[float, ...]  # ‖∂L/∂w‖₂ of the loss, over all parameters of the layer
-    update: tuple[float, ...]  # ‖w after − w before‖₂ / ‖w before‖₂; 0 where w was 0
-
-
 class Training:
     """A network on its way: weights, optimiser, place in the data, curves."""
 
@@ -85,7 +76,7 @@ class Training:
         self.now = recipe  # with what was changed since the start
         self.began = recipe  # that the first step was taken by; a branch may have another since
         self.branched: dict[str, int] = {}  # other fields than MOVABLE, by the step of the branch
-        self.optimiser = _optimiser(network, recipe)
+        self.optimiser = stepping.optimiser(network, recipe)
         self.images = len(dataset.training)
         self.total = recipe.epochs * self.images
         steps = recipe.epochs * recipe.steps_an_epoch(self.images)
@@ -199,13 +190,14 @@ class Training:
         logits = self.logits(self.dataset.training.images[batch])
         loss = loss_of(self.recipe, logits, labels, self.recipe.smoothing)
         loss.backward()
-        sizes = self._gradient_norms() if self.measuring else {}
+        sizes = stepping.gradient_norms(self.network) if self.measuring else {}
         if self.recipe.l1:
             for parameter in self.network.parameters():
                 if parameter.grad is not None:
                     parameter.grad.add_(parameter.detach().sign(), alpha=self.recipe.l1)
         if self.measuring:
-            self.flow, self.measuring = self._measure(sizes), False
+            self.flow = stepping.measured(self.network, self.optimiser, sizes, self.step + 1)
+            self.measuring = False
         else:
             self.optimiser.step()
         self.optimiser.zero_grad()
@@ -231,7 +223,7 @@ class Training:
             return
         self.now = changed
         self.changes.append(Change(self.step, self.seen, name, value))
-        _set(self.optimiser, changed)
+        stepping.adjust(self.optimiser, changed)
 
     def snapshot(self) -> Snapshot:
         """Keep all that it takes to go on from here exactly as if nothing had happened.
@@ -311,7 +303,7 @@ class Training:
                 self.now = replace(self.now, **{name: record["now"][name]})
             elif record["now"][name] != (value := getattr(self.recipe, name)):
                 self.changes.append(Change(self.step, self.seen, name, value))
-        _set(self.optimiser, self.now)
+        stepping.adjust(self.optimiser, self.now)
         loss, right, images = record["window"]
         self._carried = (loss, right, images)
         if record["flow"]:
@@ -343,35 +335,6 @@ class Training:
             order = torch.randperm(self.images, generator=source)
             self._order = epoch, order.to(self.dataset.training.labels.device)
         return self._order[1][place : place + self.now.batch_size]
-
-    def _learning_layers(self) -> dict[str, list[nn.Parameter]]:
-        """List the parameters of each layer that has some with a gradient."""
-        layers = {
-            name: [each for each in layer.parameters() if each.grad is not None]
-            for name, layer in self.network.named_children()
-        }
-        return {name: parameters for name, parameters in layers.items() if parameters}
-
-    def _gradient_norms(self) -> dict[str, Float[Tensor, ""]]:
-        """Measure the gradient of the loss in each layer, before anything is added to it."""
-        return {
-            name: _norm([p.grad for p in parameters if p.grad is not None])
-            for name, parameters in self._learning_layers().items()
-        }
-
-    def _measure(self, gradients: dict[str, Float[Tensor, ""]]) -> Flow:
-        """Do the optimiser's step, and measure what it does to each layer."""
-        layers, gradient = self._learning_layers(), list(gradients.values())
-        before = {name: [p.detach().clone() for p in each] for name, each in layers.items()}
-        self.optimiser.step()
-        moved = [
-            _norm([p.detach() - b for p, b in zip(each, before[name], strict=True)])
-            for name, each in layers.items()
-        ]
-        size = [_norm(each) for each in before.values()]
-        numbers = torch.stack([*gradient, *moved, *size]).view(3, -1).tolist()
-        ratio = tuple(m / s if s else 0.0 for m, s in zip(numbers[1], numbers[2], strict=True))
-        return Flow(self.step + 1, tuple(layers), tuple(numbers[0]), ratio)
 
     def _sums(self) -> tuple[float, int, int]:
         """Add up the window: losses of its images, how many were right, how many there are."""
@@ -428,37 +391,6 @@ class Training:
             f"The loss was no longer a finite number by step {self.step:,}, at a learning "
             f"rate of {self._used:.3g}: try a tenth of it."
         )
-
-
-def _norm(values: list[Tensor]) -> Float[Tensor, ""]:
-    return torch.stack(torch._foreach_norm(values)).square().sum().sqrt()
-
-
-def _optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Make the recipe's optimiser; fused, it takes one call a step instead of one a tensor."""
-    weights, rate = list(network.parameters()), recipe.learning_rate
-    makers: dict[str, Callable[[], torch.optim.Optimizer]] = {
-        "nesterov": lambda: torch.optim.SGD(weights, rate, 0.9, nesterov=True, fused=True),
-        "momentum": lambda: torch.optim.SGD(weights, rate, 0.9, fused=True),
-        "sgd": lambda: torch.optim.SGD(weights, rate, fused=True),
-        "adagrad": lambda: torch.optim.Adagrad(weights, rate, fused=True),
-        "rmsprop": lambda: torch.optim.RMSprop(weights, rate),
-        "adam": lambda: torch.optim.Adam(weights, rate, fused=True),
-        "adamw": lambda: torch.optim.AdamW(weights, rate, fused=True),
-    }
-    made = makers[recipe.optimiser]()
-    _set(made, recipe)
-    return made
-
-
-def _set(optimiser: torch.optim.Optimizer, recipe: Recipe) -> None:
-    """Give the optimiser the recipe's momentum and decay."""
-    for group in optimiser.param_groups:
-        group["weight_decay"] = recipe.weight_decay
-        if recipe.optimiser in ("momentum", "nesterov"):
-            group["momentum"] = recipe.momentum
-        elif recipe.optimiser in ("adam", "adamw"):
-            group["betas"] = recipe.momentum, group["betas"][1]
 
 
 def _under(prefix: str, snapshot: Snapshot) -> dict[str, Tensor]:
