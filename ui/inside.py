@@ -110,6 +110,7 @@ def atlas(
     title: str,
     hint: str,
     span: int,
+    names: Sequence[str] = (),
 ) -> Block:
     """Draw all maps of a layer side by side; a click tells channel, row and column.
 
@@ -121,6 +122,7 @@ def atlas(
         title: over the maps.
         hint: under the title.
         span: twelfths of the screen.
+        names: of the maps, where they have some.
     """
     count, height, width = maps.shape
     shown = list(order)[:MOST_MAPS]
@@ -142,6 +144,7 @@ def atlas(
         "w": thinned.shape[2],
         "step": step,
         "order": shown,
+        "names": [names[k] for k in shown] if names else [],
         "highs": [float(high) for high in highs[: len(shown)]],
         "dead": [k for k in shown if not maps[k].any()],
         "chosen": chosen,

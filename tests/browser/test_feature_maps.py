@@ -39,6 +39,13 @@ def test_a_layer_a_map_and_a_value_are_chosen_by_mouse_and_keyboard(visit: Visit
     expect(title(page, "close")).to_have_text("Map 1 of max3.0")
     page.keyboard.press("ArrowDown")
     expect(title(page, "atlas")).to_have_text(re.compile(r"^conv4\.0"))
+    chosen = part(page, "strip").locator("button[tabindex='0']")
+    chosen.focus()  # the only one that Tab comes to
+    page.keyboard.press("ArrowDown")
+    expect(title(page, "atlas")).to_have_text(re.compile(r"^conv4\.1"))
+    expect(chosen).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(title(page, "atlas")).to_have_text(re.compile(r"^conv4\.0"))
     part(page, "close").locator("canvas").first.click(position={"x": 20, "y": 20})
     expect(title(page, "products")).to_have_text(re.compile(r"^Where the value of conv4\.0, map 0"))
     expect(part(page, "products")).to_contain_text(re.compile(r"the difference is \de−0[5-9]"))
@@ -93,6 +100,10 @@ def test_a_photograph_goes_through_a_network_of_imagenet(visit: Visit) -> None:
     page = visit("/feature_maps?pin_network=efficientnet-lite0&pin_picture=photograph-coffee")
     expect(part(page, "answers")).to_contain_text("EfficientNet-Lite0 reads: espresso")
     expect(title(page, "atlas")).to_have_text("stem.conv, convolution 3×3: 32 maps of 112×112")
+    part(page, "strip").get_by_role("button", name="softmax").click()
+    expect(title(page, "close")).to_have_text("softmax, tench")
+    part(page, "atlas").locator("canvas").hover(position={"x": 4, "y": 4})
+    expect(part(page, "atlas").locator("output")).to_contain_text("tench: ")
 
 
 def test_an_own_picture_is_seen_and_a_broken_one_named(visit: Visit) -> None:

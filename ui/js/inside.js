@@ -144,6 +144,8 @@ Object.assign(kinds, {
       groups.querySelectorAll('button').forEach(button => {
         const chosen = button.value === block.chosen
         button.ariaPressed = String(chosen)
+        button.tabIndex = chosen ? 0 : -1
+        if (chosen && groups.matches(':focus-within')) button.focus({ preventScroll: true })
         button.onclick = () => screen.tell('layer', button.value, true)
         if (chosen && groups.__chosen !== block.chosen) {
           groups.__chosen = block.chosen
@@ -183,7 +185,8 @@ Object.assign(kinds, {
         const x = Math.floor((event.offsetX - column * (w * scale + gap)) / scale), y = Math.floor((event.offsetY - row * (h * scale + gap)) / scale)
         return column < columns && k < n && x >= 0 && y >= 0 && x < w && y < h ? [k, y, x] : null
       }
-      const told = ([k, y, x]) => `map ${block.order[k]}, row ${y * block.step}, column ${x * block.step}: ${number(values[block.offset + (k * h + y) * w + x])}${dead.has(block.order[k]) ? ', dead here' : ''}`
+      const where = (y, x) => h * w > 1 ? `, row ${y * block.step}, column ${x * block.step}` : ''
+      const told = ([k, y, x]) => `${block.names[k] ?? `map ${block.order[k]}`}${where(y, x)}: ${number(values[block.offset + (k * h + y) * w + x])}${dead.has(block.order[k]) ? ', dead here' : ''}`
       const usual = block.said
       if (!canvas.__hovered) set(output, usual)
       canvas.onpointermove = event => { canvas.__hovered = true; const found = find(event); set(output, found ? told(found) : usual) }

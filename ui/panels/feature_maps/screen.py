@@ -95,6 +95,7 @@ def _draw(engine: Engine, source: Source, about: About, pin: Pin, looks: Looks) 
             title=_title(layer),
             hint=_hint(layer, highs, looks["scale"]),
             span=WIDE,
+            names=about.classes if _of_classes(layer, about.classes) else (),
         )
     )
     try:
@@ -242,9 +243,14 @@ def _hint(layer: Layer, highs: list[float], scale: str) -> str:
 
 def _map(layer: Layer, channel: int, classes: tuple[str, ...]) -> str:
     """Name a map; where it stands for a class, by that."""
-    if layer.shape == (len(classes), 1, 1) and layer.kind in ("fully connected", "softmax"):
+    if _of_classes(layer, classes):
         return f"{layer.name}, {classes[channel]}"
     return f"Map {channel} of {layer.name}"
+
+
+def _of_classes(layer: Layer, classes: tuple[str, ...]) -> bool:
+    """Tell whether each map of a layer stands for a class."""
+    return layer.shape == (len(classes), 1, 1) and layer.kind in ("fully connected", "softmax")
 
 
 def _sees(layer: Layer, field: tuple[int, int, int, int]) -> str:
