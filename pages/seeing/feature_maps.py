@@ -56,7 +56,6 @@ screen.screen(
     {**steer(looks), "index": leaf, "ink": ink},
 )
 at = looks["at"]
-refuse(asked, looks)
 address.note("maps_layer", looks["layer"])
 address.note("maps_channel", str(looks["channel"] or ""))
 address.note("maps_at", "-".join(map(str, at)) if at else "")
@@ -67,3 +66,4 @@ address.note("maps_sort", "" if looks["sort"] == "index" else looks["sort"])
 address.note("maps_scale", "" if looks["scale"] == "layer" else looks["scale"])
 if looks["layer"]:
     tabs(engine, visitor, source, about, pin, looks)
+refuse(asked, looks)

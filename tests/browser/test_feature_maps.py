@@ -113,6 +113,7 @@ def test_an_own_picture_is_seen_and_a_broken_one_named(visit: Visit) -> None:
     expect(part(page, "answers")).to_contain_text("It may be of no class that the network knows")
     give(page, b"no picture")
     expect(page.get_by_text("the picture must be")).to_be_visible()
+    expect(page.get_by_test_id("stFileUploaderFileName")).to_have_count(0)
     expect(part(page, "answers")).to_contain_text("Your picture")  # the one before stays
 
 
@@ -128,11 +129,15 @@ def test_a_run_that_still_learns_can_be_looked_into_and_taken_anew(visit: Visit)
 
 
 def test_nonsense_in_the_address_falls_back_and_is_named(visit: Visit) -> None:
-    page = visit("/feature_maps?pin_network=skynet&pin_index=x&maps_layer=none&maps_at=9999-9999")
+    page = visit(
+        "/feature_maps?pin_network=skynet&pin_index=x&maps_layer=none&maps_at=9999-9999"
+        "&maps_tab=nowhere"
+    )
     expect(page.get_by_text("The network skynet is not here.")).to_be_visible()
     expect(page.get_by_text("pin_index must be a whole number from 0 to 9,999")).to_be_visible()
     told = page.get_by_text("maps_layer must be a layer of the network, got 'none'")
     expect(told).to_be_visible()
+    expect(page.get_by_text("maps_tab must be the name of a tab, got 'nowhere'")).to_be_visible()
     expect(title(page, "atlas")).to_have_text(re.compile(r"^conv1\.0"))
 
 

@@ -113,11 +113,12 @@ def choose_picture(about: About, asked: Mapping[str, str], pin: Pin) -> None:
     elif chosen == "camera":
         st.camera_input("Camera", key="pin_camera", on_change=_take, args=("pin_camera", pin))
     elif chosen == "own":
+        key = f"pin_upload_{pin.get('refused', 0)}"  # another one no longer names what was refused
         st.file_uploader(
             "Picture",
-            key="pin_upload",
+            key=key,
             on_change=_take,
-            args=("pin_upload", pin),
+            args=(key, pin),
             max_upload_size=pictures.BYTES // pictures.MEGABYTE,
         )
     if chosen in ("camera", "own"):
@@ -213,6 +214,7 @@ def _take(key: str, pin: Pin) -> None:
         picture = pictures.read(file.getvalue())
     except ValueError as error:
         pin["told"] = words.plain(words.sentence(str(error)))
+        pin["refused"] = pin.get("refused", 0) + 1
         return
     own: dict[str, Picture] = pin["pictures"]
     own[picture.name] = picture
