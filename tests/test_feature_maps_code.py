@@ -118,7 +118,7 @@ def by_name(source: Source, pixels: np.ndarray) -> dict[str, Layer]:
 
 
 def same(left: Tensor, shown: np.ndarray) -> bool:
-    shown_tensor = torch.from_numpy(np.asarray(shown))
+    shown_tensor = torch.tensor(np.asarray(shown))
     return left.shape == shown_tensor.shape and torch.allclose(
         left, shown_tensor, RELATIVE, ABSOLUTE
     )

@@ -237,6 +237,11 @@ class Ascent:
             if not 0 <= value <= highest:  # also refuses NaN
                 raise ValueError(f"{name} must be from 0 to {highest:g}, got {value!r}")
 
+    @property
+    def held(self) -> int:
+        """The steps that shift the picture, smooth it and draw it to grey: not the last quarter."""
+        return self.steps - self.steps // 4
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -254,6 +259,7 @@ class Dream:
     step: int  # steps done; 0 is the noise that it began with
     steps: int  # in all
     value: float  # the channel's mean for this picture
+    blank: float  # and for one whose pixels are all 0
     gradient: float  # ‖∂ value / ∂ pixels‖₂ at this picture
     picture: Float[np.ndarray, "c h w"]  # pixels from 0 to 1
     film: tuple[Frame, ...]  # at log-spaced steps up to this one

@@ -36,6 +36,7 @@ class Climb:
         self.source = torch.Generator().manual_seed(config.seed)
         noise = torch.randn((1, *model.shape), generator=self.source).to(device)
         self.picture = (self.grey + NOISE * noise).clamp(0, 1)
+        self.blank = float(self._slope(torch.zeros_like(self.picture))[0])
         self.film: list[Frame] = []
         self.shown = log_spaced(config.steps, FRAMES - 1)  # and step 0
         self._show()
@@ -55,6 +56,7 @@ class Climb:
             step=self.step,
             steps=self.config.steps,
             value=value,
+            blank=self.blank,
             gradient=norm,
             picture=self.picture[0].cpu().numpy().copy(),
             film=tuple(self.film),
@@ -72,7 +74,8 @@ class Climb:
         Raises: FloatingPointError when the gradient is not finite.
         """
         config = self.config
-        reach = config.jitter
+        held = self.step < config.held
+        reach = config.jitter if held else 0
         shift = torch.randint(-reach, reach + 1, (2,), generator=self.source).tolist()
         _, gradient = self._slope(self.picture.roll(shift, (2, 3)))
         gradient = gradient.roll([-each for each in shift], (2, 3))
@@ -82,10 +85,11 @@ class Climb:
                 f"the gradient was not finite after {self.step} steps: try another layer"
             )
         moved = self.picture + config.rate * gradient / size.clamp(min=FLAT)
-        moved += config.weight_decay * (self.grey - self.picture)
         self.step += 1
-        if config.blur and self.step % config.every == 0:
-            moved = _blurred(moved, config.blur)
+        if held:
+            moved += config.weight_decay * (self.grey - self.picture)
+            if config.blur and self.step % config.every == 0:
+                moved = _blurred(moved, config.blur)
         self.picture = moved.clamp(0, 1)
         if self.step in self.shown:
             self._show()
@@ -117,7 +121,8 @@ def maximise(config: Ascent) -> Iterator[Climb]:
     """Change noise so that the mean of a channel grows, yielding before the first step too.
 
     Each step goes up the gradient by the pixels, for a picture shifted at random; in between the
-    picture is smoothed and drawn to grey, or what grows looks like noise.
+    picture is smoothed and drawn to grey, or what grows looks like noise. The last quarter of the
+    steps is free of all three: what holds the picture back also holds the channel down.
 
     Args:
         config: what grows, and how; with its seed it determines each picture, on one kind of

@@ -21,10 +21,10 @@ from core.shared.models import Source
 from core.shared.tracing import trace, until
 from core.shared.turns import patient, remembered
 
-__all__ = ["Sample", "sample", "strangeness"]
+__all__ = ["Distance", "Sample", "sample", "strangeness"]
 
 KNOWN = 500  # images by which is told what is familiar
-RARE = 0.01  # the share of test images that count as unfamiliar
+RARE = 0.01  # the share of test images that count as unfamiliar, by each of two measures
 NEIGHBOUR = 10  # the nearest but nine
 
 
@@ -35,6 +35,14 @@ class Sample:
     pixels: Float[np.ndarray, "c h w"]  # from 0 to 1
     label: int
     count: int  # how many there are
+
+
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """How far a picture is from those that a network knows, by one measure."""
+
+    far: float
+    usual: float  # what 99 of 100 test images stay below
 
 
 def sample(data: str, index: int) -> Sample:
@@ -56,36 +64,51 @@ def sample(data: str, index: int) -> Sample:
 @patient
 def strangeness(
     source: Source, pixels: Float[np.ndarray, "c h w"]
-) -> Generator[Any, None, tuple[float, float]]:
-    """Measure how far a picture is from those that a network knows, as the network sees them.
+) -> Generator[Any, None, tuple[Distance, Distance]]:
+    """Measure how far a picture is from those that a network knows.
 
     Args:
         source: the network.
         pixels: from 0 to 1, of its shape.
 
-    Returns: the distance to the nearest but nine of many validation images, between the directions
-        of what the last layer takes (0: the same, 2: opposite); and what 99 of 100 test images stay
-        below.
+    Returns: two distances to the nearest but nine of many validation images. The first is as the
+        network sees them, between the directions of what the last layer takes (0: the same, 2:
+        opposite). A network may see what is none of its classes as one of them; the second is
+        between the pixels' values in their order of size, so that it does not matter where they
+        are.
     Raises: ValueError when nobody knows from which data it learned.
 
-    Source: Sun, Ming, Zhu, Li 2022, arXiv:2204.06507, section 3.
+    Source: Sun, Ming, Zhu, Li 2022, arXiv:2204.06507, section 3, for the first.
     """
-    bank, usual = yield from _bank(source)
-    image = torch.tensor(pixels, dtype=bank.dtype, device=bank.device)[None]
-    direction = yield from _directions(load(source).network, image)
-    return float(_distances(direction, bank)[0]), usual
+    banks = yield from _banks(source)
+    image = torch.tensor(pixels, dtype=torch.float32, device=banks[0][0].device)[None]
+    ours = (yield from _directions(load(source).network, image)), _values(image)
+    first, second = (
+        Distance(float(_distances(each, bank)[0]), usual)
+        for each, (bank, usual) in zip(ours, banks, strict=True)
+    )
+    return first, second
 
 
 @remembered(8)  # at most 100 MB each: 500 images of 50,000 values
-def _bank(source: Source) -> Generator[Any, None, tuple[Float[Tensor, "n d"], float]]:
+def _banks(source: Source) -> Generator[Any, None, tuple[tuple[Float[Tensor, "n d"], float], ...]]:
+    """Give what is familiar by each measure, and what is usual."""
     model = load(source)
     if not model.data:
         raise ValueError(f"network must have learned from data that are here, got {source.name!r}")
     known = dataset(model.data, devices.choose(None))
-    bank = yield from _directions(model.network, known.validation.images[:KNOWN])
-    others = yield from _directions(model.network, known.test.images[:KNOWN])
-    tested = _distances(others, bank)
-    return bank, float(tested.cpu().double().quantile(1 - RARE))
+    ours, others = known.validation.images[:KNOWN], known.test.images[:KNOWN]
+    directions = yield from _directions(model.network, ours)
+    tested = yield from _directions(model.network, others)
+    pairs = (directions, tested), (_values(ours), _values(others))
+    return tuple(
+        (bank, float(_distances(each, bank).cpu().double().quantile(1 - RARE)))
+        for bank, each in pairs
+    )
+
+
+def _values(images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
+    return images.flatten(1).sort(1).values
 
 
 @torch.no_grad()

@@ -177,10 +177,13 @@ def test_a_drawing_stays_over_a_change_of_page_and_is_read_by_the_next_run(visit
     expect(reading.locator("canvas")).to_be_visible()
     begin(page)
     expect(reading.locator("canvas")).to_be_visible()
+    kept = "Object.entries(sessionStorage).filter(([name]) => name.startsWith('glassbox '))"
+    drawing = page.evaluate(kept)
     page.reload()
     settle(page)
     expect(reading.locator("canvas")).to_be_visible()
-    ink = "canvas => canvas.getContext('2d').getImageData(140, 140, 1, 1).data[3]"
+    assert page.evaluate(kept) == drawing  # to the last bit, however often it is taken up again
+    ink = "canvas => canvas.getContext('2d').getImageData(168, 168, 1, 1).data[3]"
     assert page.locator(".st-key-train_screen .pad canvas").evaluate(ink) > 200
     press(page, "Stop")
 

@@ -1,6 +1,6 @@
 // A screen of blocks that repaints itself from the server while a run moves, without a script run.
 // A packet: the header's length (uint32), the header as JSON padded to four bytes, float32 values.
-const BLUE = [0, 114, 178], ORANGE = [213, 94, 0], SIDE = 84, PAD = 280, RESTS = 500  // RESTS in milliseconds
+const BLUE = [0, 114, 178], ORANGE = [213, 94, 0], SIDE = 84, PAD = 336, RESTS = 500  // RESTS in milliseconds
 const RUNS = { false: ['#0072b2', '#d55e00', '#007d5b', '#a0457f'], true: ['#56b4e9', '#e69f00', '#3fc79a', '#e08fc2'] }  // overlaid runs
 const LINES = { false: ['#0072b2', '#d55e00'], true: ['#56b4e9', '#e69f00'] }  // of the light and the dark theme
 const wait = ms => new Promise(done => setTimeout(done, ms))
@@ -424,7 +424,9 @@ function decode(text, canvas) {
   const context = small.getContext('2d'), image = context.createImageData(SIDE, SIDE)
   for (let k = 0; k < bytes.length; k++) image.data[4 * k + 3] = bytes.charCodeAt(k)
   context.putImageData(image, 0, 0)
-  canvas.getContext('2d').drawImage(small, 0, 0, PAD, PAD)
+  const large = canvas.getContext('2d')
+  large.imageSmoothingEnabled = false  // or each time that it is read again it would be more blurred
+  large.drawImage(small, 0, 0, PAD, PAD)
 }
 
 function paintPad(node, block, screen) {
@@ -438,7 +440,7 @@ function paintPad(node, block, screen) {
     context.globalCompositeOperation = 'source-over'
     canvas.__grey = grey
   }
-  context.lineWidth = 22; context.lineCap = context.lineJoin = 'round'
+  context.lineWidth = 26; context.lineCap = context.lineJoin = 'round'
   context.strokeStyle = context.fillStyle = grey
   const at = event => [event.offsetX / canvas.clientWidth * PAD, event.offsetY / canvas.clientHeight * PAD]
   const tell = () => screen.tell(block.name, () => sessionStorage[place] = encode(canvas))
@@ -448,7 +450,7 @@ function paintPad(node, block, screen) {
   canvas.onpointerdown = event => {
     canvas.setPointerCapture(event.pointerId)
     canvas.__last = at(event)
-    context.beginPath(); context.arc(...canvas.__last, 11, 0, 7); context.fill()
+    context.beginPath(); context.arc(...canvas.__last, 13, 0, 7); context.fill()
     tell()
   }
   canvas.onpointermove = event => {

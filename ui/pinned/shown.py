@@ -77,12 +77,17 @@ def _doubt(engine: Engine, pinned: Pinned, most: float) -> tuple[str, bool]:
         return ("" if pinned.label is not None else "There is nothing in it yet."), False
     if pinned.about.data:
         try:
-            far, usual = engine.call(STRANGE, pinned.source, pinned.pixels)
+            seen, lit = engine.call(STRANGE, pinned.source, pinned.pixels)
         except EngineError:
             return "", False
-        if far > usual:
-            by = f"its distance to what it learned is {far:.2f}; of 99 of 100 test images at most"
-            return f"It may be of no class that the network knows: {by} {usual:.2f}.", True
+        for distance, by in (
+            (seen, "as the network sees it, its distance to what it learned is"),
+            (lit, "by how many pixels are how bright, its distance to what it learned is"),
+        ):
+            if distance.far > distance.usual:
+                of = f"of 99 of 100 test images at most {distance.usual:.2f}"
+                told = f"{by} {distance.far:.2f}; {of}"
+                return f"It may be of no class that the network knows: {told}.", True
     elif most < UNSURE:
         return "No class has 30 %: it may be of none that the network knows.", True
     return "", False

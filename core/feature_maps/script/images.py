@@ -65,13 +65,16 @@ DREAM = """source = torch.Generator().manual_seed({seed})
 noise = torch.randn({shape}, generator=source)
 picture = ({grey} + 0.1 * noise).clamp(0, 1)
 {gaussian}for step in range(1, {end}):
-    shift = torch.randint({least}, {most}, (2,), generator=source).tolist()
+    held = step <= {held}  # the last quarter is free
+    shift = torch.randint({least}, {most}, (2,), generator=source).tolist() if held else [0, 0]
     leaf = picture.roll(shift, (2, 3)).requires_grad_()
     network(leaf)
     (gradient,) = torch.autograd.grad(given.pop(){channel}.mean(), leaf)
     gradient = gradient.roll([-each for each in shift], (2, 3))
     size = gradient.square().mean().sqrt().clamp(min=1e-30)
-    moved = picture + {rate} * gradient / size + {weight_decay} * ({grey} - picture)
+    moved = picture + {rate} * gradient / size
+    if held:
+        moved += {weight_decay} * ({grey} - picture)
 {smoothed}    picture = moved.clamp(0, 1)
 picture = picture[0]
 network(picture[None])
@@ -80,10 +83,10 @@ print(f"the channel's mean is {{given.pop(){channel}.mean().item():.6g}}")
 GAUSSIAN = """gaussian = torch.exp(-(torch.arange(-{reach}.0, {end}) ** 2) / (2 * {blur}**2))
 gaussian = (gaussian / gaussian.sum()).view(1, 1, 1, -1)
 """
-SMOOTHED = """    if step % {every} == 0:  # smooth it along both axes
-        planes = F.pad(moved.transpose(0, 1), ({reach},) * 4, mode="replicate")
-        smooth = F.conv2d(F.conv2d(planes, gaussian), gaussian.transpose(2, 3))
-        moved = smooth.transpose(0, 1)
+SMOOTHED = """        if step % {every} == 0:  # smooth it along both axes
+            planes = F.pad(moved.transpose(0, 1), ({reach},) * 4, mode="replicate")
+            smooth = F.conv2d(F.conv2d(planes, gaussian), gaussian.transpose(2, 3))
+            moved = smooth.transpose(0, 1)
 """
 SPREAD = """test = learnt.test.images
 count = min({images}, len(test))
@@ -178,6 +181,7 @@ def write_dream(ascent: Ascent) -> str:
         channel=_channel(source, ascent.layer, ascent.channel),
         rate=ascent.rate,
         weight_decay=ascent.weight_decay,
+        held=ascent.held,
         smoothed=SMOOTHED.format(every=ascent.every, reach=reach) if blur else "",
     )
     title = f"Channel {ascent.channel} of {ascent.layer}: its dream"

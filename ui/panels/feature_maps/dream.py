@@ -137,7 +137,7 @@ def _draw(view: View | None, place: int, look: str) -> list[Block]:
                     columns=1,
                     share=3.2,
                     look=look,
-                    range=f"the map's mean {value:.3g}",
+                    range=f"the map's mean {value:.3g}; an empty picture gives {state.blank:.3g}",
                     alt="The picture that excites the map most, as far as it is found",
                 )
             ],
