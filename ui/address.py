@@ -35,7 +35,9 @@ def refuse(prefix: str, wanted: Mapping[str, str], given: Mapping[str, tuple[Any
         if key in wanted and not _same(wanted[key], value)
     ]
     if sentences:
-        st.toast("\n\n".join(map(plain, sentences)), icon=":material/link_off:", duration="long")
+        st.toast(
+            "\n\n".join(map(plain, sentences)), icon=":material/link_off:", duration="infinite"
+        )
 
 
 def number(text: str, highest: int = HIGHEST) -> int | None:

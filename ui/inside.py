@@ -9,7 +9,7 @@ from string import ascii_lowercase
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from core.feature_maps import Click, Gradient, Layer
+from core.feature_maps import SOFTMAX, Click, Gradient, Layer
 from ui.blocks import Block
 
 __all__ = [
@@ -169,11 +169,12 @@ def close(
     sees: str,
     look: str,
     span: int,
+    signed: bool = True,
     beside: bool = False,
 ) -> Block:
     """Draw one map large with its scale, and the picture with what one of its values depends on.
 
-    The picture stands below the map, or `beside` it.
+    The scale begins at 0 where no value is below it. The picture stands below the map, or `beside`.
     """
     words = {
         "kind": "close",
@@ -188,6 +189,7 @@ def close(
         "title": title,
         "sees": sees,
         "look": look,
+        "signed": signed,
         "beside": beside,
     }
     return Block(words, np.concatenate([values.ravel(), pixels.ravel()]))
@@ -227,6 +229,7 @@ def products(
         ),
         "differs": off > NEAR * max(1, abs(told.value)),
         "weight": ",".join(map(str, weight)) if weight is not None else "",
+        "into": told.at[0] if told.kind == SOFTMAX else None,
     }
     return Block(words, np.concatenate([each.ravel() for each in (*parts, sums)]))
 

@@ -103,7 +103,9 @@ def fetch(config: Download) -> Iterator[object]:
             if given is None:
                 return
             if isinstance(given, Exception):
-                reason = " ".join(str(getattr(given, "reason", given)).split())
+                cause = getattr(given, "reason", given)
+                known = isinstance(cause, OSError) and cause.strerror  # without its number
+                reason = " ".join(str(known or cause).split())
                 raise ValueError(
                     f"the weights of {entry.title} could not be downloaded "
                     f"({entry.size / MEGABYTE:.1f} MB from {urlsplit(SITE).hostname}): "

@@ -47,6 +47,7 @@ NETWORKS = ASSETS / "networks"
 IMAGENET = ASSETS / "imagenet_classes.json"
 IMAGENET_SHAPE = (3, 224, 224)
 MEGABYTE = 2**20
+SHORT = 4  # characters by which a visitor tells files of weights apart
 REPORTED = "the accuracy is the top-1 on ImageNet's validation images that"
 
 
@@ -225,7 +226,7 @@ def about(source: Source) -> About:
         case "zoo":
             return _about_zoo(ZOO[source.name])
         case "weights":
-            return _about_weights(weights.about(weights.folder(), source.name))
+            return _about_weights(source.name)
         case "run":
             return _about_run(source)
     return _built_in(source.name)
@@ -334,10 +335,11 @@ def _about_run(source: Source) -> About:
     )
 
 
-def _about_weights(known: weights.About) -> About:
+def _about_weights(name: str) -> About:
+    known = weights.about(weights.folder(), name)
     of = datasets.about(known.data).title if known.data else "data that nobody named"
     return About(
-        title="Your weights",
+        title=f"Your network {name[:SHORT]}",
         classes=known.classes,
         shape=known.shape,
         data=known.data,

@@ -34,7 +34,7 @@ st.title("Feature maps", anchor=False)
 st.write("What does each layer see? Follow one picture through one network, down to single sums.")
 chosen = pinned.choose(engine, visitor)
 if chosen is None:
-    st.info("Choose a network that is here, in the sidebar.")
+    st.info("Choose another network in the sidebar, or get this one ready there.")
     st.stop()
 source, about, pin = chosen
 

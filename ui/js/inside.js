@@ -186,7 +186,7 @@ Object.assign(kinds, {
         return column < columns && k < n && x >= 0 && y >= 0 && x < w && y < h ? [k, y, x] : null
       }
       const where = (y, x) => h * w > 1 ? `, row ${y * block.step}, column ${x * block.step}` : ''
-      const told = ([k, y, x]) => `${block.names[k] ?? `map ${block.order[k]}`}${where(y, x)}: ${number(values[block.offset + (k * h + y) * w + x])}${dead.has(block.order[k]) ? ', dead here' : ''}`
+      const told = ([k, y, x]) => `${block.names[k] ?? `${h * w > 1 ? 'map' : 'value'} ${block.order[k]}`}${where(y, x)}: ${number(values[block.offset + (k * h + y) * w + x])}${dead.has(block.order[k]) ? ', dead here' : ''}`
       const usual = block.said
       if (!canvas.__hovered) set(output, usual)
       canvas.onpointermove = event => { canvas.__hovered = true; const found = find(event); set(output, found ? told(found) : usual) }
@@ -202,8 +202,8 @@ Object.assign(kinds, {
       set(title, block.title); set(below, block.sees)
       label(first, block.title); label(second, block.sees)
       const [low, high] = node.querySelectorAll('.scale span')
-      set(low, number(block.beside ? 0 : -block.high)); set(high, number(block.high))
-      node.querySelector('.scale i').style.background = `linear-gradient(90deg, ${(block.beside ? [0, .5, 1] : [-1, -.5, 0, .5, 1]).map(v => rgb(v, screen.dark)).join()})`
+      set(low, number(block.signed ? -block.high : 0)); set(high, number(block.high))
+      node.querySelector('.scale i').style.background = `linear-gradient(90deg, ${(block.signed ? [-1, -.5, 0, .5, 1] : [0, .5, 1]).map(v => rgb(v, screen.dark)).join()})`
       const fit = (canvas, image, wide, tall, mark) => {
         const width = canvas.clientWidth, height = canvas.clientHeight
         if (!width) return null
@@ -238,7 +238,7 @@ Object.assign(kinds, {
       const order = [...sums.keys()].sort((a, b) => Math.abs(sums[b]) - Math.abs(sums[a])).slice(0, 40)
       const name = i => block.parts[i] ?? [String(block.channels[i]), `${block.input} ${block.channels[i]}`]
       if (node.__of !== block.form) { node.__of = block.form; node.__into = null }
-      const into = node.__into !== null && node.__into < k ? node.__into : order[0]
+      const into = node.__into !== null && node.__into < k ? node.__into : block.into ?? order[0]
       const most = Math.max(1e-30, ...order.map(i => Math.abs(sums[i]))), bars = node.querySelector('.sums')
       bars.hidden = k < 2
       const left = k - order.length, rest = left ? sums.reduce((a, b) => a + b, 0) - order.reduce((a, i) => a + sums[i], 0) : 0

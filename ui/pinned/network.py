@@ -28,7 +28,7 @@ def choose_network(engine: Engine, visitor: str, asked: Mapping[str, str]) -> So
         "fashion": "Built-in: Fashion-MNIST",
         "efficientnet-lite0": "EfficientNet-Lite0, ImageNet",
         **{f"run-{run}": f"Run {view.number} of yours" for run, view in views.items()},
-        **{each: f"Your weights {k}" for k, each in enumerate(own, 1)},
+        **{each: f"Your network {each.removeprefix('own-')[: models.SHORT]}" for each in own},
         **{
             name: f"{entry.title}, ImageNet" + ("" if models.here(name) else " ↓")
             for name, entry in models.ZOO.items()
@@ -37,7 +37,9 @@ def choose_network(engine: Engine, visitor: str, asked: Mapping[str, str]) -> So
     if wanted in names:
         st.session_state.pin_network = wanted
     elif wanted:
-        st.toast(f"The network {words.plain(wanted[:40])} is not here.", icon=":material/link_off:")
+        _gone(f"The network {words.plain(wanted[:40])} is not here.")
+    if st.session_state.get("pin_network", "mnist") not in names:
+        _gone("The network that was pinned is no longer here.")
     if st.session_state.get("pin_network") not in names:
         st.session_state.pin_network = "mnist"
     chosen = st.selectbox(
@@ -71,6 +73,12 @@ def choose_network(engine: Engine, visitor: str, asked: Mapping[str, str]) -> So
     if chosen in own:
         return Source(kind="weights", name=chosen.removeprefix("own-"))
     return Source(kind="zoo" if chosen in models.ZOO else "built-in", name=chosen)
+
+
+def _gone(sentence: str) -> None:
+    """Say that another network is shown, until the visitor has seen it."""
+    instead = f"{sentence} The one built in for MNIST is shown instead."
+    st.toast(instead, icon=":material/link_off:", duration="infinite")
 
 
 def _run(engine: Engine, run: str, asked: Mapping[str, str]) -> Source | None:
@@ -148,7 +156,8 @@ def _take_weights() -> None:
             weights.folder(), file.getvalue(), st.session_state.get("pin_learned", "")
         )
     except (ValueError, OSError) as error:
-        st.session_state.pin_weights_told = words.plain(words.sentence(str(error)))
+        reason = words.plain(words.sentence(str(error)))
+        st.session_state.pin_weights_told = f"{reason} The network stays as it was."
         return
     st.session_state.pin_weights_told = ""
     if name not in st.session_state.pin_weights:

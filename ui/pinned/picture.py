@@ -213,7 +213,8 @@ def _take(key: str, pin: Pin) -> None:
     try:
         picture = pictures.read(file.getvalue())
     except ValueError as error:
-        pin["told"] = words.plain(words.sentence(str(error)))
+        before = " The picture before stays." if pin.get("chosen", "") in pin["pictures"] else ""
+        pin["told"] = words.plain(words.sentence(str(error))) + before
         pin["refused"] = pin.get("refused", 0) + 1
         return
     own: dict[str, Picture] = pin["pictures"]

@@ -74,7 +74,10 @@ def _doubt(engine: Engine, pinned: Pinned, most: float) -> tuple[str, bool]:
     if pinned.foreign:
         return pinned.foreign, True
     if pinned.label is not None or not pinned.pixels.any():
-        return ("" if pinned.label is not None else "There is nothing in it yet."), False
+        empty = "There is nothing in it" + (
+            " yet." if pinned.pad is not None else ": it is of one colour."
+        )
+        return ("" if pinned.label is not None else empty), False
     if pinned.about.data:
         try:
             seen, lit = engine.call(STRANGE, pinned.source, pinned.pixels)

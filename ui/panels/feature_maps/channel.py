@@ -191,6 +191,7 @@ def _field(
             sees="Theoretical: what it could see at all",
             look=seen.look,
             span=12,
+            signed=False,
             beside=True,
         ),
         blocks.figures(said),

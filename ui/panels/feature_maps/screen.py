@@ -121,6 +121,7 @@ def _draw(engine: Engine, source: Source, about: About, pin: Pin, looks: Looks) 
             at=at,
             high=highs[order.index(channel)],
             field=field,
+            signed=layer.low < 0,
             title=_map(layer, channel, about.classes),
             sees=_sees(layer, field),
             look=seen.look,
@@ -129,7 +130,7 @@ def _draw(engine: Engine, source: Source, about: About, pin: Pin, looks: Looks) 
     )
     if click is None:
         return [*drawn, blocks.progress(0, f"{refusal[:1].upper()}{refusal[1:]}.")]
-    where = f"map {channel}, row {at[0]}, column {at[1]}"
+    where = _where(layer, channel, at, about.classes)
     drawn.append(
         inside.products(
             click,
@@ -148,12 +149,12 @@ def steer(looks: Looks) -> dict[str, Any]:
     """Say what to do with what each control of the screen tells."""
 
     def layer(said: Any) -> None:
-        names = looks["layers"]
-        if isinstance(said, dict):
+        names, channel = looks["layers"], 0
+        if isinstance(said, dict):  # the same map of a neighbour
             place = names.index(looks["layer"]) + int(said["by"])
-            said = names[min(max(place, 0), len(names) - 1)]
+            said, channel = names[min(max(place, 0), len(names) - 1)], looks["channel"]
         if said in names:
-            looks.update(layer=said, at=None, weight=None, channel=0)
+            looks.update(layer=said, at=None, weight=None, channel=channel)
 
     def channel(said: Any) -> None:
         order = looks["order"]
@@ -233,17 +234,20 @@ def _highs(
 
 def _title(layer: Layer) -> str:
     channels, height, width = layer.shape
-    if (height, width) == (1, 1):
+    if _vector(layer):
         return f"{layer.name}, {layer.kind}: {channels:,} values"
     return f"{layer.name}, {layer.kind}: {channels:,} map{'s' * (channels > 1)} of {height}×{width}"
 
 
 def _hint(layer: Layer, highs: list[float], scale: str) -> str:
     values = f"Values from {layer.low:.3g} to {layer.high:.3g}.".replace("-", "−")
+    signed = layer.low < 0
     if scale == "map":
-        colours = "Each map has its own scale, to its largest value: orange above 0, blue below."
+        below = ", blue below" * signed
+        colours = f"Each map has its own scale, to its largest value: orange above 0{below}."
     else:
-        colours = f"Full orange is {highs[0]:.3g}, full blue −{highs[0]:.3g}."
+        blue = f", full blue −{highs[0]:.3g}" * signed
+        colours = f"Full orange is {highs[0]:.3g}{blue}."
     dead = f" Maps that are 0 everywhere here: {layer.dead:,}, crossed out." if layer.dead else ""
     return f"{values} {colours}{dead}"
 
@@ -252,7 +256,20 @@ def _map(layer: Layer, channel: int, classes: tuple[str, ...]) -> str:
     """Name a map; where it stands for a class, by that."""
     if _of_classes(layer, classes):
         return f"{layer.name}, {classes[channel]}"
-    return f"Map {channel} of {layer.name}"
+    return f"{'Value' if _vector(layer) else 'Map'} {channel} of {layer.name}"
+
+
+def _where(layer: Layer, channel: int, at: tuple[int, int], classes: tuple[str, ...]) -> str:
+    """Name the place of a value in a layer."""
+    if _of_classes(layer, classes):
+        return classes[channel]
+    if _vector(layer):
+        return f"value {channel}"
+    return f"map {channel}, row {at[0]}, column {at[1]}"
+
+
+def _vector(layer: Layer) -> bool:
+    return layer.shape[1:] == (1, 1)
 
 
 def _of_classes(layer: Layer, classes: tuple[str, ...]) -> bool:
@@ -272,8 +289,7 @@ def _source(layer: Layer) -> str:
     """Name what a value of the layer is made of."""
     if layer.name == SOFTMAX:
         return "logit"
-    vector = layer.shape[1:] == (1, 1) and layer.kind != "flatten"
-    return "input" if vector else "input map"
+    return "input" if _vector(layer) and layer.kind != "flatten" else "input map"
 
 
 def _told(look: Look) -> str:

@@ -25,7 +25,7 @@ MEASURES = {
 }
 COUNTS = (100, 200, 500, 1_000, 2_000)
 MANY, FEW = 1_000, 100  # images at first: of a small network, and of one of ImageNet
-BAR, LINES, LEGEND = 26, 300, 12  # pixels: of a bar, of the lines, of each of their names
+ROW = 26  # pixels of a layer in a chart
 MOST = 12  # layers that are measured at first
 BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 
@@ -169,15 +169,14 @@ def _probe(engine: Engine, source: Source, layers: tuple[str, ...], data: str, c
         return
     rows = [
         {
-            "layer": f"{each.layer}: {each.values:,} {'means' if each.pooled else 'values'}",
+            "layer": f"{each.layer}, {each.values:,} {'means' if each.pooled else 'values'}: "
+            f"{each.accuracy:.1%}",
             "right": each.accuracy,
         }
         for each in found
     ]
     x = {"field": "right", "type": "quantitative", "axis": {"format": "%"}, "title": "read right"}
-    wide = {"labelLimit": 260}
-    y = {"field": "layer", "type": "nominal", "sort": None, "title": None, "axis": wide}
-    _chart(rows, "bar", {"x": x, "y": y}, 40 + BAR * len(rows))
+    _chart(rows, {"mark": {"type": "bar", "tooltip": True}, "encoding": {"x": x}})
     best = max(found, key=lambda each: each.accuracy)
     st.caption(
         f"Best at {best.layer}, where {best.accuracy:.1%} are right. Ridge regression learns the "
@@ -205,37 +204,36 @@ def _shift(engine: Engine, source: Source, about: About, pin: Pin, layers: tuple
     )
     values = getattr(found, measure)
     if measure == "cosine":
-        values, unit = np.degrees(np.arccos(np.clip(values, -1, 1))), "degrees turned"
+        values, digits = np.degrees(np.arccos(np.clip(values, -1, 1))), ".0f"
+        told = "Each number is the angle between the values before and after, in degrees."
     else:
-        unit = "distance / length"
+        digits = ".2f"
+        told = "Each number is the distance of the values from those before, over their length."
     rows = [
         {"pixels": int(p), "layer": layer, "moved": float(values[k, s])}
         for k, layer in enumerate(found.layers)
         for s, p in enumerate(found.pixels)
         if np.isfinite(values[k, s])
     ]
-    x = {"field": "pixels", "type": "quantitative", "title": "pixels shifted"}
-    axes = {
-        "x": {**x, "axis": {"tickMinStep": 1, "format": "d"}},
-        "y": {"field": "moved", "type": "quantitative", "title": unit},
-    }
-    _chart(rows, "line", axes, LINES + LEGEND * len(found.layers))
+    x = {"field": "pixels", "type": "ordinal", "title": "pixels shifted", "axis": {"labelAngle": 0}}
+    shades = {"range": ["#fff4e8", "#e07b1f"]}  # black is read on both
+    colour = {"field": "moved", "type": "quantitative", "scale": shades}
+    number = {"field": "moved", "type": "quantitative", "format": digits}
+    drawn = [
+        {
+            "mark": {"type": "rect", "tooltip": True},
+            "encoding": {"color": {**colour, "legend": None}},
+        },
+        {"mark": {"type": "text", "color": "#000", "fontSize": 12}, "encoding": {"text": number}},
+    ]
+    _chart(rows, {"encoding": {"x": x}, "layer": drawn})
+    st.caption(told)
 
 
-def _chart(rows: list[dict[str, Any]], mark: str, axes: dict[str, Any], height: int) -> None:
-    """Draw values of layers; those that lie deeper are nearer to orange."""
-    names = list(dict.fromkeys(row["layer"] for row in rows))
-    legend = {"orient": "bottom", "columns": 2, "symbolLimit": 0, "labelLimit": 260, "title": None}
-    colour: dict[str, Any] = {
-        "field": "layer",
-        "type": "ordinal",
-        "sort": names,
-        "scale": {"scheme": {"name": "plasma", "extent": [0.2, 0.85]}},
-        "legend": legend if mark == "line" else None,
-    }
-    spec = {
-        "mark": {"type": mark, "tooltip": True, **({"strokeWidth": 2.5} if mark == "line" else {})},
-        "encoding": {**axes, "color": colour},
-        "height": height,
-    }
+def _chart(rows: list[dict[str, Any]], spec: dict[str, Any]) -> None:
+    """Draw values of layers, a row for each."""
+    wide = {"labelLimit": 260}
+    y = {"field": "layer", "type": "nominal", "sort": None, "title": None, "axis": wide}
+    spec["encoding"]["y"] = y
+    spec["height"] = 50 + ROW * len({row["layer"] for row in rows})
     st.vega_lite_chart(pd.DataFrame(rows), spec)

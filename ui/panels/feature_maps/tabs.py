@@ -81,8 +81,8 @@ def _code(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[st
     file = io.BytesIO()
     np.save(file, seen.pixels)
     st.markdown(
-        f"Each of these is started in the repository's folder, with the picture beside it as "
-        f"*{PICTURE}*, and gives the numbers on the screen or in the tabs."
+        f"Save one of these as a file in the repository's folder, with the picture beside it as "
+        f"*{PICTURE}*, and start it there: it gives the numbers on the screen or in the tabs."
     )
     st.download_button(
         f"The picture as {PICTURE}",
