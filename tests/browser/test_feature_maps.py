@@ -47,7 +47,7 @@ def test_a_layer_a_map_and_a_value_are_chosen_by_mouse_and_keyboard(visit: Visit
     page.keyboard.press("ArrowUp")
     expect(title(page, "atlas")).to_have_text(re.compile(r"^conv4\.0"))
     part(page, "close").locator("canvas").first.click(position={"x": 20, "y": 20})
-    expect(title(page, "products")).to_have_text(re.compile(r"^Where the value of conv4\.0, map 0"))
+    expect(title(page, "products")).to_have_text(re.compile(r"^Where the value of conv4\.0, map 1"))
     expect(part(page, "products")).to_contain_text(re.compile(r"the difference is \de−0[5-9]"))
     page.wait_for_url("**maps_layer=conv4.0**")
     page.reload()
