@@ -459,6 +459,13 @@ def test_a_network_that_is_gone_is_refused(tmp_path: Path) -> None:
         look(gone, digit())
 
 
+@pytest.mark.parametrize("layer", ["conv1.0", SOFTMAX])
+def test_maps_are_nobody_s_to_write_into(layer: str) -> None:
+    given = maps(Source(kind="built-in", name="mnist"), digit(), layer)
+    with pytest.raises(ValueError, match="read-only"):
+        given[:] = 0
+
+
 def test_another_map_and_another_value_need_no_further_pass() -> None:
     many.cache_clear()
     picture = digit(9)

@@ -157,6 +157,18 @@ def test_it_is_so_too_when_the_images_come_in_many_batches(
     assert not agrees(top(MNIST, layer, 0, 3, IMAGES), maps, 0)
 
 
+def test_the_place_of_the_largest_is_right_in_many_batches_too(
+    own: nn.Sequential, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passing, "AT_ONCE", {"cpu": 3 * 784})
+    monkeypatch.setattr(channels, "GATHERED", 5)
+    monkeypatch.setattr(channels, "MOST", 5)
+    for layer in layers_of(own):
+        maps = maps_one_by_one(own, layer, digits().images)
+        for each in top(MNIST, layer, 0, 5, IMAGES).examples:
+            assert float(maps[each.index, 0][each.at]) == pytest.approx(each.value, abs=1e-5), layer
+
+
 def test_that_oracle_rejects_the_means_and_the_images_of_another_channel(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -186,7 +198,6 @@ def test_outside_of_its_patch_an_image_does_not_matter(own: nn.Sequential) -> No
 def test_another_channel_of_the_layer_needs_no_other_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     net, calls = made(TABLES["vgg"]), []
     put(monkeypatch, Model(MNIST, net, tuple("0123456789"), (1, 28, 28), "mnist"))
-    net.register_forward_hook(lambda *_: calls.append(1))
     net.get_submodule("conv1.0").register_forward_hook(lambda *_: calls.append(1))
     first = top(MNIST, "max2.0", 0, 9, IMAGES)
     passes = len(calls)
@@ -345,6 +356,20 @@ def test_one_step_is_the_formula(monkeypatch: pytest.MonkeyPatch) -> None:
     assert climb.freeze().picture[0] == pytest.approx(smooth.clip(0, 1), abs=1e-6)
     assert (begin.step, climb.step, climb.progress) == (0, 1, 1 / 60)
     assert begin.value == pytest.approx((w * x).sum() + 0.25, rel=1e-5)
+
+
+def test_the_last_quarter_of_the_steps_is_a_bare_climb(monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = some_weights()
+    put(monkeypatch, linear(weights))
+    held = replace(PLAIN, steps=8, weight_decay=0.1, blur=0.8, every=1, jitter=2)
+    climb, w = climbing.Climb(held), weights[1].view(1, 1, 6, 5)
+    bare = []
+    for _ in range(8):
+        expected = (climb.picture + 0.05 * w / w.square().mean().sqrt()).clamp(0, 1)
+        climb.move()
+        bare.append(torch.allclose(climb.picture, expected, atol=1e-6))
+    assert bare == [False] * 6 + [True] * 2
+    assert climb.freeze().blank == pytest.approx(0.25)  # the bias alone
 
 
 def test_a_shift_moves_the_gradient_back_to_where_it_belongs(

@@ -521,6 +521,22 @@ def test_a_branch_shows_the_steps_before_it_as_they_were(tmp_path: Path) -> None
     assert (replayed.changes, replayed.branched) == ((), {})
 
 
+def test_the_script_of_a_branch_says_what_it_has_not(tmp_path: Path) -> None:
+    def written() -> str:
+        packed = zipfile.ZipFile(io.BytesIO(replaying.export(asdict(RECIPE), str(tmp_path), 1)))
+        return packed.read("run.py").decode()
+
+    kept_run(tmp_path)
+    assert not written().startswith("#")
+    other = replace(RECIPE, schedule="constant", epochs=3)
+    branch = learning.begin(other, snapshots.newest(tmp_path)).training
+    branch.advance()
+    snapshots.write(tmp_path, branch.snapshot(), rolling=True)
+    first = written().splitlines()[0]
+    assert first.startswith("# The run that was branched off; the branch has another ")
+    assert "schedule from step 20 on" in first
+
+
 def test_a_branch_cannot_have_another_loss_and_an_old_snapshot_is_told(tmp_path: Path) -> None:
     kept_run(tmp_path)
     snapshot = snapshots.newest(tmp_path)

@@ -82,7 +82,6 @@ def test_each_way_to_regularise_narrows_the_gap() -> None:
 def test_the_batch_decides_between_many_noisy_steps_and_few_smooth_ones() -> None:
     noise, steps = measured("batch", "noise"), measured("batch", "steps")
     assert min(noise["1"]) > 2 * max(noise["128"]) > 0
-    assert max(noise["all 2,000"]) < 1e-5
     assert (steps["1"][0], steps["128"][0], steps["all 2,000"][0]) == (20_000, 160, 10)
     loss = measured("batch", "training_loss")
     assert min(loss["all 2,000"]) > max(loss["128"])

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.feature_maps import SOFTMAX, Click
-from core.feature_maps.explaining import POINTWISE, At, explain, here, made, n, plus
+from core.feature_maps.explaining import POINTWISE, At, click_of, explain, number, signed, single
 from core.feature_maps.fields import fields_of
 from core.feature_maps.looking import frozen, pass_through
 from core.feature_maps.merging import Part, added, joined
@@ -77,7 +77,7 @@ def _sum(call: Call, at: At, value: float, parts: tuple[Part, ...]) -> Click:
     summands = [float(as_maps(call._replace(given=part.value))[0][at]) for part in parts]
     total, letters = math.fsum(summands), ascii_lowercase[: len(parts)]
     symbols = " + ".join(letters)
-    first, *others = map(n, summands)
+    first, *others = map(number, summands)
     numbers = " + ".join([first, *(f"({x})" if x.startswith("−") else x for x in others)])
     if type(call.module) in POINTWISE:
         pattern, compute = POINTWISE[type(call.module)]
@@ -89,11 +89,11 @@ def _sum(call: Call, at: At, value: float, parts: tuple[Part, ...]) -> Click:
         )
         total = compute(call.module, total)
     names = ", ".join(f"{a}: {part.name}" for a, part in zip(letters, parts, strict=True))
-    return made(
+    return click_of(
         call,
         at,
         value,
-        f"{symbols} = {numbers} = {n(total)}, with {names}",
+        f"{symbols} = {numbers} = {number(total)}, with {names}",
         total,
         window=torch.tensor(summands, dtype=torch.float64)[:, None, None],
         inside=torch.ones(1, 1, dtype=torch.bool),
@@ -106,8 +106,8 @@ def _sum(call: Call, at: At, value: float, parts: tuple[Part, ...]) -> Click:
 def _join(call: Call, at: At, value: float, branch: Part, channel: int) -> Click:
     place = channel, at[1], at[2]
     x = float(branch.value[0][place])
-    formula = f"{branch.name}{list(place)} = {n(x)}"
-    return made(call, at, value, formula, x, **here(x, place), parts=(branch.name,))
+    formula = f"{branch.name}{list(place)} = {number(x)}"
+    return click_of(call, at, value, formula, x, **single(x, place), parts=(branch.name,))
 
 
 def _softmax(logits: Float[Tensor, " k"], at: At, sides: tuple[int, ...]) -> Click:
@@ -123,8 +123,8 @@ def _softmax(logits: Float[Tensor, " k"], at: At, sides: tuple[int, ...]) -> Cli
         at=at,
         value=float(logits.softmax(0).float()[chosen]),
         computed=total,
-        formula=f"exp(z − m) / Σ exp(z′ − m) = exp({n(z)} {plus(-largest)}) / "
-        f"{n(float(powers.sum()))} = {n(total)}, where m is the largest logit",
+        formula=f"exp(z − m) / Σ exp(z′ − m) = exp({number(z)} {signed(-largest)}) / "
+        f"{number(float(powers.sum()))} = {number(total)}, where m is the largest logit",
         window=logits[:, None, None].numpy(),
         kernel=None,
         inside=np.ones((1, 1), bool),

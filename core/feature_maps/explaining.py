@@ -16,7 +16,7 @@ from core.shared.efficientnet import Standardise
 from core.shared.lenet import Normalise, Squash, Subsample, TableConv
 from core.shared.tracing import Call, as_maps
 
-__all__ = ["POINTWISE", "At", "explain", "here", "made", "n", "plus"]
+__all__ = ["POINTWISE", "At", "click_of", "explain", "number", "signed", "single"]
 
 MAPS = 4  # dimensions of a batch of maps
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -47,7 +47,7 @@ def explain(call: Call, at: At, value: float) -> Click:
     )
 
 
-def made(
+def click_of(
     call: Call,
     at: At,
     value: float,
@@ -89,9 +89,9 @@ def made(
 def _flatten(call: Call, at: At, value: float, taken: Tensor) -> Click:
     place = tuple(int(each) for each in np.unravel_index(at[0], taken.shape))
     x = float(taken[place])
-    number = str(at[0]).translate(SUBSCRIPTS)
-    formula = f"x{number} = input{list(place)} = {n(x)}"
-    return made(call, at, value, formula, x, **here(x, (place[0], place[1], place[2])))
+    subscript = str(at[0]).translate(SUBSCRIPTS)
+    formula = f"x{subscript} = input{list(place)} = {number(x)}"
+    return click_of(call, at, value, formula, x, **single(x, (place[0], place[1], place[2])))
 
 
 def _convolution(call: Call, at: At, value: float, taken: Tensor) -> Click:
@@ -107,11 +107,11 @@ def _convolution(call: Call, at: At, value: float, taken: Tensor) -> Click:
     kernel = weight[channel, [k - first for k in channels]]
     bias = _bias(module, channel)
     total = float((window * kernel).sum())
-    return made(
+    return click_of(
         call,
         at,
         value,
-        f"Σ w·x + b = {n(total)} {plus(bias)} = {n(total + bias)}",
+        f"Σ w·x + b = {number(total)} {signed(bias)} = {number(total + bias)}",
         total + bias,
         window=window,
         kernel=kernel,
@@ -131,11 +131,11 @@ def _linear(call: Call, at: At, value: float, taken: Tensor) -> Click:
     if taken.ndim > 1:  # tokens, or maps with their channels last: of this place alone
         taken = _at_place(call, taken, at)
     total = float((taken * weight).sum())
-    return made(
+    return click_of(
         call,
         at,
         value,
-        f"Σ w·x + b = {n(total)} {plus(bias)} = {n(total + bias)}",
+        f"Σ w·x + b = {number(total)} {signed(bias)} = {number(total + bias)}",
         total + bias,
         window=taken[:, None, None],
         kernel=weight[:, None, None],
@@ -153,17 +153,17 @@ def _pooling(call: Call, at: At, value: float, taken: Tensor) -> Click:
     if isinstance(module, nn.MaxPool2d):
         window = window.masked_fill(~inside, -math.inf)
         total = float(window.max())
-        formula = f"max = {n(total)}"
+        formula = f"max = {number(total)}"
     else:
         padded = isinstance(module, nn.AvgPool2d) and module.count_include_pad
         count = inside.numel() if padded else int(inside.sum())
         total = float(window.sum()) / count
-        formula = f"{n(float(window.sum()))} / {count} = {n(total)}"
+        formula = f"{number(float(window.sum()))} / {count} = {number(total)}"
     if isinstance(module, Subsample):
         factor, bias = float(module.coefficient[channel]), float(module.bias[channel])
         mean, total = total, factor * total + bias
-        formula = f"{n(factor)} · {n(mean)} {plus(bias)} = {n(total)}"
-    return made(
+        formula = f"{number(factor)} · {number(mean)} {signed(bias)} = {number(total)}"
+    return click_of(
         call,
         at,
         value,
@@ -185,11 +185,11 @@ def _average(call: Call, at: At, value: float, taken: Tensor) -> Click:
     left, right = column * columns // width, -(-(column + 1) * columns // width)
     window = taken[channel : channel + 1, top:bottom, left:right]
     total = float(window.mean())
-    return made(
+    return click_of(
         call,
         at,
         value,
-        f"{n(float(window.sum()))} / {window.numel()} = {n(total)}",
+        f"{number(float(window.sum()))} / {window.numel()} = {number(total)}",
         total,
         window=window,
         inside=torch.ones(window.shape[1:], dtype=torch.bool),
@@ -237,10 +237,10 @@ def _normalised(
     epsilon = float(getattr(call.module, "eps", 0.0))
     total = (x - mean) / math.sqrt(variance + epsilon) * scale + shift
     formula = (
-        f"γ (x − μ) / √(σ² + ε) + β = {n(scale)} · ({n(x)} {plus(-mean)}) / "
-        f"√({n(variance)} + {epsilon:g}) {plus(shift)} = {n(total)}"
+        f"γ (x − μ) / √(σ² + ε) + β = {number(scale)} · ({number(x)} {signed(-mean)}) / "
+        f"√({number(variance)} + {epsilon:g}) {signed(shift)} = {number(total)}"
     )
-    return made(call, at, value, formula, total, **here(x, at))
+    return click_of(call, at, value, formula, total, **single(x, at))
 
 
 def _shift(call: Call, at: At, value: float, taken: Tensor) -> Click:
@@ -256,9 +256,9 @@ def _shift(call: Call, at: At, value: float, taken: Tensor) -> Click:
         for name in ("mean", "deviation")
     )
     total = (pixel - mean) / deviation
-    formula = f"({n(pixel)} − {n(mean)}) / {n(deviation)} = {n(total)}"
-    place = here(pixel, (channel, y, x)) | {"inside": torch.tensor([[inside]])}
-    return made(call, at, value, formula, total, **place)
+    formula = f"({number(pixel)} − {number(mean)}) / {number(deviation)} = {number(total)}"
+    place = single(pixel, (channel, y, x)) | {"inside": torch.tensor([[inside]])}
+    return click_of(call, at, value, formula, total, **place)
 
 
 def _pointwise(call: Call, at: At, value: float, taken: Tensor) -> Click:
@@ -266,8 +266,8 @@ def _pointwise(call: Call, at: At, value: float, taken: Tensor) -> Click:
     formula, compute = POINTWISE[type(call.module)]
     total = compute(call.module, x)
     slope = float(getattr(call.module, "negative_slope", 0.0))
-    written = formula.replace("SLOPE", f"{slope:g}").replace("X", n(x))
-    return made(call, at, value, f"{written} = {n(total)}", total, **here(x, at))
+    written = formula.replace("SLOPE", f"{slope:g}").replace("X", number(x))
+    return click_of(call, at, value, f"{written} = {number(total)}", total, **single(x, at))
 
 
 def _cut(
@@ -296,7 +296,7 @@ def _bias(module: nn.Module, channel: int) -> float:
     return float(bias.detach()[channel]) if isinstance(bias, Tensor) else 0.0
 
 
-def here(x: float, at: At) -> dict[str, Any]:
+def single(x: float, at: At) -> dict[str, Any]:
     """Give the window of a layer that works on each value by itself."""
     return {
         "window": torch.tensor([[[x]]], dtype=torch.float64),
@@ -341,11 +341,11 @@ POINTWISE: dict[type[nn.Module], tuple[str, Callable[[nn.Module, float], float]]
 }
 
 
-def n(value: float) -> str:
+def number(value: float) -> str:
     """Write a number with four digits, and a real minus."""
     return f"{value:.4g}".replace("-", "−")
 
 
-def plus(value: float) -> str:
+def signed(value: float) -> str:
     """Write a number that is added to another."""
-    return f"+ {n(value)}" if value >= 0 else f"− {n(-value)}"
+    return f"+ {number(value)}" if value >= 0 else f"− {number(-value)}"

@@ -95,9 +95,11 @@ def maps(
         layer: one of those that `look` lists.
     """
     way = pass_through(source, *frozen(pixels)).trace
+    values: np.ndarray
     if layer == SOFTMAX:
-        return way.logits[0].cpu().double().softmax(0).float().numpy()[:, None, None]
-    values: np.ndarray = as_maps(way[layer]).numpy(force=True)[0]
+        values = way.logits[0].cpu().double().softmax(0).float().numpy()[:, None, None]
+    else:
+        values = as_maps(way[layer]).numpy(force=True)[0]
     values.flags.writeable = False  # they lie where they are kept for the next who asks
     return values
 

@@ -4,7 +4,7 @@ import pickle
 import time
 from collections import deque
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.shared import devices
 from core.shared.targets import resolve, sentence
@@ -13,13 +13,21 @@ from core.shared.turns import WAITING, Patient
 if TYPE_CHECKING:
     from core.shared.owner import Owner
 
-__all__ = ["TURN", "Call", "Calls"]
+__all__ = ["TURN", "Asked", "Calls"]
 
 TURN = 0.04  # seconds that a generator keeps the device before the next one has it
 CALLS = 0.5  # seconds of calls on end, before training has a turn again
 
-Call = tuple[int, str, str | None, bytes]  # its ticket, target, run and pickled arguments
 Slow = Generator[Any, None, Any]  # a call that takes long
+
+
+class Asked(NamedTuple):
+    """A call that waits for its answer."""
+
+    ticket: int
+    target: str
+    run: str | None  # whose living thing is its first argument
+    arguments: bytes  # pickled
 
 
 class Calls:
@@ -27,7 +35,7 @@ class Calls:
 
     def __init__(self, owner: "Owner") -> None:
         self.owner = owner
-        self.asked: deque[Call] = deque()
+        self.asked: deque[Asked] = deque()
         self.slow: deque[tuple[int, Slow]] = deque()  # those under way, and their tickets
         self.paid = 0.0  # when the runs have had as long as the last turn of a slow call took
 
@@ -36,7 +44,7 @@ class Calls:
         """Whether anybody waits."""
         return bool(self.asked or self.slow)
 
-    def add(self, call: Call) -> None:
+    def add(self, call: Asked) -> None:
         """Queue a call."""
         self.asked.append(call)
 

@@ -344,7 +344,7 @@ def _about_weights(name: str) -> About:
         shape=known.shape,
         data=known.data,
         accuracy=None,
-        note=f"Your weights, learned from {of}: {known.network}.",
+        note=f"Your network, learned from {of}: {known.network}.",
     )
 
 

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from core.shared import devices, snapshots
-from core.shared.calls import TURN, Call, Calls
+from core.shared.calls import TURN, Asked, Calls
 from core.shared.targets import config_of, resolve, sentence
 from core.shared.turns import WAITING
 
@@ -69,7 +69,7 @@ class Run:
     rest: float = PUSH  # seconds until the next look
     kept: float = field(default_factory=time.monotonic)  # when the last rolling snapshot was
     owed: int = 0  # steps that a pausing run was told to do
-    held: list[Call] = field(default_factory=list)  # calls that wait with it for memory
+    held: list[Asked] = field(default_factory=list)  # calls that wait with it for memory
     pace: deque[tuple[float, float]] = field(  # when, and the progress then
         default_factory=lambda: deque(maxlen=20)
     )
@@ -173,13 +173,13 @@ class Owner:
 
     def on_call(self, ticket: int, target: str, name: str | None, arguments: bytes) -> None:
         """Queue a call; its first argument is the living thing of the run, if one is named."""
-        self.calls.add((ticket, target, name, arguments))
+        self.calls.add(Asked(ticket, target, name, arguments))
 
     # What is asked of runs
 
-    def held(self, call: Call) -> bool:
+    def held(self, call: Asked) -> bool:
         """Let a call wait with its run, where that waits for memory; tell whether it does."""
-        run = self.runs.get(call[2]) if call[2] else None
+        run = self.runs.get(call.run) if call.run else None
         if run is None or run.status != "waiting":
             return False
         run.held.append(call)

@@ -20,6 +20,7 @@ __all__ = [
 OPTIMISERS = ("nesterov", "momentum", "sgd", "adagrad", "rmsprop", "adam", "adamw")
 SCHEDULES = ("linear", "constant", "warm-up", "cosine", "one-cycle", "step")
 LOSSES = ("cross-entropy", "squared")
+WITH_MOMENTUM = ("nesterov", "momentum", "adam", "adamw")  # of OPTIMISERS
 MOVABLE = ("learning_rate", "momentum", "weight_decay", "batch_size")  # also while a run is live
 RATES = (0.0001, 0.0003, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0)
 MOMENTA = (0.5, 0.8, 0.9, 0.95, 0.99)  # these are what sliders offer

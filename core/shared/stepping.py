@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from core.shared.recipes import Recipe
 
-__all__ = ["Flow", "adjust", "gradient_norms", "measured", "optimiser"]
+__all__ = ["Flow", "adjust", "gradient_norms", "optimiser", "step_and_measure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,6 @@ def adjust(made: torch.optim.Optimizer, recipe: Recipe) -> None:
             group["betas"] = recipe.momentum, group["betas"][1]
 
 
-def _learning_layers(network: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """List the parameters of each layer that has some with a gradient."""
-    layers = {
-        name: [each for each in layer.parameters() if each.grad is not None]
-        for name, layer in network.named_children()
-    }
-    return {name: parameters for name, parameters in layers.items() if parameters}
-
-
 def gradient_norms(network: nn.Module) -> dict[str, Float[Tensor, ""]]:
     """Measure the gradient of the loss in each layer, before anything is added to it."""
     return {
@@ -66,7 +57,7 @@ def gradient_norms(network: nn.Module) -> dict[str, Float[Tensor, ""]]:
     }
 
 
-def measured(
+def step_and_measure(
     network: nn.Module,
     made: torch.optim.Optimizer,
     gradients: dict[str, Float[Tensor, ""]],
@@ -91,6 +82,15 @@ def measured(
     numbers = torch.stack([*gradient, *moved, *size]).view(3, -1).tolist()
     ratio = tuple(m / s if s else 0.0 for m, s in zip(numbers[1], numbers[2], strict=True))
     return Flow(step, tuple(layers), tuple(numbers[0]), ratio)
+
+
+def _learning_layers(network: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """List the parameters of each layer that has some with a gradient."""
+    layers = {
+        name: [each for each in layer.parameters() if each.grad is not None]
+        for name, layer in network.named_children()
+    }
+    return {name: parameters for name, parameters in layers.items() if parameters}
 
 
 def _norm(values: list[Tensor]) -> Float[Tensor, ""]:

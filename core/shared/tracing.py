@@ -76,7 +76,8 @@ def trace(network: nn.Module, images: Float[Tensor, "n c h w"]) -> Trace:
     """Run images through a network and keep every call.
 
     Args:
-        network: pixels to logits; it stays as it is.
+        network: pixels to logits; it stays as it is. Its parts must be the same from its first
+            trace on: in which order they are called is found out once.
         images: pixels from 0 to 1, on its device.
     """
     calls: list[Call] = []

@@ -196,7 +196,9 @@ class Training:
                 if parameter.grad is not None:
                     parameter.grad.add_(parameter.detach().sign(), alpha=self.recipe.l1)
         if self.measuring:
-            self.flow = stepping.measured(self.network, self.optimiser, sizes, self.step + 1)
+            self.flow = stepping.step_and_measure(
+                self.network, self.optimiser, sizes, self.step + 1
+            )
             self.measuring = False
         else:
             self.optimiser.step()

@@ -56,7 +56,13 @@ FILM = "core.train_cnn.replaying:film"
 REPLAY = "core.train_cnn.replaying:replay"
 
 
-FROM_THE_START = ("seed", "initialisation", "loss")  # fields that no branch can have otherwise
+FROM_THE_START = (
+    "seed",
+    "initialisation",
+    "loss",
+    "network",
+    "images",
+)  # fields that no branch can have otherwise
 MOST_PRODUCTS = 10**10  # multiply-adds of a step, forward: seconds on a slow CPU
 MOST_VALUES = 10**8  # outputs of a step's layers: 400 MB, and as much again on the way back
 

@@ -159,8 +159,14 @@ def export(config: Config, folder: str, version: int) -> bytes:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("weights.safetensors", save(weights))
         packed.writestr("run.json", json.dumps(about, indent=1))
-        packed.writestr("run.py", script(began, changes))
+        packed.writestr("run.py", _noted(record["branched"]) + script(began, changes))
     return file.getvalue()
+
+
+def _noted(branched: Mapping[str, int]) -> str:
+    """Say of what a branch has otherwise that the script has it not."""
+    others = ", ".join(f"{name} from step {step:,} on" for name, step in branched.items())
+    return f"# The run that was branched off; the branch has another {others}.\n" if others else ""
 
 
 def _kept(folder: str, step: int) -> Snapshot:

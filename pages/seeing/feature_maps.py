@@ -7,7 +7,7 @@ import streamlit as st
 from core import feature_maps  # noqa: F401 – the panel's computation, by its targets
 from ui import address, pinned, screen, server, visitors
 from ui.panels.feature_maps.screen import RATES, SCALES, SORTS, draw, refuse, steer
-from ui.panels.feature_maps.tabs import tabs
+from ui.panels.feature_maps.tabs import refuse_widgets, tabs
 
 engine, visitor = server.engine(), visitors.visitor()
 asked = address.asked("maps")
@@ -56,6 +56,7 @@ screen.screen(
     {**steer(looks), "index": leaf, "ink": ink},
 )
 at = looks["at"]
+refuse(asked, looks)
 address.note("maps_layer", looks["layer"])
 address.note("maps_channel", str(looks["channel"] or ""))
 address.note("maps_at", "-".join(map(str, at)) if at else "")
@@ -66,4 +67,4 @@ address.note("maps_sort", "" if looks["sort"] == "index" else looks["sort"])
 address.note("maps_scale", "" if looks["scale"] == "layer" else looks["scale"])
 if looks["layer"]:
     tabs(engine, visitor, source, about, pin, looks)
-refuse(asked, looks)
+refuse_widgets(asked, about)

@@ -6,7 +6,7 @@ from core import train_cnn
 from core.shared.recipes import Recipe
 from ui import address, live, screen, server, visitors, words
 from ui.panels.train_cnn.desk import Desk, looks_of
-from ui.panels.train_cnn.settings import CHOICES, NAMES, settings
+from ui.panels.train_cnn.settings import CHOICES, said, settings
 from ui.panels.train_cnn.tabs import tabs
 
 OVERLAID = 3  # runs over the chosen one
@@ -83,7 +83,7 @@ with buttons:
         st.markdown("**One change.** The chosen run again: same seed, same order of the images.")
         what = st.selectbox("Change", list(CHOICES), format_func=words.spaced, key="train_what")
         value = st.selectbox(
-            "to", CHOICES[what], format_func=lambda v: NAMES.get(v, str(v)), key="train_value"
+            "to", CHOICES[what], format_func=lambda v: said(what, v), key="train_value"
         )
         step = looks["step"]
         made, refusal = live.made(recipes[chosen.run] if chosen else recipe, what, value)

@@ -66,6 +66,19 @@ def test_a_sum_is_shown_by_the_names_of_what_is_added(visit: Visit) -> None:
     assert sorted(products.locator(".sums span").all_inner_texts()) == ["a", "b"]
 
 
+def test_what_a_page_writes_into_the_address_it_takes_again(visit: Visit) -> None:
+    page = visit("/feature_maps?maps_tab=Layers+as+spaces&maps_layer=conv7.0&maps_images=100")
+    page.get_by_role("radio", name="t-SNE").click()
+    page.get_by_role("radio", name="angle").click()
+    page.wait_for_url("**maps_moved=angle**")
+    page.wait_for_url("**maps_way=t-SNE**")
+    page.reload()
+    settle(page)
+    expect(page.get_by_role("radio", name="t-SNE")).to_be_checked()
+    expect(page.get_by_text("Each number is the angle")).to_be_visible()
+    expect(page.get_by_test_id("stToast")).to_have_count(0)
+
+
 def test_a_click_on_a_weight_shows_its_gradient_and_its_next_step(visit: Visit) -> None:
     page = visit("/feature_maps")
     part(page, "products").locator(".three button").nth(4).click()
@@ -110,10 +123,11 @@ def test_an_own_picture_is_seen_and_a_broken_one_named(visit: Visit) -> None:
     page = visit("/feature_maps?pin_picture=own")
     give(page, (FOLDER / "coffee.jpg").read_bytes())
     expect(part(page, "answers")).to_contain_text("Your picture")
+    expect(page.get_by_test_id("stFileChipName")).to_have_count(1)
     expect(part(page, "answers")).to_contain_text("It may be of no class that the network knows")
     give(page, b"no picture")
     expect(page.get_by_text("the picture must be")).to_be_visible()
-    expect(page.get_by_test_id("stFileUploaderFileName")).to_have_count(0)
+    expect(page.get_by_test_id("stFileChipName")).to_have_count(0)  # the refused one's name
     expect(part(page, "answers")).to_contain_text("Your picture")  # the one before stays
 
 

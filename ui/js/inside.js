@@ -217,9 +217,9 @@ Object.assign(kinds, {
       const [y, x] = block.at, output = node.querySelector('output')
       const scale = fit(first, field(values, block.offset, w, h, block.high, screen.dark), w, h, [y, x, y + 1, x + 1])
       const find = event => [event.offsetY, event.offsetX].map(v => Math.floor(v / scale))
-      const usual = `row ${y}, column ${x}: ${number(values[block.offset + y * w + x])}`
+      const at = (r, k) => `${h * w > 1 ? `row ${r}, column ${k}: ` : ''}${number(values[block.offset + r * w + k])}`, usual = at(y, x)
       if (!first.__hovered) set(output, usual)
-      first.onpointermove = event => { first.__hovered = true; const [r, k] = find(event); set(output, r < h && k < w ? `row ${r}, column ${k}: ${number(values[block.offset + r * w + k])}` : usual) }
+      first.onpointermove = event => { first.__hovered = true; const [r, k] = find(event); set(output, r < h && k < w ? at(r, k) : usual) }
       first.onpointerleave = () => { first.__hovered = false; set(output, usual) }
       first.style.cursor = block.beside ? 'default' : ''
       first.onclick = block.beside ? null : event => { const [r, k] = find(event); if (r < h && k < w) screen.tell('place', [block.channel, r, k], true) }

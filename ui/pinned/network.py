@@ -34,14 +34,18 @@ def choose_network(engine: Engine, visitor: str, asked: Mapping[str, str]) -> So
             for name, entry in models.ZOO.items()
         },
     }
+    gone = ""
     if wanted in names:
         st.session_state.pin_network = wanted
     elif wanted:
-        _gone(f"The network {words.plain(wanted[:40])} is not here.")
-    if st.session_state.get("pin_network", "mnist") not in names:
-        _gone("The network that was pinned is no longer here.")
+        gone = f"The network {words.plain(wanted[:40])} is not here."
+    elif st.session_state.get("pin_network", "mnist") not in names:
+        gone = "The network that was pinned is no longer here."
     if st.session_state.get("pin_network") not in names:
         st.session_state.pin_network = "mnist"
+    if gone:
+        shown = f"{gone} Shown instead: {names[st.session_state.pin_network]}."
+        st.toast(shown, icon=":material/link_off:", duration="infinite")
     chosen = st.selectbox(
         "Network",
         list(names),
@@ -73,12 +77,6 @@ def choose_network(engine: Engine, visitor: str, asked: Mapping[str, str]) -> So
     if chosen in own:
         return Source(kind="weights", name=chosen.removeprefix("own-"))
     return Source(kind="zoo" if chosen in models.ZOO else "built-in", name=chosen)
-
-
-def _gone(sentence: str) -> None:
-    """Say that another network is shown, until the visitor has seen it."""
-    instead = f"{sentence} The one built in for MNIST is shown instead."
-    st.toast(instead, icon=":material/link_off:", duration="infinite")
 
 
 def _run(engine: Engine, run: str, asked: Mapping[str, str]) -> Source | None:

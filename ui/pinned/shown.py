@@ -74,9 +74,8 @@ def _doubt(engine: Engine, pinned: Pinned, most: float) -> tuple[str, bool]:
     if pinned.foreign:
         return pinned.foreign, True
     if pinned.label is not None or not pinned.pixels.any():
-        empty = "There is nothing in it" + (
-            " yet." if pinned.pad is not None else ": it is of one colour."
-        )
+        drawn = pinned.pad is not None
+        empty = "There is nothing in it yet." if drawn else "Nothing of it is left in this form."
         return ("" if pinned.label is not None else empty), False
     if pinned.about.data:
         try:

@@ -17,7 +17,7 @@ from ui.blocks import Block, Maps, Picture
 from ui.panels.feature_maps.dream import dream
 from ui.pinned import Pin
 
-__all__ = ["LESIONED", "NINE", "ONLY", "channel"]
+__all__ = ["LESIONED", "NINE", "ONLY", "SEARCHED", "SILENCE", "channel"]
 
 SEARCHED = (500, 1_000, 2_000, 5_000, 10_000)  # test images
 NINE = 9

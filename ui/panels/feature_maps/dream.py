@@ -8,7 +8,7 @@ from core import feature_maps
 from core.feature_maps import Ascent, Dream, filming
 from core.shared.engine import Engine, View
 from core.shared.models import Source
-from ui import blocks, live, screen
+from ui import address, blocks, live, screen, words
 from ui.blocks import Block, Maps
 
 __all__ = ["ascent", "dream"]
@@ -16,9 +16,9 @@ __all__ = ["ascent", "dream"]
 CHOICES: dict[str, tuple[str, tuple[float, ...], str]] = {  # of an Ascent: label, values, help
     "steps": ("Steps", (50, 100, 200, 400, 1_000), "Up the gradient of the map's mean."),
     "rate": ("Rate", (0.005, 0.01, 0.02, 0.05, 0.1), "What a step changes a pixel by, on average."),
-    "jitter": ("Jitter", (0, 1, 2, 4, 8, 16), "Pixels by which each step shifts the picture."),
-    "blur": ("Blur", (0.0, 0.3, 0.5, 1.0, 2.0), "Deviation in pixels; smooths every fourth step."),
-    "weight_decay": ("Decay", (0.0, 0.001, 0.01, 0.05), "The share that each step takes to grey."),
+    "jitter": ("Jitter", (0, 1, 2, 4, 8, 16), "Pixels by which steps shift the picture."),
+    "blur": ("Blur", (0.0, 0.3, 0.5, 1.0, 2.0), "Deviation in pixels, at every fourth step."),
+    "weight_decay": ("Decay", (0.0, 0.001, 0.01, 0.05), "The share that a step takes to grey."),
     "seed": ("Seed", (0, 1, 2, 3, 4, 5, 6, 7), "Of the noise that it begins with."),
 }
 USUAL = {"steps": 100, "rate": 0.02, "jitter": 2, "blur": 0.5, "weight_decay": 0.01, "seed": 0}
@@ -37,6 +37,7 @@ def dream(
 ) -> None:
     """Draw the controls and the dream of one channel."""
     st.markdown(f"**What map {channel} would like to see**")
+    asked = address.asked("dream")
     places = st.columns(len(CHOICES))
     for place, (name, (label, values, told)) in zip(places, CHOICES.items(), strict=True):
         place.selectbox(
@@ -49,6 +50,11 @@ def dream(
             bind="query-params",
             persist_state="session",
         )
+    given = {
+        f"dream_{name}": (st.session_state[f"dream_{name}"], words.choices(values))
+        for name, (_, values, _) in CHOICES.items()
+    }
+    address.refuse("dream", asked, given)
     view = _newest(engine, visitor, source, layer, channel)
     at = st.session_state.setdefault("dream_frame", {"run": "", "place": NOW})
 
@@ -73,8 +79,9 @@ def dream(
         )
     if view is None:
         st.caption(
-            "It begins with noise and climbs the gradient of the map's mean, with jitter and blur; "
-            "see Erhan et al. 2009 and Yosinski et al. 2015."
+            "It begins with noise and climbs the gradient of the map's mean, with jitter, blur and "
+            "decay but for the last quarter of the steps; see Erhan et al. 2009, Yosinski et al. "
+            "2015."
         )
         return
     if at["run"] != view.run:

@@ -4,17 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import streamlit as st
 from jaxtyping import Float
 
 from core import feature_maps
-from core.feature_maps import SOFTMAX, WAYS, Click, Layer, Look
+from core.feature_maps import SOFTMAX, Click, Layer, Look
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import address, blocks, inside, pinned, words
 from ui.blocks import Block
 from ui.inside import Choice
-from ui.panels.feature_maps.space import COUNTS
 from ui.pinned import Pin, Pinned
 
 __all__ = ["RATES", "SCALES", "SORTS", "draw", "refuse", "steer"]
@@ -49,12 +47,7 @@ def refuse(asked: Mapping[str, str], looks: Looks) -> None:
         "maps_scale": (looks["scale"], words.choices(tuple(SCALES))),
         "maps_rate": (looks["rate"], words.choices(RATES)),
         "maps_label": (looks["label"], "the number of a class, where a weight is chosen"),
-        "maps_tab": (st.session_state.get("maps_tab"), "the name of a tab"),
     }
-    if "maps_images" in st.session_state:  # its tab is open
-        given["maps_images"] = st.session_state.maps_images, words.choices(tuple(map(str, COUNTS)))
-        given["maps_data"] = st.session_state.maps_data, "the name of a data set that is here"
-        given["maps_way"] = st.session_state.maps_way, words.choices(tuple(WAYS))
     address.refuse("maps", asked, given)
 
 

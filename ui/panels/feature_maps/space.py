@@ -15,7 +15,7 @@ from ui import address, blocks, inside, pinned, screen, words
 from ui.blocks import Block
 from ui.pinned import SAMPLE, Pin
 
-__all__ = ["images", "space", "spread"]
+__all__ = ["COUNTS", "MEASURES", "WAYS", "images", "space", "spread"]
 
 WAYS = {"pca": "PCA", "tsne": "t-SNE"}
 MEASURES = {

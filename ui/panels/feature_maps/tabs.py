@@ -1,6 +1,7 @@
 """The tabs below the second panel's screen."""
 
 import io
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,24 @@ from core.feature_maps import SOFTMAX, Click, Layer, Look, script
 from core.shared import photographs
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
-from ui import pinned, words
-from ui.panels.feature_maps.channel import LESIONED, NINE, ONLY, channel
+from ui import address, pinned, words
+from ui.panels.feature_maps.channel import LESIONED, NINE, ONLY, SEARCHED, SILENCE, channel
 from ui.panels.feature_maps.dream import ascent
 from ui.panels.feature_maps.laboratory import laboratory
-from ui.panels.feature_maps.space import images, space, spread
+from ui.panels.feature_maps.space import COUNTS, MEASURES, WAYS, images, space, spread
 from ui.panels.feature_maps.wording import FORMULAE, LESSONS
 from ui.pinned import Pin, Pinned
 
-__all__ = ["tabs"]
+__all__ = ["refuse_widgets", "tabs"]
 
+TABS = [
+    "What to try",
+    "Convolution laboratory",
+    "This map",
+    "Layers as spaces",
+    "Formula",
+    "The code",
+]
 PICTURE = "picture.npy"
 AVERAGED, SHIFTED = 100, 8  # images and pixels, as the tabs have them
 
@@ -30,14 +39,7 @@ def tabs(
 ) -> None:
     """Draw the tabs; what is in one is computed only while it is open."""
     lessons, lab, one, spaces, formula, code = st.tabs(
-        [
-            "What to try",
-            "Convolution laboratory",
-            "This map",
-            "Layers as spaces",
-            "Formula",
-            "The code",
-        ],
+        TABS,
         on_change="rerun",
         key="maps_tab",
         bind="query-params",
@@ -62,6 +64,27 @@ def tabs(
     if code.open:
         with code:
             _code(engine, source, about, pin, looks)
+
+
+def refuse_widgets(asked: Mapping[str, str], about: About) -> None:
+    """Say what of the address the widgets of the tabs, as far as they are drawn, could not take."""
+    state, titles = st.session_state, pinned.offered(about)
+    offered: dict[str, Mapping[Any, object]] = {
+        "maps_tab": dict(zip(TABS, TABS, strict=True)),
+        "maps_only": {each: each for each in (SILENCE, ONLY)},
+        "maps_searched": {each: each for each in SEARCHED},
+        "maps_images": {each: each for each in COUNTS},
+        "maps_data": titles,
+        "maps_way": WAYS,
+        "maps_moved": MEASURES,
+        "maps_probe": {True: "true", False: "false"},
+    }
+    given = {
+        key: (values[state[key]], words.choices(tuple(values.values())))
+        for key, values in offered.items()
+        if key in state
+    }
+    address.refuse("maps", asked, given)
 
 
 def _code(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[str, Any]) -> None:

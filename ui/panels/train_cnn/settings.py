@@ -13,7 +13,7 @@ from core.shared.datasets import About
 from core.shared.recipes import Recipe
 from ui import address, words
 
-__all__ = ["CHOICES", "NAMES", "NETWORKS", "link", "settings"]
+__all__ = ["CHOICES", "NAMES", "NETWORKS", "link", "said", "settings"]
 
 NETWORKS = ("lenet5", "mlp", "vgg", "resnet", "inception", "separable", "own")
 COUNTS = (0, 100, 500, 1000, 2000, 5000, 10_000)  # training images; 0 for all
@@ -64,7 +64,8 @@ NAMES = {
     "group": "group",
 }
 NAMES |= {table: NAMES[name] for name, table in layers.PRESETS.items() if name in NAMES}
-NAMES[layers.PRESETS["resnet"].replace("res", "plain")] = "no shortcuts, 20 layers"
+PLAIN = layers.PRESETS["resnet"].replace("res", "plain")
+NAMES[PLAIN] = "no shortcuts, 20 layers"
 # What a twin or a branch may have otherwise, with the values that it may have.
 CHOICES: dict[str, tuple[Any, ...]] = {
     "learning_rate": recipes.RATES,
@@ -81,6 +82,12 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "patience": PATIENCES,
     "epochs": (1, 2, 3, 5, 10, 20, 50, 100),
     "seed": tuple(range(10)),
+    "network": (
+        "lenet5",
+        *(layers.PRESETS[name] for name in NETWORKS if name in layers.PRESETS and name != "lenet5"),
+        PLAIN,
+    ),
+    "images": COUNTS,
 }
 
 KEYS = {  # of the widgets that stand for a field, the network's apart
@@ -137,14 +144,26 @@ def settings(
     )
     with st.expander("Momentum, regularisation, start", key="train_more", on_change="ignore"):
         momentum = _steering(
-            "Momentum μ, or β₁ of Adam", recipes.MOMENTA, "momentum", "train_momentum", steer
+            "Momentum μ, or β₁ of Adam",
+            recipes.MOMENTA,
+            "momentum",
+            "train_momentum",
+            steer,
+            disabled=optimiser not in recipes.WITH_MOMENTUM,
         )
         decay = _steering(
             "Weight decay λ (L2)", recipes.DECAYS, "weight_decay", "train_decay", steer
         )
         l1 = st.select_slider("L1", L1, 0.0, key="train_l1", **BOUND)
+        drops = _has_hidden_units(network)
         dropout = st.select_slider(
-            "Dropout of hidden units", DROPOUTS, 0.0, key="train_dropout", **BOUND
+            "Dropout of hidden units",
+            DROPOUTS,
+            0.0,
+            key="train_dropout",
+            disabled=not drops,
+            help=None if drops else "This network has no hidden fully connected layer.",
+            **BOUND,
         )
         loss = _choose("Loss", recipes.LOSSES, "train_loss")
         smoothing = st.select_slider(
@@ -177,7 +196,7 @@ def settings(
         images=images if images < about.training else 0,
         network=network,
         initialisation=initialisation,
-        dropout=dropout,
+        dropout=dropout if drops else 0.0,
         loss=loss,
         smoothing=0.0 if loss == "squared" else smoothing,
         learning_rate=rate,
@@ -191,12 +210,19 @@ def settings(
         patience=patience,
         seed=seed,
     )
-    _refuse(asked, recipe, choice, images, smoothing, looks)
+    _refuse(asked, replace(recipe, dropout=dropout), choice, images, smoothing, looks)
     try:
         train_cnn.require_room(recipe)
     except ValueError as error:
         return recipe, about, str(error)
     return recipe, about, ""
+
+
+def said(field: str, value: Any) -> str:
+    """Say a value of CHOICES in words."""
+    if field == "images":
+        return f"{value:,}" if value else "all"
+    return NAMES.get(value, str(value))
 
 
 def link(recipe: Recipe) -> str:
@@ -214,13 +240,34 @@ def link(recipe: Recipe) -> str:
 
 
 def _steering(
-    label: str, values: tuple[Any, ...], field: str, key: str, steer: Callable[[str, str], None]
+    label: str,
+    values: tuple[Any, ...],
+    field: str,
+    key: str,
+    steer: Callable[[str, str], None],
+    *,
+    disabled: bool = False,
 ) -> Any:
     """Draw a slider of a field that a live run goes on with when it is moved."""
     usual = getattr(Recipe(), field)
     return st.select_slider(
-        label, values, usual, key=key, on_change=steer, args=(field, key), **BOUND
+        label,
+        values,
+        usual,
+        key=key,
+        on_change=steer,
+        args=(field, key),
+        disabled=disabled,
+        **BOUND,
     )
+
+
+def _has_hidden_units(network: str) -> bool:
+    """Tell whether a recipe's dropout finds a fully connected layer before the last."""
+    try:
+        return network == "lenet5" or any(row.kind == "fc" for row in layers.parse(network))
+    except ValueError:  # it is being written
+        return True
 
 
 def _choose(label: str, values: tuple[str, ...], key: str) -> str:
@@ -341,10 +388,21 @@ def _refuse(
     def named(values: tuple[str, ...]) -> str:
         return one_of(tuple(NAMES[value] for value in values))
 
+    given = {
+        key: (NAMES[st.session_state[key]], named((AS_IS, *values)))
+        for key, values in (
+            ("train_activation", layers.ACTIVATIONS),
+            ("train_norm", layers.NORMALISATIONS),
+        )
+        if key in st.session_state
+    }
+    if "train_shortcuts" in st.session_state:
+        given["train_shortcuts"] = str(st.session_state.train_shortcuts).lower(), "true or false"
     address.refuse(
         "train",
         asked,
-        {
+        given
+        | {
             "train_rate": (recipe.learning_rate, one_of(recipes.RATES)),
             "train_batch": (recipe.batch_size, one_of(recipes.BATCHES)),
             "train_epochs": (recipe.epochs, f"a whole number from 1 to {recipes.MOST_EPOCHS}"),

@@ -167,17 +167,15 @@ def _edit(recipe: Recipe, about: About) -> None:
         "the usual value. Rows can be added below and deleted by the box on their left."
     )
     text = layers.PRESETS["lenet5"] if recipe.network == "lenet5" else recipe.network
-    if "train_base" not in st.session_state:
-        st.session_state.train_base = text
     try:
-        base = layers.parse(st.session_state.train_base)
+        base = layers.parse(text)
     except ValueError:
         base = layers.parse(layers.PRESETS["lenet5"])
     names = (*COLUMNS, "normalisation", "activation", "dropout")
     edited = st.data_editor(
         [{name: getattr(row, name) for name in names} for row in base],
         num_rows="dynamic",
-        key="train_rows",
+        key=f"train_rows_{text}",  # of another network the editor begins anew
         column_config={
             "kind": st.column_config.SelectboxColumn(options=list(layers.KINDS), required=True),
             "normalisation": st.column_config.SelectboxColumn(
