@@ -151,7 +151,8 @@ def test_nonsense_in_the_address_falls_back_and_is_named(visit: Visit) -> None:
     expect(page.get_by_text("pin_index must be a whole number from 0 to 9,999")).to_be_visible()
     told = page.get_by_text("maps_layer must be a layer of the network, got 'none'")
     expect(told).to_be_visible()
-    expect(page.get_by_text("maps_tab must be the name of a tab, got 'nowhere'")).to_be_visible()
+    tabs = "maps_tab must be What to try, .* or The code, got 'nowhere'"
+    expect(page.get_by_text(re.compile(tabs))).to_be_visible()
     expect(title(page, "atlas")).to_have_text(re.compile(r"^conv1\.0"))
 
 
