@@ -92,6 +92,7 @@ def training(page: Page, url: str, count: int) -> dict[str, list[float]]:
     page.get_by_role("button", name="Stop", exact=True).click()
     replayed = rows["its time machine, to another step"] = []
     for seed in range(-(-count // REPLAYS)):  # each step of each run is asked for once
+        page.context.clear_cookies()  # a new visitor, who has no finished run yet
         page.goto(f"{url}/train_cnn?train_epochs=1&train_batch=128&train_seed={seed}")
         settle(page)
         page.get_by_role("button", name="Start", exact=True).click()
