@@ -111,10 +111,10 @@ def ours_maps(image: np.ndarray, layers: list[str]) -> None:
         looking.maps(NETWORK, image, layer)
 
 
-def ours_top(channel: int = CHANNEL) -> None:
+def ours_top() -> None:
     """Find the images of a channel, nothing kept from before."""
     channels._largest.cache_clear()
-    channels.top(NETWORK, LAYER, channel, COUNT)
+    channels.top(NETWORK, LAYER, CHANNEL, COUNT)
 
 
 def called_top(images: np.ndarray, maps: Callable[..., np.ndarray]) -> list[int]:

@@ -12,7 +12,7 @@ from core.shared.data import Dataset
 from core.train_cnn import learning, lessons
 from core.train_cnn.lessons import LESSONS, SEEDS, Lesson
 from tests.shared.mischief import few_digits
-from ui.panels.train_cnn import settings
+from ui.panels.train_cnn import choices
 
 ARMS = [(lesson, arm) for lesson in LESSONS for arm in lesson.arms]
 
@@ -94,12 +94,12 @@ def test_the_settings_of_every_arm_can_be_had_on_the_page(lesson: Lesson, arm: l
     assert recipe.learning_rate in recipes.RATES
     assert recipe.batch_size in recipes.BATCHES
     assert recipe.weight_decay in recipes.DECAYS
-    assert recipe.images in settings.COUNTS
-    assert recipe.dropout in settings.DROPOUTS
-    assert recipe.patience in settings.PATIENCES
-    query = parse_qs(settings.link(recipe).removeprefix("?"))
+    assert recipe.images in choices.COUNTS
+    assert recipe.dropout in choices.DROPOUTS
+    assert recipe.patience in choices.PATIENCES
+    query = parse_qs(choices.link(recipe).removeprefix("?"))
     if recipe.network != "lenet5":
         assert query["train_table"] == [recipe.network]
     if recipe.batch_size != 64:
         assert query["train_batch"] == [str(recipe.batch_size)]
-    assert query.get("train_loss", ["cross-entropy"]) == [settings.NAMES[recipe.loss]]
+    assert query.get("train_loss", ["cross-entropy"]) == [choices.NAMES[recipe.loss]]

@@ -10,7 +10,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.feature_maps import SOFTMAX, Click
-from core.feature_maps.explaining import POINTWISE, At, click_of, explain, number, signed, single
+from core.feature_maps.explaining import (
+    POINTWISE,
+    At,
+    click_of,
+    explain,
+    number,
+    pointwise,
+    signed,
+    single,
+)
 from core.feature_maps.fields import fields_of
 from core.feature_maps.looking import frozen, pass_through
 from core.feature_maps.merging import Part, added, joined
@@ -80,14 +89,11 @@ def _sum(call: Call, at: At, value: float, parts: tuple[Part, ...]) -> Click:
     first, *others = map(number, summands)
     numbers = " + ".join([first, *(f"({x})" if x.startswith("−") else x for x in others)])
     if type(call.module) in POINTWISE:
-        pattern, compute = POINTWISE[type(call.module)]
-        slope = float(getattr(call.module, "negative_slope", 0.0))
-        pattern = pattern.replace("SLOPE", f"{slope:g}")
+        pattern, total = pointwise(call.module, total)
         symbols, numbers = (
             pattern.replace("X", f"({text})" if "·" in pattern else text)
             for text in (symbols, numbers)
         )
-        total = compute(call.module, total)
     names = ", ".join(f"{a}: {part.name}" for a, part in zip(letters, parts, strict=True))
     return click_of(
         call,

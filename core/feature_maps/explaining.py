@@ -16,7 +16,7 @@ from core.shared.efficientnet import Standardise
 from core.shared.lenet import Normalise, Squash, Subsample, TableConv
 from core.shared.tracing import Call, as_maps
 
-__all__ = ["POINTWISE", "At", "click_of", "explain", "number", "signed", "single"]
+__all__ = ["POINTWISE", "At", "click_of", "explain", "number", "pointwise", "signed", "single"]
 
 MAPS = 4  # dimensions of a batch of maps
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -105,20 +105,15 @@ def _convolution(call: Call, at: At, value: float, taken: Tensor) -> Click:
         channels = tuple(k for k in channels if module.table[channel, k])
     window, inside, corner, span = _cut(taken[list(channels)], module, row, column)
     kernel = weight[channel, [k - first for k in channels]]
-    bias = _bias(module, channel)
-    total = float((window * kernel).sum())
-    return click_of(
+    return _weighted(
         call,
         at,
         value,
-        f"Σ w·x + b = {number(total)} {signed(bias)} = {number(total + bias)}",
-        total + bias,
-        window=window,
-        kernel=kernel,
+        window,
+        kernel,
         inside=inside,
         channels=channels,
         first=first,
-        bias=bias,
         corner=corner,
         span=span,
     )
@@ -127,23 +122,28 @@ def _convolution(call: Call, at: At, value: float, taken: Tensor) -> Click:
 def _linear(call: Call, at: At, value: float, taken: Tensor) -> Click:
     module = call.module
     weight = module.get_parameter("weight").detach().cpu().double()[at[0]]
-    bias = _bias(module, at[0])
     if taken.ndim > 1:  # tokens, or maps with their channels last: of this place alone
         taken = _at_place(call, taken, at)
-    total = float((taken * weight).sum())
-    return click_of(
+    return _weighted(
         call,
         at,
         value,
-        f"Σ w·x + b = {number(total)} {signed(bias)} = {number(total + bias)}",
-        total + bias,
-        window=taken[:, None, None],
-        kernel=weight[:, None, None],
+        taken[:, None, None],
+        weight[:, None, None],
         inside=torch.ones(1, 1, dtype=torch.bool),
         channels=tuple(range(len(taken))),
-        bias=bias,
         corner=at[1:],
     )
+
+
+def _weighted(
+    call: Call, at: At, value: float, window: Tensor, kernel: Tensor, **where: Any
+) -> Click:
+    """Explain a sum of products and a bias; `where` is what else `click_of` takes."""
+    bias, total = _bias(call.module, at[0]), float((window * kernel).sum())
+    formula = f"Σ w·x + b = {number(total)} {signed(bias)} = {number(total + bias)}"
+    given = {"window": window, "kernel": kernel, "bias": bias, **where}
+    return click_of(call, at, value, formula, total + bias, **given)
 
 
 def _pooling(call: Call, at: At, value: float, taken: Tensor) -> Click:
@@ -263,11 +263,16 @@ def _shift(call: Call, at: At, value: float, taken: Tensor) -> Click:
 
 def _pointwise(call: Call, at: At, value: float, taken: Tensor) -> Click:
     x = float(_at_place(call, taken, at)[at[0]])
-    formula, compute = POINTWISE[type(call.module)]
-    total = compute(call.module, x)
-    slope = float(getattr(call.module, "negative_slope", 0.0))
-    written = formula.replace("SLOPE", f"{slope:g}").replace("X", number(x))
+    pattern, total = pointwise(call.module, x)
+    written = pattern.replace("X", number(x))
     return click_of(call, at, value, f"{written} = {number(total)}", total, **single(x, at))
+
+
+def pointwise(module: nn.Module, x: float) -> tuple[str, float]:
+    """Give the formula of an activation, in which X stands for its input, and its value at x."""
+    pattern, compute = POINTWISE[type(module)]
+    slope = float(getattr(module, "negative_slope", 0.0))
+    return pattern.replace("SLOPE", f"{slope:g}"), compute(module, x)
 
 
 def _cut(

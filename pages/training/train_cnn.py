@@ -5,8 +5,9 @@ import streamlit as st
 from core import train_cnn
 from core.shared.recipes import Recipe
 from ui import address, live, screen, server, visitors, words
+from ui.panels.train_cnn.choices import CHOICES, said
 from ui.panels.train_cnn.desk import Desk, looks_of
-from ui.panels.train_cnn.settings import CHOICES, said, settings
+from ui.panels.train_cnn.settings import settings
 from ui.panels.train_cnn.tabs import tabs
 
 OVERLAID = 3  # runs over the chosen one

@@ -10,8 +10,8 @@ from core.shared.engine import Engine, EngineError, View
 from core.shared.recipes import Recipe
 from ui import address, live, screen
 from ui.blocks import Block, progress
+from ui.panels.train_cnn.choices import NAMES
 from ui.panels.train_cnn.screen import Shown, draw
-from ui.panels.train_cnn.settings import NAMES
 
 __all__ = ["DIGITS", "Desk", "Looks", "looks_of"]
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -12,102 +11,19 @@ from core.shared import datasets, layers, recipes, uploads
 from core.shared.datasets import About
 from core.shared.recipes import Recipe
 from ui import address, words
+from ui.panels.train_cnn.choices import (
+    AS_IS,
+    COUNTS,
+    DROPOUTS,
+    L1,
+    NAMES,
+    NETWORKS,
+    PATIENCES,
+    PLAIN,
+    SMOOTHINGS,
+)
 
-__all__ = ["CHOICES", "NAMES", "NETWORKS", "link", "said", "settings"]
-
-NETWORKS = ("lenet5", "mlp", "vgg", "resnet", "inception", "separable", "own")
-COUNTS = (0, 100, 500, 1000, 2000, 5000, 10_000)  # training images; 0 for all
-DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7)
-L1 = (0.0, 1e-6, 1e-5, 1e-4, 1e-3)
-SMOOTHINGS = (0.0, 0.05, 0.1, 0.2)
-PATIENCES = (0, 1, 2, 3, 5, 10)
-AS_IS = "table"  # an activation or a normalisation as the network's table has it
-NAMES = {
-    "nesterov": "SGD, Nesterov",
-    "momentum": "SGD, momentum",
-    "sgd": "SGD",
-    "adagrad": "Adagrad",
-    "rmsprop": "RMSProp",
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "linear": "rise, then fall",
-    "constant": "constant",
-    "warm-up": "rise, then stay",
-    "cosine": "half a cosine",
-    "one-cycle": "one cycle",
-    "step": "in three steps",
-    "cross-entropy": "cross-entropy",
-    "squared": "squared error",
-    "lecun": "1/fan-in (LeCun)",
-    "glorot": "2/(fan-in + fan-out) (Glorot)",
-    "he": "2/fan-in (He)",
-    "small": "too small, σ = 0.01",
-    "zeros": "all zero",
-    "mnist": "MNIST digits",
-    "fashion": "Fashion-MNIST, a subset",
-    "lenet5": "LeNet-5",
-    "mlp": "MLP, 300 and 100 units",
-    "vgg": "VGG, small",
-    "resnet": "ResNet, 20 layers",
-    "inception": "Inception",
-    "separable": "Depthwise separable",
-    "own": "Own layer table",
-    "table": "as in its table",
-    "none": "none",
-    "sigmoid": "sigmoid",
-    "tanh": "tanh",
-    "relu": "ReLU",
-    "leaky": "leaky ReLU",
-    "gelu": "GELU",
-    "batch": "batch",
-    "layer": "layer",
-    "group": "group",
-}
-NAMES |= {table: NAMES[name] for name, table in layers.PRESETS.items() if name in NAMES}
-PLAIN = layers.PRESETS["resnet"].replace("res", "plain")
-NAMES[PLAIN] = "no shortcuts, 20 layers"
-# What a twin or a branch may have otherwise, with the values that it may have.
-CHOICES: dict[str, tuple[Any, ...]] = {
-    "learning_rate": recipes.RATES,
-    "momentum": recipes.MOMENTA,
-    "batch_size": recipes.BATCHES,
-    "optimiser": recipes.OPTIMISERS,
-    "schedule": recipes.SCHEDULES,
-    "weight_decay": recipes.DECAYS,
-    "l1": L1,
-    "dropout": DROPOUTS,
-    "smoothing": SMOOTHINGS,
-    "loss": recipes.LOSSES,
-    "initialisation": recipes.INITIALISATIONS,
-    "patience": PATIENCES,
-    "epochs": (1, 2, 3, 5, 10, 20, 50, 100),
-    "seed": tuple(range(10)),
-    "network": (
-        "lenet5",
-        *(layers.PRESETS[name] for name in NETWORKS if name in layers.PRESETS and name != "lenet5"),
-        PLAIN,
-    ),
-    "images": COUNTS,
-}
-
-KEYS = {  # of the widgets that stand for a field, the network's apart
-    "data": "train_data",
-    "images": "train_images",
-    "initialisation": "train_initial",
-    "dropout": "train_dropout",
-    "loss": "train_loss",
-    "smoothing": "train_smoothing",
-    "learning_rate": "train_rate",
-    "momentum": "train_momentum",
-    "batch_size": "train_batch",
-    "optimiser": "train_optimiser",
-    "schedule": "train_schedule",
-    "weight_decay": "train_decay",
-    "l1": "train_l1",
-    "epochs": "train_epochs",
-    "patience": "train_patience",
-    "seed": "train_seed",
-}
+__all__ = ["settings"]
 
 # Each setting stands in the address, and stays when one goes to another page and comes back.
 BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
@@ -218,27 +134,6 @@ def settings(
     return recipe, about, ""
 
 
-def said(field: str, value: Any) -> str:
-    """Say a value of CHOICES in words."""
-    if field == "images":
-        return f"{value:,}" if value else "all"
-    return NAMES.get(value, str(value))
-
-
-def link(recipe: Recipe) -> str:
-    """Write the address of the page with the settings of a recipe."""
-    usual = Recipe()
-    query = {}
-    for name, key in KEYS.items():
-        value = getattr(recipe, name)
-        if value != getattr(usual, name):
-            said = value if name == "data" else NAMES.get(value, value)
-            query[key] = f"{value:,}" if name == "images" else said
-    if recipe.network != usual.network:
-        query |= {"train_network": NAMES["own"], "train_table": recipe.network}
-    return f"?{urlencode(query)}"
-
-
 def _steering(
     label: str,
     values: tuple[Any, ...],
@@ -347,7 +242,7 @@ def _network(choice: str) -> str:
     table = layers.PRESETS[choice]
     if choice == "resnet":
         shortcuts = st.toggle("Shortcuts", True, key="train_shortcuts", **BOUND)
-        table = table if shortcuts else table.replace("res", "plain")
+        table = table if shortcuts else PLAIN
     activation = _choose("Activation", (AS_IS, *layers.ACTIVATIONS), "train_activation")
     normalisation = _choose("Normalisation", (AS_IS, *layers.NORMALISATIONS), "train_norm")
     wished = {"activation": activation, "normalisation": normalisation}

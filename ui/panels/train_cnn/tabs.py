@@ -13,7 +13,7 @@ from core.shared.recipes import Recipe
 from core.train_cnn import lessons
 from core.train_cnn.script import script
 from ui import words
-from ui.panels.train_cnn.settings import link
+from ui.panels.train_cnn.choices import link
 from ui.panels.train_cnn.wording import FORMULAE, LESSONS, LOSSES
 
 __all__ = ["tabs"]
