@@ -14,6 +14,7 @@ __all__ = [
     "MOVABLE",
     "OPTIMISERS",
     "SCHEDULES",
+    "WITH_MOMENTUM",
     "Recipe",
 ]
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from core.shared import networks, snapshots, stepping
 from core.shared.data import Dataset, Split
 from core.shared.evaluating import CHUNK, Evaluation, evaluate, judge, loss_of, quickest, read
-from core.shared.recipes import MOVABLE, Recipe
+from core.shared.recipes import MOVABLE, WITH_MOMENTUM, Recipe
 from core.shared.snapshots import Snapshot
 from core.shared.stepping import Flow
 
@@ -216,12 +216,15 @@ class Training:
     def change(self, name: str, value: float) -> None:
         """Go on with another learning rate, momentum, weight decay or batch size.
 
+        Nothing changes where the optimiser has no momentum.
+
         Raises: ValueError when it has no such value, or is none of these.
         """
         if name not in MOVABLE:
             raise ValueError(f"name must be one of {MOVABLE}, got {name!r}")
         changed = replace(self.now, **{name: value})  # type: ignore[arg-type] # it checks them
-        if changed == self.now:
+        idle = name == "momentum" and self.recipe.optimiser not in WITH_MOMENTUM
+        if changed == self.now or idle:
             return
         self.now = changed
         self.changes.append(Change(self.step, self.seen, name, value))

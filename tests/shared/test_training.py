@@ -373,6 +373,16 @@ def test_a_changed_batch_size_goes_on_at_the_same_image_and_ends_with_the_epoch(
     assert training.progress == 1
 
 
+@pytest.mark.parametrize("optimiser", ["sgd", "adagrad", "rmsprop"])
+def test_what_has_no_momentum_is_not_marked_with_another(optimiser: str) -> None:
+    training = begin(replace(RECIPE, optimiser=optimiser))
+    training.change("momentum", 0.5)
+    assert training.changes == []
+    assert training.now.momentum == RECIPE.momentum
+    training.change("weight_decay", 0.1)
+    assert [each.name for each in training.changes] == ["weight_decay"]
+
+
 @pytest.mark.parametrize("optimiser", ["nesterov", "adam"])
 def test_a_changed_momentum_and_decay_are_those_of_a_plain_loop_from_then_on(
     optimiser: str,
