@@ -5,43 +5,54 @@ python -m bench.lessons [NAME ...]      all of them, or some
 
 import copy
 import json
+import math
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import torch
 import torch.nn.functional as F
 
+from core.shared import devices
 from core.shared.data import Split
 from core.shared.evaluating import evaluate
 from core.shared.recipes import Recipe
 from core.shared.training import Training
 from core.train_cnn import learning
-from core.train_cnn.lessons import FILE, LESSONS, SEEDS
+from core.train_cnn.lessons import FILE, LESSONS, SEEDS, Arm, Outcome
 
-Outcome = dict[str, float | str | None]
+Measured = dict[str, float | str | None]
 
 
-def run(recipe: Recipe) -> Outcome:
-    """Run to the end, and measure."""
+def run(arm: Arm, seed: int) -> Measured:
+    """Run to the end, and measure; None is what no number can tell."""
+    recipe = replace(arm.recipe, seed=seed)
     training = learning.begin(recipe, None).training
-    outcome: Outcome = {"sentence": "it went to its end", "noise": noise(training, recipe)}
+    measured: Measured = {"sentence": "it went to its end", "noise": noise(training, recipe)}
+    losses = []
     try:
         for _ in training.run():
+            if training.batch_loss is not None:
+                losses.append(training.batch_loss)
             if training.step == 1 and training.flow:
                 first, last = training.flow.gradient[0], training.flow.gradient[-1]
-                outcome |= {"first_gradient": first, "gradient_ratio": first / last}
+                measured |= {"first_gradient": first, "gradient_ratio": first / last}
+            for step, name, value in arm.changes:
+                if step == training.step:
+                    training.change(name, value)
     except FloatingPointError as error:
-        outcome["sentence"] = str(error)
+        measured["sentence"] = str(error)
     images = training.dataset.training
     seen = evaluate(training.network, Split(images.images[:5000], images.labels[:5000]), recipe)
     validation = evaluate(training.network, training.dataset.validation, recipe)
     reached = [p.seen / training.images for p in training.points if p.validation_accuracy >= 0.85]
-    return outcome | {
+    sound = math.isfinite(validation.loss)
+    return measured | {
         "steps": training.step,
-        "training_loss": seen.loss,
-        "validation_loss": validation.loss,
-        "gap": validation.loss - seen.loss,
-        "validation_accuracy": validation.accuracy,
+        "highest_loss": float(torch.stack(losses).max()),
+        "training_loss": seen.loss if sound else None,
+        "validation_loss": validation.loss if sound else None,
+        "gap": validation.loss - seen.loss if sound else None,
+        "validation_accuracy": validation.accuracy if sound else None,
         "epochs_to_85": reached[0] if reached else None,
     }
 
@@ -74,12 +85,20 @@ def main() -> None:
     for lesson in LESSONS:
         if sys.argv[1:] and lesson.name not in sys.argv[1:]:
             continue
-        outcomes[lesson.name] = {}
+        measured = {}
         for arm in lesson.arms:
-            found = [run(replace(arm.recipe, seed=seed)) for seed in SEEDS]
-            measured = {name: [_short(each[name]) for each in found] for name in lesson.columns}
-            outcomes[lesson.name][arm.name] = measured
-            print(lesson.name, arm.name, measured, flush=True)
+            found = [run(arm, seed) for seed in SEEDS]
+            measured[arm.name] = {
+                name: [_short(each[name]) for each in found] for name in lesson.columns
+            }
+            print(lesson.name, arm.name, measured[arm.name], flush=True)
+        outcome = Outcome(
+            torch=torch.__version__.partition("+")[0],
+            device=devices.describe(devices.choose()),
+            arms=[asdict(arm) for arm in lesson.arms],
+            measured=measured,
+        )
+        outcomes[lesson.name] = asdict(outcome)
         FILE.write_text(json.dumps(outcomes, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 

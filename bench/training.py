@@ -15,20 +15,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 from bench import report
-from bench.browser import ROOT, STEP, Server, chromium, cpu_seconds, settle
+from bench.browser import ROOT, SCREEN, STEP, Server, chromium, cpu_seconds, settle
 from core import train_cnn
 from core.shared import process
 from core.shared.engine import Engine, View
 from core.shared.layers import PRESETS
 from core.shared.recipes import Recipe
+from ui.panels.train_cnn.choices import NAMES as SAID
 
 LONG = Recipe(epochs=100)  # the panel's defaults, but it does not end while we measure
 NETWORKS = {"LeNet-5": "lenet5", "VGG": PRESETS["vgg"], "ResNet": PRESETS["resnet"]}
-
+NAMES = {"LeNet-5": "LeNet-5", "VGG": SAID["vgg"], "ResNet": SAID["resnet"]}  # on the page
 
 SIDES = ("bare", "like", "loader", "views")
 
@@ -162,30 +164,54 @@ def moved(engine: Engine, run: str, version: int, seconds: float = 0) -> View:
     return view
 
 
-def engine_watched(seconds: float) -> tuple[float, float, float]:
-    """Measure it with its page open: images a second; what browser and server took, in cores."""
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A run with its page open."""
+
+    speed: float  # images a second
+    pictures: float  # a second that the page shows
+    browser: float  # what Chromium took, in cores
+    served: float  # and the server without its engine
+
+
+def engine_watched(seconds: float, network: str = "LeNet-5") -> Watched:
+    """Measure it with its page open in a Chromium that shares the cores."""
     server = Server()
     try:
         engine = server.ready()["owners"][0]["process"]
         with chromium() as browser:
             page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.goto(f"{server.url}/train_cnn?train_epochs=20")
+            asked = {"train_epochs": 20, "train_network": NAMES[network]}
+            page.goto(f"{server.url}/train_cnn?{urlencode(asked)}")
             settle(page)
             page.get_by_role("button", name="Start", exact=True).click()
             page.wait_for_function(f"() => {STEP} > 20", timeout=120_000)
             page.wait_for_timeout(1000 * seconds / 4)
             me = cpu_seconds(server.process.pid), cpu_seconds(engine), browser_seconds()
             first, began = page.evaluate(NEXT_STEP)
+            page.evaluate(COUNT)
             page.wait_for_timeout(1000 * seconds)
             last, ended = page.evaluate(NEXT_STEP)
+            pictures = page.evaluate("window.pictures")
             now = cpu_seconds(server.process.pid), cpu_seconds(engine), browser_seconds()
     finally:
         server.close()
     took = (ended - began) / 1000
     served = (now[0] - me[0]) - (now[1] - me[1])  # the engine is the server's child
-    speed = (last - first) * LONG.batch_size / took
-    return speed, (now[2] - me[2]) / took, served / took
+    return Watched(
+        (last - first) * LONG.batch_size / took,
+        pictures / took,
+        (now[2] - me[2]) / took,
+        served / took,
+    )
 
+
+COUNT = f"""() => {{
+  window.pictures = 0
+  const step = {SCREEN}.querySelector('.figures b')
+  const moves = {{ subtree: true, childList: true, characterData: true }}
+  new MutationObserver(() => window.pictures++).observe(step, moves)
+}}"""
 
 NEXT_STEP = f"""() => new Promise(done => {{
   const first = {STEP}
@@ -196,6 +222,16 @@ NEXT_STEP = f"""() => new Promise(done => {{
   }}
   look()
 }})"""  # just when the page shows a new step, so that both ends are cut alike
+
+
+def tell_watched(of: str, watched: list[Watched]) -> list[float]:
+    """Print what was seen with a page open, and give its speeds."""
+    speeds = [each.speed for each in watched]
+    report.spread(f"{of}the panel's run, its page open", speeds, "images/s")
+    report.spread("pictures that the page showed", [each.pictures for each in watched], "a second")
+    report.spread("Chromium, meanwhile", [each.browser for each in watched], "cores")
+    report.spread("the server without its engine", [each.served for each in watched], "cores")
+    return speeds
 
 
 def browser_seconds() -> float:
@@ -254,26 +290,27 @@ def main() -> None:
     report.spread("the same, as the run computes and in its environment", like, "images/s")
     report.spread("(b) DataLoader over PIL images", loader, "images/s")
     report.spread("the panel's run, nobody looking", alone, "images/s")
-    report.spread("the panel's run, its page open", [each[0] for each in watched], "images/s")
-    report.spread("Chromium, meanwhile", [each[1] for each in watched], "cores")
-    report.spread("the server without its engine", [each[2] for each in watched], "cores")
+    open_page = tell_watched("", watched)
     ratios = {
         "run / barest loop, nobody looking": (alone, bare, 0.95),
-        "run / barest loop, page open": ([each[0] for each in watched], bare, 0.85),
+        "run / barest loop, page open": (open_page, bare, 0.85),
         "run / DataLoader loop": (alone, loader, 2.5),
         "run / loop that computes like it, nobody looking": (alone, like, 0.95),
     }
     for network in NETWORKS:
-        plain, run, looked = [], [], []
+        plain, run, looked, watched = [], [], [], []
         for _ in range(pairs):
             looked.append(side("views", 2 * seconds, network))
             if network != "LeNet-5":
                 plain.append(side("bare", seconds, network))
                 run.append(engine_alone(seconds, network))
+                watched.append(engine_watched(seconds, network))
         if run:
             report.spread(f"{network}: barest loop over tensors", plain, "images/s")
             report.spread(f"{network}: the panel's run, nobody looking", run, "images/s")
             ratios[f"{network}: run / barest loop"] = (run, plain, 0.95)
+            open_page = tell_watched(f"{network}: ", watched)
+            ratios[f"{network}: run / barest loop, page open"] = (open_page, plain, 0.85)
         ratios[f"{network}: live views on / off"] = (looked, [1.0] * pairs, 0.95)
     claims = []
     for text, (ours, theirs, goal) in ratios.items():

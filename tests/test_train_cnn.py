@@ -13,7 +13,7 @@ from PIL import Image, ImageSequence
 from safetensors.torch import load
 from sklearn import metrics
 
-from core.shared import data, layers, networks, snapshots
+from core.shared import data, layers, networks, snapshots, training
 from core.shared.data import Dataset
 from core.shared.digits import centre_by_mass
 from core.shared.evaluating import evaluate
@@ -323,8 +323,56 @@ def test_only_what_the_output_itself_went_through_counts_as_its_activation() -> 
     table = "conv4-s4-relu,skip4-relu,res4-tanh,plain4-sigmoid,inception8-relu,global,fc5"
     network = networks.build(table, torch.Generator().manual_seed(0))
     images = few_digits().validation.images[:10]
-    found = [each.squashing for each in looking.activity(network, images)]
-    assert found == ["relu", "", "tanh", "sigmoid", "relu", "", ""]
+    found = {each.layer: each.squashing for each in looking.activity(network, images)}
+    assert found == {
+        "conv1": "relu",
+        "skip2.a": "relu",
+        "skip2": "",
+        "res3.a": "tanh",
+        "res3": "tanh",
+        "plain4.a": "sigmoid",
+        "plain4": "sigmoid",
+        "inception5.3x3.reduce": "relu",
+        "inception5.5x5.reduce": "relu",
+        "inception5": "relu",
+        "global6": "",
+        "fc7": "",
+    }
+
+
+def test_every_activation_is_counted_also_inside_a_block() -> None:
+    table = "conv4-s4-relu,res6-batch-relu,plain4-relu,skip4-relu,inception16-batch-relu,fc5-relu"
+    network = networks.build(table, torch.Generator().manual_seed(0), initialisation="he")
+    inside = {
+        "conv1": "conv1.1",
+        "res2.a": "res2.0.a.2",
+        "res2": "res2.0.activation.0",
+        "plain3.a": "plain3.1",
+        "plain3": "plain3.3",
+        "skip4.a": "skip4.0.a.1",
+        "inception5.3x3.reduce": "inception5.0.branches.1.2",
+        "inception5.5x5.reduce": "inception5.0.branches.2.2",
+        "fc6": "fc6.2",
+    }
+    with torch.no_grad():
+        network.get_parameter("res2.0.a.1.bias")[:2] = -100  # these never fire
+        network.get_parameter("plain3.0.bias")[:1] = -100
+        network.get_parameter("inception5.0.branches.2.1.bias")[:1] = -100
+    images = few_digits().validation.images[:20]
+    found = {each.layer: each for each in looking.activity(network, images)}
+    given: dict[str, torch.Tensor] = {}
+    for name, module in inside.items():
+        network.get_submodule(module).register_forward_hook(
+            lambda _, __, values, name=name: given.update({name: values})
+        )
+    network.eval()(images)
+    for name, values in given.items():
+        dead = (values.transpose(0, 1).flatten(1) == 0).all(1).double().mean().item()
+        assert found[name].idle == pytest.approx(dead), name
+        assert found[name].high == pytest.approx(values.max().item())
+        assert found[name].counts.sum() == values.numel()
+    assert found["res2.a"].idle != pytest.approx(found["res2"].idle)
+    assert found["inception5.5x5.reduce"].idle == pytest.approx(1 / 2)
 
 
 def kept_run(folder: Path, recipe: Recipe = RECIPE) -> dict[int, State]:
@@ -360,8 +408,13 @@ def test_the_time_machine_shows_each_kept_step_as_it_was(tmp_path: Path, digits:
         replaying.replay(asdict(RECIPE), str(tmp_path), 21)
 
 
-def test_a_replayed_step_has_the_confusion_of_its_own_weights(tmp_path: Path) -> None:
+@pytest.mark.parametrize("prepared", [False, True])
+def test_a_replayed_step_has_the_confusion_of_its_own_weights(
+    tmp_path: Path, prepared: bool
+) -> None:
     kept_run(tmp_path)
+    if prepared:
+        replaying.prepare(asdict(RECIPE), str(tmp_path), 1)
     for step in snapshots.steps(tmp_path)[::4]:
         lesson = learning.begin(RECIPE, snapshots.load(snapshots.place(tmp_path, step)))
         logits, labels = plain_logits(lesson)
@@ -375,6 +428,43 @@ def test_a_replayed_step_has_the_confusion_of_its_own_weights(tmp_path: Path) ->
         assert np.array_equal(replayed.confusion, expected), step
         assert replayed.faults.count == expected[4, 4]
         assert replayed.index == 5
+
+
+def test_a_prepared_step_is_the_same_but_need_not_be_counted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept_run(tmp_path)
+    steps = snapshots.steps(tmp_path)
+    before = {step: snapshots.load(snapshots.place(tmp_path, step)) for step in steps}
+    counted = {step: replaying.replay(asdict(RECIPE), str(tmp_path), step) for step in steps}
+    replaying.prepare(asdict(RECIPE), str(tmp_path), 1)
+    monkeypatch.setattr(learning, "activity", None)  # whoever counts fails
+    monkeypatch.setattr(training, "evaluate", None)
+    for step in steps:
+        after = snapshots.load(snapshots.place(tmp_path, step))
+        assert after.tensors.keys() - before[step].tensors.keys() <= {"evaluation.logits"}
+        assert all(after.tensors[name].equal(value) for name, value in before[step].tensors.items())
+        told = after.record.keys() - before[step].record.keys()
+        assert told == {"activity"}
+        assert all(after.record[name] == value for name, value in before[step].record.items())
+        replayed = replaying.replay(asdict(RECIPE), str(tmp_path), step)
+        assert plain_values(replayed) == plain_values(counted[step])
+    written = snapshots.place(tmp_path, steps[3]).stat().st_mtime_ns
+    replaying.prepare(asdict(RECIPE), str(tmp_path), 2)
+    assert snapshots.place(tmp_path, steps[3]).stat().st_mtime_ns == written
+
+
+def plain_values(state: State) -> dict[str, object]:
+    """All of a state in values that compare, arrays by their bytes."""
+
+    def plain(value: object) -> object:
+        if isinstance(value, np.ndarray):
+            return value.dtype.kind, value.shape, value.tobytes()
+        if isinstance(value, dict):
+            return {name: plain(each) for name, each in value.items()}
+        return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+    return {name: plain(value) for name, value in asdict(state).items()}
 
 
 def test_the_curves_of_a_run_on_disk_are_those_that_it_had(tmp_path: Path) -> None:
@@ -434,6 +524,15 @@ def test_every_network_of_the_panel_can_be_trained_watched_and_continued(name: s
     assert state.kernels.shape[0] <= 16
     again = learning.begin(recipe, kept)
     assert [again.training.advance().item() for _ in range(2)] == losses[2:]
+
+
+@pytest.mark.parametrize("name", ["lenet5", *NETWORKS])
+def test_every_network_of_the_panel_learns_but_twenty_sigmoids(name: str) -> None:
+    recipe = replace(RECIPE, network=NETWORKS.get(name, name), epochs=5, seed=0)
+    training = learning.begin(recipe, None).training
+    losses = [training.advance().item() for _ in range(training.steps)]
+    share = sum(losses[-10:]) / sum(losses[:10])
+    assert share > 0.95 if name == "plain20" else share < 0.85
 
 
 def test_looking_leaves_running_statistics_and_random_states_as_they_were() -> None:

@@ -3,8 +3,11 @@
 import gzip
 import io
 import math
+import subprocess
+import sys
+import zipfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -17,10 +20,11 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from core.shared import data, networks, uploads
+from core.shared import data, networks, snapshots, uploads
 from core.shared.layers import ACTIVATIONS, NORMALISATIONS, PRESETS, Row
 from core.shared.recipes import INITIALISATIONS, LOSSES, OPTIMISERS, SCHEDULES, Recipe
 from core.shared.training import Training
+from core.train_cnn import replaying
 from core.train_cnn.learning import begin
 from core.train_cnn.script import script
 from core.train_cnn.script.architecture import starting_weights, write_network
@@ -359,6 +363,26 @@ def test_that_oracle_rejects_a_script_that_ends_early_for_another_reason(
     assert right in text
     assert ended_alike(*started(text), training, expected)
     assert not ended_alike(*started(text.replace(right, wrong)), training, expected)
+
+
+def test_a_script_that_was_taken_away_is_a_program_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()  # all digits are there
+    monkeypatch.setenv("GLASSBOX_DEVICE", "cpu")
+    recipe = Recipe(images=1280, epochs=1)
+    training, expected = taught(recipe)
+    assert len(expected) == STEPS
+    snapshots.write(tmp_path, training.snapshot(), rolling=True)
+    packed = zipfile.ZipFile(io.BytesIO(replaying.export(asdict(recipe), str(tmp_path), 1)))
+    text = packed.read("run.py").decode().replace("step % 100 == 0", "True").replace(".4f}", ".9f}")
+    file = tmp_path / "run.py"
+    file.write_text(text, encoding="utf-8")
+    ended = subprocess.run(
+        [sys.executable, "-I", str(file)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    losses = [line for line in ended.stdout.splitlines() if line.startswith("step")]
+    assert agree([float(line.split()[-1]) for line in losses], expected)
 
 
 def test_that_oracle_accepts_the_right_script() -> None:

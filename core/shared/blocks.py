@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from core.shared.arithmetic import GROUPS
 from core.shared.layers import Row
 
-__all__ = ["Dropout", "Inception", "Residual", "parts_of"]
+__all__ = ["LAYERS_OF", "Dropout", "Inception", "Residual", "parts_of"]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "sigmoid": nn.Sigmoid,
@@ -17,6 +17,13 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "leaky": nn.LeakyReLU,
     "gelu": nn.GELU,
+}
+# The layers inside a block that have weights, in the order of its modules.
+LAYERS_OF = {
+    "res": ("a", "b", "shortcut"),
+    "skip": ("a", "b", "shortcut"),
+    "plain": ("a", "b"),
+    "inception": ("1x1", "3x3.reduce", "3x3", "5x5.reduce", "5x5", "pool.project"),
 }
 
 

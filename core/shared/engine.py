@@ -260,19 +260,21 @@ class Engine:
 
         Raises: EngineError with one sentence, when it failed or came too late.
         """
-        with self._lock:
-            given, worker = pickle.dumps(arguments), self._idlest()
-            call = self._ask(Call(next(self._numbers), target, None, given, worker, shared=True))
-        return self._answer(call, seconds)
+        return self._answer(self._share(target, arguments), seconds)
 
     def recall(self, run: str, target: str, *arguments: Any, seconds: float = ANSWER) -> Any:
         """Call a function on what a run has kept: its config, its folder, and the arguments.
 
         Raises: EngineError as `call`; KeyError when there is no such run.
         """
-        manifest = self.manifest(run)
-        where = (manifest.config, self._folder(manifest))
-        return self.call(target, *where, *arguments, seconds=seconds)
+        return self._answer(self._share(target, self._of(run, arguments)), seconds)
+
+    def prepare(self, run: str, target: str, *arguments: Any) -> None:
+        """Call as `recall` does and do not wait: what it leaves in the folder serves later calls.
+
+        Raises: KeyError when there is no such run.
+        """
+        self._share(target, self._of(run, arguments))
 
     def ask(self, run: str, target: str, *arguments: Any, seconds: float = ANSWER) -> Any:
         """Call a function on a run's living thing, between two of its steps or after its end.
@@ -295,6 +297,15 @@ class Engine:
         self._begin(run, target, arguments)
 
     # Inside
+
+    def _of(self, run: str, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        manifest = self.manifest(run)
+        return manifest.config, self._folder(manifest), *arguments
+
+    def _share(self, target: str, arguments: tuple[Any, ...]) -> Call:
+        with self._lock:
+            given, worker = pickle.dumps(arguments), self._idlest()
+            return self._ask(Call(next(self._numbers), target, None, given, worker, shared=True))
 
     def _begin(self, run: str, target: str, arguments: tuple[Any, ...]) -> Call:
         with self._lock:

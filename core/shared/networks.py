@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.shared.arithmetic import arithmetic
-from core.shared.blocks import Dropout, parts_of
+from core.shared.blocks import LAYERS_OF, Dropout, parts_of
 from core.shared.layers import INITIALISATIONS, Row, parse
 from core.shared.lenet import LeNet5, Normalise, Squash, TableConv
 
@@ -21,6 +21,7 @@ __all__ = [
     "initialise",
     "lenet5",
     "outputs",
+    "parameters_by_layer",
     "reseed",
 ]
 
@@ -143,6 +144,30 @@ def outputs(network: nn.Sequential, images: Float[Tensor, "n c h w"]) -> dict[st
         value = layer(value)
         kept[name] = value
     return kept
+
+
+def parameters_by_layer(network: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """List the parameters of each layer that has some, those of its normalisation among them.
+
+    Args:
+        network: a chain as `build` makes it, whose layers get the names that `arithmetic` gives
+            them; in any other each child is a layer.
+
+    Returns: the names in the order of the network; weights, biases and what normalises.
+    """
+    found: dict[str, list[nn.Parameter]] = {}
+    for name, row in network.named_children():
+        within = LAYERS_OF.get(name.rstrip("0123456789"), ())
+        groups: list[list[nn.Parameter]] = [[]]
+        for module in row.modules():
+            if within and groups[-1] and isinstance(module, nn.Conv2d):
+                groups.append([])
+            groups[-1] += module.parameters(recurse=False)
+        names = [f"{name}.{part}" for part in within] or [name]
+        if within[2:] == ("shortcut",):  # not each block has one
+            names = names[: len(groups)]
+        found |= dict(zip(names, groups, strict=True))
+    return {name: parameters for name, parameters in found.items() if parameters}
 
 
 def _dropping(network: nn.Sequential, dropout: float) -> nn.Sequential:

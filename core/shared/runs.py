@@ -19,6 +19,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ __all__ = [
     "forget",
     "found",
     "interrupted",
+    "log_spaced",
+    "most_snapshots",
     "place",
     "save",
     "size",
@@ -51,6 +54,9 @@ KEPT = re.compile(r"snapshot-(\d{9,})\.safetensors", re.ASCII)
 DAY = 86_400  # seconds
 BEING_WRITTEN = 600.0  # seconds in which a half-written file may still become a whole one
 LIVE = ("waiting", "running", "paused")
+MOST_SNAPSHOTS, FEWEST_SNAPSHOTS = 30, 8  # that a run keeps for good
+MOST_BYTES = 128 << 20  # of them, where they are more than the fewest
+STATES, FLOAT = 3, 4  # of a parameter in a snapshot: itself, and two that Adam keeps; its bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +140,22 @@ def branch(root: Path, source: Manifest, step: int, target: Manifest) -> None:
 def place(folder: Path, step: int) -> Path:
     """Tell where a run keeps the weights of a step."""
     return folder / f"snapshot-{step:09}.safetensors"
+
+
+def most_snapshots(parameters: int) -> int:
+    """Say how many snapshots a run keeps for good, for the time machine, however long it is.
+
+    Args:
+        parameters: of its network.
+    """
+    size = STATES * FLOAT * max(1, parameters)
+    return max(FEWEST_SNAPSHOTS, min(MOST_SNAPSHOTS, MOST_BYTES // size))
+
+
+@lru_cache
+def log_spaced(total: int, count: int = 30) -> frozenset[int]:
+    """Choose about `count` steps from 0 to total, dense at the start, where most changes."""
+    return frozenset({0, total} | {round(total ** (k / (count - 1))) for k in range(count)})
 
 
 def steps(folder: Path) -> tuple[int, ...]:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from core.shared.runs import ROLLING, atomically, place, steps
 
-__all__ = ["Snapshot", "load", "log_spaced", "newest", "place", "steps", "write"]
+__all__ = ["Snapshot", "load", "newest", "place", "steps", "write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +22,6 @@ class Snapshot:
     step: int
     tensors: Mapping[str, Tensor]
     record: Mapping[str, Any]  # JSON values
-
-
-@lru_cache
-def log_spaced(total: int, count: int = 30) -> frozenset[int]:
-    """Choose about `count` steps from 0 to total, dense at the start, where most changes."""
-    return frozenset({0, total} | {round(total ** (k / (count - 1))) for k in range(count)})
 
 
 def write(folder: Path, snapshot: Snapshot, *, rolling: bool = False) -> None:

@@ -1,6 +1,6 @@
 """One step of an optimiser, and what it does to each layer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from core.shared.recipes import Recipe
 
-__all__ = ["Flow", "adjust", "gradient_norms", "optimiser", "step_and_measure"]
+__all__ = ["Flow", "adjust", "gradient_norms", "optimiser", "step_and_measure", "take_up"]
+
+Layers = Mapping[str, Sequence[nn.Parameter]]  # all parameters of a network, by their layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,49 +51,52 @@ def adjust(made: torch.optim.Optimizer, recipe: Recipe) -> None:
             group["betas"] = recipe.momentum, group["betas"][1]
 
 
-def gradient_norms(network: nn.Module) -> dict[str, Float[Tensor, ""]]:
+def take_up(network: nn.Module, made: torch.optim.Optimizer, state: Mapping[str, Tensor]) -> None:
+    """Give the optimiser what it knew of each parameter at an earlier step.
+
+    Args:
+        network: whose parameters they are.
+        made: the optimiser.
+        state: by the name of the part, a dot and the name of the parameter.
+    """
+    for name, parameter in network.named_parameters():
+        for part in {key.split(".")[0] for key in state}:
+            value = state[f"{part}.{name}"].to(parameter.device, copy=True)
+            if value.shape == parameter.shape:  # a fused step takes equal layouts for granted
+                value = torch.empty_like(parameter.detach()).copy_(value)
+            made.state[parameter][part] = value
+
+
+def gradient_norms(layers: Layers) -> Float[Tensor, " l"]:
     """Measure the gradient of the loss in each layer, before anything is added to it."""
-    return {
-        name: _norm([p.grad for p in parameters if p.grad is not None])
-        for name, parameters in _learning_layers(network).items()
-    }
+    return _norms([p.grad for each in layers.values() for p in each if p.grad is not None], layers)
 
 
 def step_and_measure(
-    network: nn.Module,
+    layers: Layers,
     made: torch.optim.Optimizer,
-    gradients: dict[str, Float[Tensor, ""]],
+    gradients: Float[Tensor, " l"],
     step: int,
 ) -> Flow:
     """Do the optimiser's step, and measure what it does to each layer.
 
     Args:
-        network: whose parameters have their gradients.
-        made: its optimiser.
+        layers: the parameters of each, which have their gradients.
+        made: the optimiser of all of them.
         gradients: as `gradient_norms` gave them.
         step: its number, counted from 1.
     """
-    layers, gradient = _learning_layers(network), list(gradients.values())
-    before = {name: [p.detach().clone() for p in each] for name, each in layers.items()}
+    parameters = [p.detach() for each in layers.values() for p in each]
+    before = [p.clone() for p in parameters]
     made.step()
-    moved = [
-        _norm([p.detach() - b for p, b in zip(each, before[name], strict=True)])
-        for name, each in layers.items()
-    ]
-    size = [_norm(each) for each in before.values()]
-    numbers = torch.stack([*gradient, *moved, *size]).view(3, -1).tolist()
+    moved = _norms(torch._foreach_sub(parameters, before), layers)
+    numbers = torch.stack([gradients, moved, _norms(before, layers)]).tolist()
     ratio = tuple(m / s if s else 0.0 for m, s in zip(numbers[1], numbers[2], strict=True))
     return Flow(step, tuple(layers), tuple(numbers[0]), ratio)
 
 
-def _learning_layers(network: nn.Module) -> dict[str, list[nn.Parameter]]:
-    """List the parameters of each layer that has some with a gradient."""
-    layers = {
-        name: [each for each in layer.parameters() if each.grad is not None]
-        for name, layer in network.named_children()
-    }
-    return {name: parameters for name, parameters in layers.items() if parameters}
-
-
-def _norm(values: list[Tensor]) -> Float[Tensor, ""]:
-    return torch.stack(torch._foreach_norm(values)).square().sum().sqrt()
+def _norms(values: Iterable[Tensor], layers: Layers) -> Float[Tensor, " l"]:
+    """Take the norm over all tensors of each layer; they stand in the order of the layers."""
+    squares = torch.stack(torch._foreach_norm([*values])).square()
+    parts = squares.split([len(each) for each in layers.values()])
+    return torch.stack([part.sum() for part in parts]).sqrt()

@@ -52,7 +52,7 @@ class Trace:
     """All calls of one pass through a network, in their order."""
 
     calls: tuple[Call, ...]
-    logits: Float[Tensor, "n k"]
+    logits: Float[Tensor, "n ..."]  # of a part of a network what it gives
 
     def __getitem__(self, name: str) -> Call:
         """Find a call by its name.
@@ -72,12 +72,12 @@ class _Reached(Exception):  # noqa: N818 – it is no error
         self.call = call
 
 
-def trace(network: nn.Module, images: Float[Tensor, "n c h w"]) -> Trace:
-    """Run images through a network and keep every call.
+def trace(network: nn.Module, images: Float[Tensor, "n ..."]) -> Trace:
+    """Run images through a network, or what a part of one takes through it, and keep every call.
 
     Args:
-        network: pixels to logits; it stays as it is. Its parts must be the same from its first
-            trace on: in which order they are called is found out once.
+        network: pixels to logits, or a part; it stays as it is. Its parts must be the same from
+            its first trace on: in which order they are called is found out once.
         images: pixels from 0 to 1, on its device.
     """
     calls: list[Call] = []
@@ -210,8 +210,8 @@ _plans: WeakKeyDictionary[nn.Module, _Plan] = WeakKeyDictionary()
 
 
 def _run(
-    network: nn.Module, images: Float[Tensor, "n c h w"], heard: Callable[[Call], object]
-) -> Float[Tensor, "n k"]:
+    network: nn.Module, images: Float[Tensor, "n ..."], heard: Callable[[Call], object]
+) -> Float[Tensor, "n ..."]:
     """Run images through a network and tell of every call that is a layer.
 
     Where a tensor is answered, the layer gives that instead.

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from core.shared import networks, snapshots, stepping
+from core.shared import networks, runs, stepping
 from core.shared.data import Dataset, Split
 from core.shared.evaluating import CHUNK, Evaluation, evaluate, judge, loss_of, quickest, read
 from core.shared.recipes import MOVABLE, WITH_MOMENTUM, Recipe
@@ -22,8 +22,6 @@ __all__ = ["Change", "Flow", "Point", "Training"]
 POINTS = 12  # of the curves, an epoch
 MOST_POINTS = 300  # of the curves, a run
 WATCHED = 500  # validation images that each point is computed on
-MOST, FEWEST, MOST_KEPT = 30, 8, 128 << 20  # snapshots that are kept for good; bytes of them
-STATES = 3  # of each weight in a snapshot, at most: itself, and two that Adam keeps
 DROPOUT_SEEDS = 1 << 32  # steps of one seed that have masks of their own
 
 
@@ -72,6 +70,7 @@ class Training:
         self.network, self.dataset, self.recipe = network, dataset, recipe
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.logits = quickest(network)
+        self.layers = networks.parameters_by_layer(network)
         self.drops = any(isinstance(layer, networks.Dropout) for layer in network.modules())
         self.now = recipe  # with what was changed since the start
         self.began = recipe  # that the first step was taken by; a branch may have another since
@@ -81,8 +80,8 @@ class Training:
         self.total = recipe.epochs * self.images
         steps = recipe.epochs * recipe.steps_an_epoch(self.images)
         apart = max(1, steps / recipe.epochs / POINTS, steps / MOST_POINTS)
-        size = STATES * sum(each.nbytes for each in network.parameters())
-        self.keeps = max(FEWEST, min(MOST, MOST_KEPT // size))  # snapshots for good
+        parameters = sum(each.numel() for each in network.parameters())
+        self.keeps = runs.most_snapshots(parameters)  # for good
         self.intervals = max(1, round(steps / apart))  # between the points of the curves
         self.step = self.seen = 0
         self.ended = False
@@ -159,7 +158,7 @@ class Training:
         """
         yield self.keep() if self.step == 0 else "stepped"
         while not self.ended:
-            spaced = snapshots.log_spaced(self.steps, self.keeps)
+            spaced = runs.log_spaced(self.steps, self.keeps)
             self.measuring |= self.step + 1 in spaced
             self.advance()
             if not self.ended:
@@ -190,15 +189,13 @@ class Training:
         logits = self.logits(self.dataset.training.images[batch])
         loss = loss_of(self.recipe, logits, labels, self.recipe.smoothing)
         loss.backward()
-        sizes = stepping.gradient_norms(self.network) if self.measuring else {}
+        sizes = stepping.gradient_norms(self.layers) if self.measuring else None
         if self.recipe.l1:
             for parameter in self.network.parameters():
                 if parameter.grad is not None:
                     parameter.grad.add_(parameter.detach().sign(), alpha=self.recipe.l1)
-        if self.measuring:
-            self.flow = stepping.step_and_measure(
-                self.network, self.optimiser, sizes, self.step + 1
-            )
+        if sizes is not None:
+            self.flow = stepping.step_and_measure(self.layers, self.optimiser, sizes, self.step + 1)
             self.measuring = False
         else:
             self.optimiser.step()
@@ -292,7 +289,7 @@ class Training:
                 f"quantities, got {recipe.loss!r}"
             )
         if earlier.optimiser == recipe.optimiser:
-            self._take_up_state(_under("optimiser.", snapshot), device)
+            stepping.take_up(self.network, self.optimiser, _under("optimiser.", snapshot))
         self.step, self.seen = snapshot.step, record["seen"]
         early = record["ended"] and self.seen < earlier.epochs * self.images
         self.ended = self.seen >= self.total or (early and earlier.patience == recipe.patience)
@@ -323,14 +320,6 @@ class Training:
             labels = self._watched(len(logits)).labels.cpu()
             self._evaluation = judge(logits, labels, self.recipe)
             self.evaluated = self.step
-
-    def _take_up_state(self, state: dict[str, Tensor], device: torch.device) -> None:
-        for name, parameter in self.network.named_parameters():
-            for part in {key.split(".")[0] for key in state}:
-                value = state[f"{part}.{name}"].to(device, copy=True)
-                if value.shape == parameter.shape:  # a fused step takes equal layouts for granted
-                    value = torch.empty_like(parameter.detach()).copy_(value)
-                self.optimiser.state[parameter][part] = value
 
     def _batch(self) -> Int[Tensor, " n"]:
         """Choose the next images; the order depends on the seed and the epoch alone."""

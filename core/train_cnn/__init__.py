@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from core.shared import datasets
+from core.shared import datasets, runs
 from core.shared.arithmetic import MOST_AN_IMAGE, arithmetic
 from core.shared.recipes import Recipe
 
@@ -22,6 +22,7 @@ __all__ = [
     "FILM",
     "FROM_THE_START",
     "KEEP",
+    "PREPARE",
     "READ",
     "REPLAY",
     "SHOW",
@@ -39,6 +40,7 @@ __all__ = [
     "known",
     "planned",
     "require_room",
+    "snapshots_kept",
     "training_images",
 ]
 
@@ -53,6 +55,7 @@ UNTRAINED = "core.train_cnn.learning:untrained"  # a call
 CURVES = "core.train_cnn.replaying:curves"  # these are calls on what a run has kept
 EXPORT = "core.train_cnn.replaying:export"
 FILM = "core.train_cnn.replaying:film"
+PREPARE = "core.train_cnn.replaying:prepare"
 REPLAY = "core.train_cnn.replaying:replay"
 
 
@@ -179,6 +182,18 @@ def known(**config: Any) -> Recipe:
     recipe = Recipe(**config)
     datasets.about(recipe.data)
     return recipe
+
+
+def snapshots_kept(recipe: Recipe) -> int:
+    """Count the steps that a run keeps for the time machine, if nothing is changed in it.
+
+    Raises: ValueError when the network cannot be built, or its data are not here.
+    """
+    about = datasets.about(recipe.data)
+    layers = arithmetic(recipe.network, about.shape, len(about.classes))
+    most = runs.most_snapshots(sum(layer.parameters for layer in layers))
+    steps = recipe.epochs * recipe.steps_an_epoch(training_images(recipe))
+    return len(runs.log_spaced(steps, most))
 
 
 def training_images(recipe: Recipe) -> int:

@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
 from core.shared.training import Training
 from core.train_cnn import Activity, Reading, State, Verdict, require_room
-from core.train_cnn.looking import activity, curves_of, faults
+from core.train_cnn.looking import activity, curves_of, faults, told
 
 __all__ = [
     "MAPS",
@@ -34,7 +35,6 @@ __all__ = [
     "test",
     "train",
     "untrained",
-    "weighted",
 ]
 
 PROBE = 100  # validation images whose activations are counted
@@ -47,22 +47,25 @@ MOST_ASKED = 20  # steps that are kept because somebody asked
 class Lesson:
     """A training with what the visitor watches in it."""
 
-    def __init__(self, training: Training, watched: int = 0) -> None:
-        self.training, self.watched = training, watched
+    def __init__(self, training: Training) -> None:
+        self.training, self.watched = training, 0
         self.ink: Float[np.ndarray, "h w"] | None = None
         self.cell: tuple[int, int] | None = None
         self.tested: tuple[int, float] | None = None
         self._activity: tuple[Activity, ...] = ()
-        self._probed = (
-            -1,
-            0.0,
-            0.0,
-        )  # the step and when activations were counted; how long it took
+        self._probed = (-1, 0.0, 0.0)  # the step and when they were counted; how long it took
 
     @property
     def progress(self) -> float:
         """The share of the work that is done."""
         return self.training.progress
+
+    def recall(self, record: Mapping[str, Any]) -> None:
+        """Take up what was watched, and counted, when a snapshot was taken."""
+        self.watched = record.get("watched", 0)
+        if "activity" in record:
+            self._activity = told(record["activity"])
+            self._probed = (self.training.step, time.monotonic(), 0.0)
 
     def snapshot(self) -> Snapshot:
         """Keep all that it takes to go on from here, and at which image."""
@@ -84,7 +87,7 @@ class Lesson:
         maps, in_all = maps_of(network, image[0])
         kernels_of, kernels = first_kernels(network, training.dataset.shape)
         flow, evaluation = training.flow, training.evaluation
-        names = flow.layers if flow else weighted(network)
+        names = flow.layers if flow else tuple(training.layers)
         training.measuring = True
         return State(
             step=training.step,
@@ -114,7 +117,7 @@ class Lesson:
             watched=Reading(array(image[0]), array(read)),
             maps=maps,
             maps_in_all=in_all,
-            activity=self._count(),
+            activity=self.activations(),
             flow_step=flow.step if flow else 0,
             flow_layers=names,
             gradient=np.array(flow.gradient if flow else [np.nan] * len(names), float),
@@ -138,7 +141,7 @@ class Lesson:
         with at_rest(self.training.network):
             return Reading(seen[None], array(self.training.network(image)[0].softmax(0)))
 
-    def _count(self) -> tuple[Activity, ...]:
+    def activations(self) -> tuple[Activity, ...]:
         """Count activations, again only when the last time is far enough back to be cheap."""
         now, here = time.monotonic(), self.training.step
         step, when, took = self._probed
@@ -267,8 +270,10 @@ def begin(recipe: Recipe, snapshot: Snapshot | None) -> Lesson:
         initialisation=recipe.initialisation,
         dropout=recipe.dropout,
     ).to(device)
-    watched = snapshot.record.get("watched", 0) if snapshot else 0
-    return Lesson(Training(network, dataset, recipe, snapshot), watched)
+    lesson = Lesson(Training(network, dataset, recipe, snapshot))
+    if snapshot:
+        lesson.recall(snapshot.record)
+    return lesson
 
 
 def maps_of(
@@ -283,11 +288,6 @@ def maps_of(
     maps = {name: each[0] for name, each in given.items() if _is_shown(name, each)}
     chosen = _spread(list(maps), LAYERS)
     return {name: array(maps[name][:MAPS]) for name in chosen}, {n: len(maps[n]) for n in chosen}
-
-
-def weighted(network: nn.Sequential) -> tuple[str, ...]:
-    """Name the layers that have weights."""
-    return tuple(name for name, layer in network.named_children() if [*layer.parameters()])
 
 
 def first_kernels(

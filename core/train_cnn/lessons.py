@@ -1,7 +1,7 @@
-"""Five experiments that a course tells of, as recipes, and what came out of them.
+"""Six experiments that a course tells of, as recipes, and what came out of them.
 
 `python -m bench.lessons` runs them all, for three seeds each, and writes `assets/lessons.json`;
-`found` reads it. Nothing here needs torch.
+`outcome` reads it. Nothing here needs torch.
 """
 
 import json
@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from core.shared.layers import PRESETS, parse, write
 from core.shared.recipes import Recipe
 
-__all__ = ["LESSONS", "SEEDS", "Arm", "Lesson", "found"]
+__all__ = ["FILE", "LESSONS", "SEEDS", "Arm", "Lesson", "Outcome", "outcome"]
 
 SEEDS = (0, 1, 2)
 FILE = Path(__file__).parents[2] / "assets" / "lessons.json"
@@ -25,6 +26,7 @@ class Arm:
 
     name: str
     recipe: Recipe  # the seed is one of SEEDS instead of its own
+    changes: tuple[tuple[int, str, float], ...] = ()  # while it learns: the step, what, its value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +38,16 @@ class Lesson:
     claim: str  # what comes out, in a sentence that can be false
     columns: Mapping[str, str]  # what is measured, by the names of `bench.lessons`, in words
     arms: tuple[Arm, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came out of a lesson."""
+
+    torch: str  # the version that it ran on
+    device: str
+    arms: list[dict[str, Any]]  # as they were then
+    measured: Mapping[str, Mapping[str, list[float | str | None]]]  # arm, measure, for each seed
 
 
 def _every(table: str, **changes: str) -> str:
@@ -65,10 +77,10 @@ SQUARED = Recipe(
     weight_decay=0.0,
 )
 LARGE = Recipe(
-    network="fc1000-relu,fc1000-relu",
+    network="conv16-k5-s2-relu,fc1000-relu",
     images=1000,
     epochs=40,
-    learning_rate=0.005,
+    learning_rate=0.01,
     batch_size=32,
     schedule="constant",
     weight_decay=0.0,
@@ -88,7 +100,8 @@ LESSONS: tuple[Lesson, ...] = (
         name="depth",
         title="Twenty layers",
         claim="With sigmoids and no shortcuts the gradient dies on its way back and the network "
-        "stays at chance; ReLU, batch normalisation or shortcuts each let it learn.",
+        "stays at chance; ReLU, batch normalisation or shortcuts each let it learn. But ReLU needs "
+        "its own start, and a shortcut a sum that no sigmoid squashes.",
         columns={
             "first_gradient": "gradient of conv1 at the start",
             "gradient_ratio": "of that of the output",
@@ -97,7 +110,11 @@ LESSONS: tuple[Lesson, ...] = (
         arms=(
             Arm(name="sigmoid", recipe=DEEP),
             Arm(
-                name="ReLU, He start",
+                name="ReLU, the sigmoids' start",
+                recipe=replace(DEEP, network=_every(DEEP.network, activation="relu")),
+            ),
+            Arm(
+                name="ReLU, He's start",
                 recipe=replace(
                     DEEP,
                     network=_every(DEEP.network, activation="relu"),
@@ -109,7 +126,11 @@ LESSONS: tuple[Lesson, ...] = (
                 recipe=replace(DEEP, network=_every(DEEP.network, normalisation="batch")),
             ),
             Arm(
-                name="shortcuts",
+                name="shortcuts, a sigmoid after each sum",
+                recipe=replace(DEEP, network=DEEP.network.replace("plain", "res")),
+            ),
+            Arm(
+                name="shortcuts, nothing after the sums",
                 recipe=replace(DEEP, network=DEEP.network.replace("plain", "skip")),
             ),
         ),
@@ -127,6 +148,22 @@ LESSONS: tuple[Lesson, ...] = (
         arms=tuple(
             Arm(name=f"η = {rate:g}", recipe=replace(STEEP, learning_rate=rate))
             for rate in (0.002, 0.02, 3.0)
+        ),
+    ),
+    Lesson(
+        name="slow",
+        title="Too slow, and too fast for a moment",
+        claim="After three epochs of all digits LeNet-5 is near 99 % at η = 0.1, far below it at "
+        "0.001. Twenty steps with η moved to 1 end all learning: back at 0.1 it stays at chance.",
+        columns={"validation_accuracy": "validation accuracy", "highest_loss": "highest loss"},
+        arms=(
+            Arm(name="η = 0.1", recipe=Recipe()),
+            Arm(name="η = 0.001", recipe=Recipe(learning_rate=0.001)),
+            Arm(
+                name="η = 0.1, in the second epoch 20 steps at 1",
+                recipe=Recipe(),
+                changes=((800, "learning_rate", 1.0), (820, "learning_rate", 0.1)),
+            ),
         ),
     ),
     Lesson(
@@ -180,9 +217,12 @@ LESSONS: tuple[Lesson, ...] = (
 )
 
 
+def outcome(lesson: str) -> Outcome:
+    """Read what came out of a lesson, by its name."""
+    return Outcome(**_outcomes()[lesson])
+
+
 @lru_cache(maxsize=1)
-def found() -> Mapping[str, Mapping[str, Mapping[str, list[float | str | None]]]]:
-    """Read what came out: for each lesson, arm and measure a value for each seed."""
-    outcomes: Mapping[str, Mapping[str, Mapping[str, list[float | str | None]]]]
-    outcomes = json.loads(FILE.read_text(encoding="utf-8"))
+def _outcomes() -> dict[str, Any]:
+    outcomes: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
     return outcomes

@@ -1,20 +1,23 @@
 """What is counted for a state: curves, mistakes, activations."""
 
 import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from core.shared import networks
+from core.shared import networks, tracing
 from core.shared.blocks import Residual
 from core.shared.data import Split
 from core.shared.evaluating import Evaluation, at_rest
 from core.shared.training import Training
 from core.train_cnn import Activity, Curves, Faults
 
-__all__ = ["activity", "curves_of", "faults"]
+__all__ = ["activity", "curves_of", "faults", "plain", "told"]
 
 SHOWN = 12  # images of a cell or of the worst mistakes
 BINS = 32
@@ -27,6 +30,9 @@ SQUASHING: dict[type[nn.Module], str] = {
     networks.Squash: "squash",
 }
 ENDS = {"tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0), "squash": (-1.7159, 1.7159)}
+# Which activations of a block are not its output's, and of which layer they are.
+BLOCK, BRANCHES = {0: "a"}, {1: "3x3.reduce", 3: "5x5.reduce"}
+INNER = {"res": BLOCK, "skip": BLOCK, "plain": BLOCK, "inception": BRANCHES}
 EDGE = 0.05  # share of the range that counts as its end
 
 
@@ -82,14 +88,34 @@ def faults(evaluation: Evaluation, split: Split, cell: tuple[int, int] | None) -
 
 
 def activity(network: nn.Sequential, images: Float[Tensor, "n c h w"]) -> tuple[Activity, ...]:
-    """Count what each layer puts out for some images, one layer after the other."""
+    """Count what each layer puts out for some images, one row of the network after the other.
+
+    Returns: for each row of the table what it gives, and before it what its inner activations give.
+    """
     found, value = [], images
     with at_rest(network):
         for name, layer in network.named_children():
-            value = layer(value)
-            if name not in ("normalise", "output"):
-                found.append(_count(name, value.float(), _squashing(layer)))
+            within = tracing.trace(layer, value)
+            value = within.logits
+            if name in ("normalise", "output"):
+                continue
+            squashed = [call for call in within.calls if type(call.module) in SQUASHING]
+            for place, part in INNER.get(name.rstrip("0123456789"), {}).items():
+                if place < len(squashed):
+                    call = squashed[place]
+                    found.append(_count(f"{name}.{part}", call.given, SQUASHING[type(call.module)]))
+            found.append(_count(name, value, _squashing(layer)))
     return tuple(found)
+
+
+def plain(counted: Activity) -> dict[str, Any]:
+    """Write down what was counted in JSON values."""
+    return {**asdict(counted), "counts": counted.counts.tolist()}
+
+
+def told(activities: Iterable[Mapping[str, Any]]) -> tuple[Activity, ...]:
+    """Read what `plain` has written."""
+    return tuple(Activity(**{**each, "counts": np.array(each["counts"])}) for each in activities)
 
 
 def _squashing(layer: nn.Module) -> str:
@@ -102,7 +128,7 @@ def _squashing(layer: nn.Module) -> str:
 
 
 def _count(layer: str, values: Tensor, squashing: str) -> Activity:
-    flat = values.flatten()
+    flat = values.float().flatten()
     low, high = map(float, flat.aminmax())
     finite = flat if math.isfinite(low + high) else flat[flat.isfinite()]
     if finite is not flat:
@@ -114,8 +140,9 @@ def _count(layer: str, values: Tensor, squashing: str) -> Activity:
         counts[BINS // 2] = len(finite)
     idle = None
     if squashing == "relu":
-        units = values.transpose(0, 1).flatten(1)
-        idle = float((units.amax(1) == 0).float().mean())
+        others = [k for k in range(values.ndim) if k != 1]  # all but the maps
+        # None is below 0, so that only zeros add up to 0; the largest would be found far slower.
+        idle = float((values.sum(others) == 0).float().mean())
     elif squashing in ENDS:
         bottom, top = ENDS[squashing]
         edge = EDGE * (top - bottom)

@@ -7,7 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,10 @@ from core.shared.snapshots import Snapshot
 from core.shared.turns import patient
 from core.train_cnn import Curves, State
 from core.train_cnn.learning import MAPS, Lesson, array, begin, first_kernels, maps_of, show, sort
-from core.train_cnn.looking import curves_of
+from core.train_cnn.looking import curves_of, plain
 from core.train_cnn.script import script
 
-__all__ = ["curves", "export", "film", "replay"]
+__all__ = ["curves", "export", "film", "prepare", "replay"]
 
 SCALE = 3  # pixels of the film a pixel of a map
 MARGIN, HEAD, LINE = 12, 30, 18  # pixels of the film
@@ -62,6 +62,26 @@ def replay(
     sort(lesson, cell)
     lesson.ink = ink
     return lesson.freeze()
+
+
+@patient
+def prepare(config: Config, folder: str, version: int) -> Generator[Any, None, None]:
+    """Count for each kept step what a replay would have to count, and keep it with the step.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+        version: as for `curves`.
+    """
+    for step in reversed(snapshots.steps(Path(folder))):  # whoever goes back begins at the newest
+        snapshot = _kept(folder, step)
+        if "activity" not in snapshot.record:
+            lesson = _again(config, folder, step)
+            logits = lesson.training.evaluation.logits
+            record = {**snapshot.record, "activity": [*map(plain, lesson.activations())]}
+            tensors = {**snapshot.tensors, "evaluation.logits": logits}
+            snapshots.write(Path(folder), replace(snapshot, tensors=tensors, record=record))
+        yield
 
 
 def _again(config: Config, folder: str, step: int) -> Lesson:

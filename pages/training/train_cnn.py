@@ -5,21 +5,17 @@ import streamlit as st
 from core import train_cnn
 from core.shared.recipes import Recipe
 from ui import address, live, screen, server, visitors, words
-from ui.panels.train_cnn.choices import CHOICES, said
+from ui.panels.train_cnn import comparing
 from ui.panels.train_cnn.desk import Desk, looks_of
 from ui.panels.train_cnn.settings import settings
 from ui.panels.train_cnn.tabs import tabs
-
-OVERLAID = 3  # runs over the chosen one
 
 engine, visitor = server.engine(), visitors.visitor()
 views, recipes = live.readable(engine.runs_of(visitor), train_cnn.TRAIN, train_cnn.known)
 asked = address.asked("train")
 if asked.get("train_run") in views:
     st.session_state.train_run = asked["train_run"]
-if "train_others" in asked:
-    others = [run for run in asked["train_others"].split(",") if run in views]
-    st.session_state.train_others = others[:OVERLAID]
+compared = comparing.take_asked(asked, views)
 first = st.session_state.get("train_run") or next(iter(views), "")
 looks = st.session_state.setdefault("train_looks", looks_of(asked, first))
 desk = Desk(engine, views, recipes, looks)
@@ -57,12 +53,14 @@ with side:
             "train_digit": (looks["digit"], "a whole number from 0 to 9,999"),
             "train_step": ("the newest" if step is None else step, "a step that the run has kept"),
             "train_cell": ("-".join(map(str, cell)) if cell else "none", "two classes, as 4-9"),
+            **compared,
         },
     )
     with st.container(key="train_plan"):
         st.caption(
-            f"A new run: {recipe.plan(train_cnn.training_images(recipe))}. Moved while a run is "
-            "live, η, batch size, μ and λ change in that run too."
+            f"A new run: {recipe.plan(train_cnn.training_images(recipe))}"
+            + ("" if trouble else f", {train_cnn.snapshots_kept(recipe)} of them kept")
+            + ". Moved while a run is live, η, batch size, μ and λ change in that run too."
         )
     if trouble:
         st.warning(words.plain(trouble))
@@ -72,35 +70,7 @@ with buttons:
     live.transport("train", engine, chosen, start, bool(trouble))
     live.choose("train", engine, visitor, views, desk.told, chosen)
     with st.popover("Compare", disabled=chosen is None):
-        others = st.multiselect(
-            "Draw over the chosen run's curves",
-            [run for run in views if not chosen or run != chosen.run],
-            format_func=desk.told,
-            max_selections=OVERLAID,
-            key="train_others",
-            placeholder="up to three other runs",
-            persist_state="session",
-        )
-        st.markdown("**One change.** The chosen run again: same seed, same order of the images.")
-        what = st.selectbox("Change", list(CHOICES), format_func=words.spaced, key="train_what")
-        value = st.selectbox(
-            "to", CHOICES[what], format_func=lambda v: said(what, v), key="train_value"
-        )
-        step = looks["step"]
-        made, refusal = live.made(recipes[chosen.run] if chosen else recipe, what, value)
-        st.button(
-            "From the start", key="train_twin", on_click=start, args=(made,), disabled=not made
-        )
-        st.button(
-            "From here in time" if step is None else f"From step {step:,}",
-            key="train_branch",
-            on_click=start,
-            args=(made, step),
-            disabled=not made or step is None or what in train_cnn.FROM_THE_START,
-            help="Move the time machine to the step first.",
-        )
-        if refusal:
-            st.caption(refusal)
+        others = comparing.compare(desk, chosen, recipe, start)
 shown = chosen.run if chosen else ""
 if shown != looks["run"]:  # what was looked at in another run is not looked at here
     looks |= {"run": shown, "step": None, "cell": None}
@@ -152,7 +122,6 @@ with picture:
 address.note("train_digit", str(looks["digit"] or ""))
 address.note("train_step", "" if looks["step"] is None else str(looks["step"]))
 address.note("train_cell", "-".join(map(str, looks["cell"] or ())))
-address.note("train_others", ",".join(others))
 address.note("train_run", shown if shown != next(iter(views), "") else "")
 run = (f"Run {desk.told(shown)}", recipes[shown], state) if chosen else None
 tabs(recipe, about, run)

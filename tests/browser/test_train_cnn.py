@@ -5,6 +5,7 @@ import re
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import urlencode
 
 import pytest
@@ -164,6 +165,26 @@ def test_a_drawn_digit_is_read_while_the_network_learns(visit: Visit) -> None:
     press(page, "Clear")
     expect(reading.locator("canvas")).to_be_hidden()
     press(page, "Stop")
+
+
+def test_a_finger_draws_as_a_mouse_does(visit: Visit, browser: Browser) -> None:
+    phone = browser.new_context(has_touch=True, is_mobile=True)
+    page = visit("/train_cnn", phone, size=(390, 844))
+    pad = page.locator(".st-key-train_screen .pad canvas")
+    pad.scroll_into_view_if_needed()
+    box = pad.bounding_box()
+    assert box is not None
+    finger = phone.new_cdp_session(page)
+    x, top, tall = box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.2, box["height"] * 0.6
+    for kind, share in (("touchStart", 0), *(("touchMove", k / 8) for k in range(9))):
+        points = [{"x": x, "y": top + tall * share}]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    expect(page.locator(".st-key-train_screen .reading canvas")).to_be_visible()
+    after = pad.bounding_box()
+    assert after is not None
+    assert after["y"] == pytest.approx(box["y"], abs=2)  # the page did not scroll along
+    phone.close()
 
 
 def test_a_drawing_stays_over_a_change_of_page_and_is_read_by_the_next_run(visit: Visit) -> None:
@@ -482,7 +503,28 @@ def test_an_own_layer_table_is_checked_and_trained(visit: Visit) -> None:
     box.press("Enter")
     expect(told).to_have_count(0)
     page.get_by_role("tab", name="Network").click()
-    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    page.get_by_text("Edit the layer table").click()
+    tables = page.get_by_test_id("stDataFrame")
+    expect(tables).to_have_count(2)  # the arithmetic, and the editor
+    grid = tables.last.locator(".dvn-scroller").first
+    use = page.get_by_role("button", name="Use this table for new runs", exact=True)
+    for _ in range(3):  # Streamlit drops what is typed while it draws its table anew
+        grid.click(position={"x": 160, "y": 52})  # the channels of the first row
+        page.keyboard.press("Enter")
+        field = page.locator(".gdg-input, #portal input").first
+        expect(field).to_be_visible()
+        field.fill("30")
+        field.press("Enter")
+        with suppress(AssertionError):
+            expect(use).to_be_enabled(timeout=5_000)
+            break
+    press(page, "Use this table for new runs")
+    page.wait_for_url("**train_table=fc30**")
+    begin(page)
+    expect(page.locator(".st-key-train_screen .dots canvas").first).to_have_attribute(
+        "aria-label", re.compile("fc1 .*, output ")
+    )
+    press(page, "Stop")
 
 
 def test_what_is_changed_while_it_learns_is_marked_on_the_curves(visit: Visit) -> None:
@@ -495,6 +537,11 @@ def test_what_is_changed_while_it_learns_is_marked_on_the_curves(visit: Visit) -
     page.locator(".st-key-train_momentum [role=slider], .st-key-train_momentum input").first.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_url("**train_momentum=0.95**")
+    curves = page.locator(".st-key-train_screen .curves canvas")
+    for change in ("batch 256", "μ 0.95"):
+        told = re.compile(rf"{change} from epoch \d+\.\d\d on")
+        expect(curves.first).to_have_attribute("aria-label", told)
+        expect(curves.last).to_have_attribute("aria-label", told)
     press(page, "Stop")
     page.get_by_role("tab", name="The code").click()
     expect(page.get_by_test_id("stCode")).to_contain_text(re.compile(r"sizes = \{\d+: 256\}"))
@@ -536,6 +583,8 @@ LINKS = {
     "train_images": "5,000",
     "train_seed": "5",
     "train_data": "fashion",
+    "train_what": "momentum",
+    "train_value": "0.5",
 }
 
 

@@ -12,7 +12,7 @@ import torch
 
 from core.shared import devices
 from core.shared.data import Dataset, Split, mnist
-from core.shared.networks import lenet5
+from core.shared.networks import build
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
 from core.shared.training import Training
@@ -167,9 +167,16 @@ def three(*given: object) -> tuple[object, ...]:
     return given
 
 
+def leaves(_: object, folder: str, seconds: float) -> None:
+    """Leave a word in the folder, one more each time."""
+    time.sleep(seconds)
+    with (Path(folder) / "left").open("a") as file:
+        file.write("once")
+
+
 def begin(recipe: Recipe, snapshot: Snapshot | None = None) -> Training:
-    """LeNet-5 before the first few digits of MNIST."""
-    network = lenet5(torch.Generator().manual_seed(recipe.seed))
+    """The recipe's network before the first few digits of MNIST."""
+    network = build(recipe.network, torch.Generator().manual_seed(recipe.seed))
     return Training(network, few_digits(), recipe, snapshot)
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as some
 from torch import Tensor, nn
 
 from core.shared import networks
+from core.shared.arithmetic import arithmetic
 from core.shared.blocks import Dropout, Inception, Residual
 from core.shared.layers import INITIALISATIONS, PRESETS, Row
 from core.shared.lenet import LeNet5
@@ -369,3 +370,48 @@ def test_what_cannot_be_built_is_refused() -> None:
         networks.build("fc9", source(), initialisation="random")
     with pytest.raises(ValueError, match=r"dropout must be from 0 to below 1, got 1\.0"):
         networks.build("fc9", source(), dropout=1.0)
+
+
+@given(some.lists(any_row(small=True), max_size=6))
+@unhurried
+def test_every_parameter_belongs_to_the_layer_that_the_arithmetic_counts_it_in(
+    rows: list[Row],
+) -> None:
+    table = buildable(rows, (1, 16, 16))
+    network, layers = (
+        networks.build(table, source(), shape=(1, 16, 16)),
+        arithmetic(table, (1, 16, 16)),
+    )
+    found = networks.parameters_by_layer(network)
+    assert {name: sum(p.numel() for p in each) for name, each in found.items()} == {
+        layer.name: layer.parameters for layer in layers if layer.parameters
+    }
+    listed = [id(parameter) for each in found.values() for parameter in each]
+    assert sorted(listed) == sorted(map(id, network.parameters()))
+
+
+def test_the_parameters_of_a_block_belong_to_its_own_layers() -> None:
+    network = networks.build("res4-s2-batch-relu,inception8-tanh", source())
+    found = networks.parameters_by_layer(network)
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    assert {name: [names[id(p)] for p in each] for name, each in found.items()} == {
+        "res1.a": [f"res1.0.a.{name}" for name in ("0.weight", "1.weight", "1.bias")],
+        "res1.b": [f"res1.0.b.{name}" for name in ("0.weight", "1.weight", "1.bias")],
+        "res1.shortcut": [f"res1.0.shortcut.{name}" for name in ("0.weight", "1.weight", "1.bias")],
+        "inception2.1x1": ["inception2.0.branches.0.0.weight", "inception2.0.branches.0.0.bias"],
+        "inception2.3x3.reduce": [
+            "inception2.0.branches.1.0.weight",
+            "inception2.0.branches.1.0.bias",
+        ],
+        "inception2.3x3": ["inception2.0.branches.1.2.weight", "inception2.0.branches.1.2.bias"],
+        "inception2.5x5.reduce": [
+            "inception2.0.branches.2.0.weight",
+            "inception2.0.branches.2.0.bias",
+        ],
+        "inception2.5x5": ["inception2.0.branches.2.2.weight", "inception2.0.branches.2.2.bias"],
+        "inception2.pool.project": [
+            "inception2.0.branches.3.1.weight",
+            "inception2.0.branches.3.1.bias",
+        ],
+        "output": ["output.1.weight", "output.1.bias"],
+    }

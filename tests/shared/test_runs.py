@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -207,3 +208,26 @@ def test_a_deleted_run_stays_deleted_and_deleting_twice_is_nothing(tmp_path: Pat
     runs.delete(tmp_path, manifest)
     runs.save(tmp_path, manifest)  # by somebody who has not heard of it
     assert list((tmp_path / "ada").iterdir()) == []
+
+
+@settings(derandomize=True, deadline=None)
+@given(total=some.integers(1, 10**6))
+def test_snapshots_are_log_spaced(total: int) -> None:
+    steps = sorted(runs.log_spaced(total))
+    assert steps[0] == 0
+    assert steps[-1] == total
+    assert len(steps) <= 31
+    ratio = total ** (1 / 29)
+    for step, later in pairwise(steps):
+        assert later - step <= (step + 0.5) * (ratio - 1) + 1  # a factor, and rounding twice
+    if total > 1000:
+        assert len(steps) > 20
+
+
+@pytest.mark.parametrize(
+    ("parameters", "most"),
+    # 128 MiB hold 30 times a network with both of Adam's averages up to 372,827 parameters.
+    [(0, 30), (60_850, 30), (372_827, 30), (372_828, 29), (1_118_481, 10), (5_000_000, 8)],
+)
+def test_large_networks_keep_fewer_snapshots(parameters: int, most: int) -> None:
+    assert runs.most_snapshots(parameters) == most

@@ -1,12 +1,9 @@
 """Weights on disk come back bit for bit, damaged ones are refused, and the newest is found."""
 
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as some
 from safetensors.torch import load_file, save_file
 
 from core.shared import runs, snapshots
@@ -110,17 +107,3 @@ def test_foreign_files_are_no_steps(tmp_path: Path) -> None:
 def test_a_write_into_a_folder_that_has_gone_is_nothing(tmp_path: Path) -> None:
     snapshots.write(tmp_path / "gone", snapshot(1))
     assert not (tmp_path / "gone").exists()
-
-
-@settings(derandomize=True, deadline=None)
-@given(total=some.integers(1, 10**6))
-def test_snapshots_are_log_spaced(total: int) -> None:
-    steps = sorted(snapshots.log_spaced(total))
-    assert steps[0] == 0
-    assert steps[-1] == total
-    assert len(steps) <= 31
-    ratio = total ** (1 / 29)
-    for step, later in pairwise(steps):
-        assert later - step <= (step + 0.5) * (ratio - 1) + 1  # a factor, and rounding twice
-    if total > 1000:
-        assert len(steps) > 20

@@ -419,8 +419,34 @@ def slope(parameter: nn.Parameter) -> Tensor:
     return parameter.grad
 
 
-def test_the_measured_flow_is_a_plain_recomputation() -> None:
-    training = begin(replace(RECIPE, optimiser="adam", learning_rate=0.002))
+LENET5 = {name: (f"{name}.",) for name in ("C1", "S2", "C3", "S4", "C5", "F6", "output")}
+BLOCKS = {
+    "res1.a": ("res1.0.a.",),
+    "res1.b": ("res1.0.b.",),
+    "res1.shortcut": ("res1.0.shortcut.",),
+    "plain2.a": ("plain2.0.",),
+    "plain2.b": ("plain2.2.",),
+    "inception3.1x1": ("inception3.0.branches.0.",),
+    "inception3.3x3.reduce": ("inception3.0.branches.1.0.", "inception3.0.branches.1.1."),
+    "inception3.3x3": ("inception3.0.branches.1.3.", "inception3.0.branches.1.4."),
+    "inception3.5x5.reduce": ("inception3.0.branches.2.0.", "inception3.0.branches.2.1."),
+    "inception3.5x5": ("inception3.0.branches.2.3.", "inception3.0.branches.2.4."),
+    "inception3.pool.project": ("inception3.0.branches.3.",),
+    "output": ("output.",),
+}
+
+
+@pytest.mark.parametrize(
+    ("table", "layers"),
+    [
+        ("lenet5", LENET5),
+        ("res4-s4-batch-relu,plain4-tanh,inception8-batch-relu", BLOCKS),
+    ],
+)
+def test_the_measured_flow_is_a_plain_recomputation(
+    table: str, layers: dict[str, tuple[str, ...]]
+) -> None:
+    training = begin(replace(RECIPE, network=table, optimiser="adam", learning_rate=0.002))
     for _ in range(4):
         training.advance()
     network = copy.deepcopy(training.network)
@@ -433,10 +459,14 @@ def test_the_measured_flow_is_a_plain_recomputation() -> None:
     flow = training.flow
     assert flow is not None
     assert flow.step == training.step == 5
-    assert flow.layers == ("C1", "S2", "C3", "S4", "C5", "F6", "output")
+    assert flow.layers == tuple(layers)
     after = training.network.state_dict()
     for name, gradient, update in zip(flow.layers, flow.gradient, flow.update, strict=True):
-        mine = [each for each in before if each.startswith(f"{name}.")]
+        mine = [
+            each
+            for each, _ in network.named_parameters()
+            if each.startswith(layers[name])  # where plain torch keeps them
+        ]
         gradients = torch.cat([slope(network.get_parameter(each)).flatten() for each in mine])
         moved = torch.cat([(after[each] - before[each]).flatten() for each in mine])
         size = torch.cat([before[each].flatten() for each in mine])

@@ -17,6 +17,7 @@ __all__ = [
     "PATIENCES",
     "PLAIN",
     "SMOOTHINGS",
+    "change",
     "link",
     "said",
 ]
@@ -121,6 +122,13 @@ def said(field: str, value: Any) -> str:
     if field == "images":
         return f"{value:,}" if value else "all"
     return NAMES.get(value, str(value))
+
+
+def change(what: str, value: str) -> tuple[str, Any]:
+    """Read one change off its words in an address; what cannot be read is the first there is."""
+    field = what if what in CHOICES else next(iter(CHOICES))
+    named = {said(field, each): each for each in CHOICES[field]}
+    return field, named.get(value, CHOICES[field][0])
 
 
 def link(recipe: Recipe) -> str:

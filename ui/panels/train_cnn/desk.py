@@ -123,6 +123,8 @@ class Desk:
         compared = {run: live.curves(engine, run, train_cnn.CURVES) for run in others}
         known = {self.told(run): each for run, each in compared.items() if each is not None}
         past = state
+        if view and view.status not in ("waiting", "running"):
+            engine.prepare(view.run, train_cnn.PREPARE, len(state.kept))
         if view and looks["step"] in state.kept and looks["step"] != state.step:
             where = looks["step"], place, looks["ink"], cell
             past = engine.recall(view.run, train_cnn.REPLAY, *where)

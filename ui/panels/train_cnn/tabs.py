@@ -65,19 +65,19 @@ def _lessons() -> None:
     """Say what to try, and what came out of the course's experiments when they were run."""
     st.markdown(LESSONS)
     for told in lessons.LESSONS:
-        found = lessons.found().get(told.name)
-        if not found:
-            continue
         title = f"**{told.title}.** {told.claim}"
         with st.expander(title, key=f"train_lesson_{told.name}", on_change="rerun") as box:
             if box.open:
-                _outcome(told, found)
+                _outcome(told, lessons.outcome(told.name))
 
 
-def _outcome(told: lessons.Lesson, found: Mapping[str, Mapping[str, Sequence[Any]]]) -> None:
+def _outcome(told: lessons.Lesson, outcome: lessons.Outcome) -> None:
     rows = [
         {"": arm.name}
-        | {said: _seeds(name, found[arm.name][name]) for name, said in told.columns.items()}
+        | {
+            said: _seeds(name, outcome.measured[arm.name][name])
+            for name, said in told.columns.items()
+        }
         | {"settings": link(arm.recipe)}
         for arm in told.arms
     ]
@@ -85,7 +85,8 @@ def _outcome(told: lessons.Lesson, found: Mapping[str, Mapping[str, Sequence[Any
     st.dataframe(rows, hide_index=True, column_config={"settings": opened})
     st.caption(
         f"Median of the seeds {words.choices(lessons.SEEDS).replace(' or ', ' and ')}, "
-        "in brackets the lowest and the highest. *open* has the settings."
+        f"in brackets the lowest and the highest, by torch {outcome.torch} on {outcome.device}. "
+        "*open* has the settings."
     )
 
 
@@ -95,6 +96,8 @@ def _seeds(name: str, values: Sequence[float | str | None]) -> str:
     sentences = [value for value in values if isinstance(value, str)]
     if sentences:
         return sentences[len(sentences) // 2]
+    if not numbers and not name.startswith("epochs"):  # of what diverged there is none
+        return "–"
     if len(numbers) < len(values):
         return f"reached by {len(numbers)} of {len(values)}"
     show = "{:.1%}" if name.endswith("accuracy") else "{:,.3g}"
@@ -215,14 +218,13 @@ def _row(number: int, values: Mapping[str, Any]) -> layers.Row:
     Raises: ValueError that names the row, the rule and the value.
     """
     kind = values.get("kind") or ""
-    known = ("kind", *layers.KINDS.get(kind, ()))
     given: dict[str, Any] = {
         name: int(value) if name in COLUMNS[1:] else value
         for name, value in values.items()
-        if name in known and value is not None
+        if name in layers.KINDS.get(kind, ()) and value is not None
     }
     try:
-        return layers.Row(**given)
+        return layers.Row(kind=kind, **given)
     except (ValueError, TypeError) as error:
         raise ValueError(f"row {number}: {error}") from error
 

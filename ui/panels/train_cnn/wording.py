@@ -4,11 +4,11 @@ __all__ = ["FORMULAE", "LESSONS", "LOSSES"]
 
 LESSONS = """
 1. **Too fast, too slow.** Start, and after the first epoch move η to 1: within a few steps the loss
-   leaps above 100, and back at 0.1 the run stays at chance, one digit in ten: its units are
-   saturated. Another run at η = 0.001 has 94 % after three epochs, where 0.1 has 98.8 %.
+   leaps, and back at 0.1 the run stays at chance, one digit in ten. Compare the shares *at the
+   ends* before and after. Another run at η = 0.001 is far behind after three epochs; figures below.
 2. **Out of the noise.** *Start*, *Pause* at once, then *One step* twenty times: the kernels of C1
-   are still their random start. *Resume*: after half an epoch some are twice as large (read ±) and
-   have stripes that they did not begin with.
+   are still their random start. *Resume*: after half an epoch some have grown (read ±) and have
+   stripes that they did not begin with.
 3. **What stays wrong.** At the end read the confusion matrix beside its diagonal: mostly 4 and 9,
    3 and 5, 5 and 6. Draw a 4 that is open at its top, then close it: a 9. Draw a 1, add a bar: a 7.
 """
