@@ -146,11 +146,12 @@ def curves(
         f"{name} {axis.read.format(_last(row)).replace('nan', '–')}"
         for name, row in zip(SERIES, (lines[0].training, lines[0].validation), strict=True)
     )
+    changes = "".join(f"; {what} from epoch {epoch:.2f} on" for epoch, what in marks)
     words = {
         "kind": "curves",
         "span": 6,
         "title": axis.title,
-        "alt": f"{axis.title}: {ends}",
+        "alt": f"{axis.title}: {ends}{changes}",
         "series": SERIES,
         "low": low,
         "high": high,
@@ -247,10 +248,12 @@ def matrix(
     chosen: tuple[int, int] | None,
     *,
     span: int,
+    alt: str = "",
 ) -> Block:
     """Draw a confusion matrix: rows are true, columns are read; a click on a cell tells it.
 
-    A click on the chosen cell tells None; the note stands above the columns.
+    A click on the chosen cell tells None; the note stands above the columns. What the matrix says
+    in a sentence (`alt`) is the share on its diagonal, if nothing else.
     """
     right = counts.trace() / max(1, counts.sum())
     words = {
@@ -261,7 +264,7 @@ def matrix(
         "classes": list(classes),
         "note": note,
         "chosen": chosen,
-        "alt": f"{title}; {right:.1%} are on the diagonal",
+        "alt": alt or f"{title}; {right:.1%} are on the diagonal",
     }
     return Block(words, counts.ravel())
 

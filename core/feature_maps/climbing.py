@@ -11,7 +11,7 @@ from core.feature_maps import Ascent, Dream, Frame
 from core.feature_maps.passing import device_of, require_channel
 from core.shared import data
 from core.shared.loading import load
-from core.shared.snapshots import log_spaced
+from core.shared.runs import log_spaced
 from core.shared.tracing import until
 
 __all__ = ["Climb", "maximise"]

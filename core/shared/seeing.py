@@ -10,7 +10,7 @@ from PIL import Image
 
 from core.shared import datasets, digits, pictures
 
-__all__ = ["as_picture", "fit"]
+__all__ = ["as_picture", "fit", "geometry"]
 
 KEPT = 0.875  # of the shorter side, as ImageNet's networks are evaluated: 224 of 256 pixels
 PHOTOGRAPH = 96  # pixels: the smallest side at which pictures in colour are taken for photographs
@@ -25,9 +25,11 @@ def fit(
     """Bring a picture into the form of those that a network has learnt from.
 
     A photograph of three channels loses its rim: its shorter side is scaled to the network's by
-    0.875, bicubic and antialiased, and the middle square is cut out. A digit becomes MNIST's: ink
-    is 1, paper 0, centred by mass; all zeros where nothing is drawn. Clothing becomes
-    Fashion-MNIST's: light on black. Everything else is the middle square, as in a visitor's zip.
+    0.875, bicubic and antialiased, and the middle square is cut out; one that has the network's
+    size already is taken as it is. A digit becomes MNIST's: ink
+    is 1, paper 0, centred by mass; all zeros where nothing is drawn. What is 28×28 pixels and light
+    on black is one of MNIST's, and taken as it is. Clothing becomes Fashion-MNIST's: light on
+    black. Everything else is the middle square, as in a visitor's zip.
 
     Args:
         picture: as `core.shared.pictures.read` gives it.
@@ -67,28 +69,38 @@ def as_picture(image: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "h w 3"]:
     return np.ascontiguousarray((255 * values).round().astype(np.uint8))
 
 
+def geometry(
+    height: int, width: int, side: int
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """Tell what `fit` does to a photograph, each row first.
+
+    Returns: the corner and the size of the part that is taken, to which size that is scaled, and
+        the corner of the square in it.
+    """
+    shorter, scaled = min(height, width), round(side / KEPT)
+    if height == width == side:
+        return (0, 0), (side, side), (side, side), (0, 0)
+    # The middle of a very long picture: scaled whole it would take memory for nothing.
+    corner = max(0, height - WIDEST * shorter) // 2, max(0, width - WIDEST * shorter) // 2
+    part = min(height, WIDEST * shorter), min(width, WIDEST * shorter)
+    size = scaled * part[0] // shorter, scaled * part[1] // shorter
+    return corner, part, size, (round((size[0] - side) / 2), round((size[1] - side) / 2))
+
+
 def _photograph(picture: Image.Image, side: int) -> Image.Image:
     """Scale the shorter side and cut the middle, as torchvision's Resize and CenterCrop do."""
-    picture = _not_too_long(picture)
-    shorter, scaled = min(picture.size), round(side / KEPT)
-    width, height = (scaled * each // shorter for each in picture.size)
-    resized = picture.resize((width, height), Image.Resampling.BICUBIC)
-    left, top = round((width - side) / 2), round((height - side) / 2)
-    return resized.crop((left, top, left + side, top + side))
-
-
-def _not_too_long(picture: Image.Image) -> Image.Image:
-    """Cut the middle of a very long picture, which scaled whole would take memory for nothing."""
-    width, height = picture.size
-    most = WIDEST * min(picture.size)
-    left, top = (max(0, each - most) // 2 for each in picture.size)
-    return picture.crop((left, top, left + min(width, most), top + min(height, most)))
+    (top, left), part, size, (y, x) = geometry(picture.height, picture.width, side)
+    picture = picture.crop((left, top, left + part[1], top + part[0]))
+    resized = picture.resize((size[1], size[0]), Image.Resampling.BICUBIC)
+    return resized.crop((x, y, x + side, y + side))
 
 
 def _digit(picture: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "1 28 28"]:
     """Take the border for paper, and what differs from it, darker or lighter, for ink."""
     grey = _grey(picture)
     paper = _border(grey)
+    if grey.shape == (28, 28) and paper <= BRIGHT:  # one of MNIST's, saved as it is
+        return np.ascontiguousarray(grey[None])
     difference = (paper - grey) / paper if paper > BRIGHT else (grey - paper) / (1 - paper)
     digit = digits.centre_by_mass(difference.clip(0, 1))
     return np.zeros((1, 28, 28), dtype=np.float32) if digit is None else digit[None]

@@ -17,7 +17,9 @@ looks: dict[str, Any] = st.session_state.setdefault(
     "maps_looks",
     {
         "layer": asked.get("maps_layer", ""),
-        "channel": address.number(asked.get("maps_channel", "")) or 0,
+        "chosen": address.number(asked.get("maps_channel", "")),  # None: the layer's usual one
+        "channel": 0,
+        "network": "",
         "at": place,
         "sort": asked["maps_sort"] if asked.get("maps_sort") in SORTS else "index",
         "scale": asked["maps_scale"] if asked.get("maps_scale") in SCALES else "layer",
@@ -27,6 +29,7 @@ looks: dict[str, Any] = st.session_state.setdefault(
         "wished": asked.get("maps_compare", ""),
         "layers": [],
         "order": [],
+        "shape": (),
         "place": (0, 0),
     },
 )
@@ -58,7 +61,7 @@ screen.screen(
 at = looks["at"]
 refuse(asked, looks)
 address.note("maps_layer", looks["layer"])
-address.note("maps_channel", str(looks["channel"] or ""))
+address.note("maps_channel", "" if looks["chosen"] is None else str(looks["channel"]))
 address.note("maps_at", "-".join(map(str, at)) if at else "")
 address.note("maps_weight", "-".join(map(str, looks["weight"] or ())))
 address.note("maps_label", looks["label"])

@@ -60,6 +60,14 @@ def test_curves_reach_as_far_as_their_values_and_leave_out_what_is_none() -> Non
     assert [label for _, label in calm["ticks"]] == ["0.01", "0.03", "0.1", "0.3", "1", "3"]
 
 
+def test_marks_tell_what_was_changed_and_when() -> None:
+    line = blocks.Line(name="1", x=np.arange(2), training=np.ones(2), validation=np.ones(2))
+    marks = [(0.25, "η 0.5"), (1.5, "batch 32")]
+    words = blocks.curves(blocks.LOSS, [line], 3, marks, math.nan).words
+    assert words["marks"] == marks
+    assert words["alt"].endswith("; η 0.5 from epoch 0.25 on; batch 32 from epoch 1.50 on")
+
+
 def test_an_accuracy_axis_spreads_the_last_per_cents() -> None:
     x, perfect = np.array([0.0, 1.0]), np.array([0.1, 1.0])
     block = one_run(blocks.ACCURACY, x, perfect, np.array([0.2, 0.9999]), 1)

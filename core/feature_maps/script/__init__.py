@@ -8,13 +8,6 @@ from collections.abc import Sequence
 from string import ascii_lowercase
 
 from core.feature_maps import SOFTMAX, Click, Layer
-from core.feature_maps.script.frame import (
-    ATTENTION,
-    LAST,
-    TOKENS,
-    same_padding,
-    script,
-)
 from core.feature_maps.script.images import (
     write_dream,
     write_effective_field,
@@ -25,6 +18,13 @@ from core.feature_maps.script.laboratory import write_convolution, write_costs
 from core.feature_maps.script.spaces import write_probe, write_shift, write_space
 from core.shared import models
 from core.shared.models import Source
+from core.shared.scripts import (
+    ATTENTION,
+    LAST,
+    TOKENS,
+    same_padding,
+    script,
+)
 
 __all__ = [
     "write_convolution",

@@ -4,9 +4,9 @@ import math
 import re
 
 from core.feature_maps.grid import AT_ONCE
-from core.feature_maps.script.frame import ATTENTION, LAST, TOKENS
 from core.shared import models
 from core.shared.models import Source
+from core.shared.scripts import ATTENTION, LAST, TOKENS
 
 __all__ = ["FIRST", "MANY", "channels_last", "few", "hear", "module"]
 

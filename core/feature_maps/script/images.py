@@ -3,10 +3,10 @@
 import math
 
 from core.feature_maps import Ascent, Layer
-from core.feature_maps.script.frame import ATTENTION, LAST, TOKENS, script
 from core.feature_maps.script.hearing import FIRST, MANY, channels_last, few, hear, module
 from core.shared import models
 from core.shared.models import Source
+from core.shared.scripts import ATTENTION, LAST, TOKENS, script
 
 __all__ = ["write_dream", "write_effective_field", "write_lesion", "write_top"]
 

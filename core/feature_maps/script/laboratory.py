@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.feature_maps.kernels import Window
-from core.feature_maps.script.frame import WIDTH, read, whole
+from core.shared.scripts import WIDTH, read, whole
 
 __all__ = ["write_convolution", "write_costs"]
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from core.feature_maps import WAYS, Layer
 from core.feature_maps.grid import LARGEST, coarser
-from core.feature_maps.script.frame import LAST, TOKENS, WIDTH, script
 from core.feature_maps.script.hearing import FIRST, MANY, channels_last, few, hear, module
 from core.shared import datasets, models
 from core.shared.models import Source
+from core.shared.scripts import LAST, TOKENS, WIDTH, script
 
 __all__ = ["write_probe", "write_shift", "write_space"]
 

@@ -6,6 +6,7 @@ import streamlit as st
 
 from core import feature_maps
 from core.feature_maps import Ascent, Dream, filming
+from core.shared import models
 from core.shared.engine import Engine, View
 from core.shared.models import Source
 from ui import address, blocks, live, screen, words
@@ -77,6 +78,15 @@ def dream(
             args=(engine.stop, view.run if view else ""),
             disabled=view is None or not view.live,
         )
+    elsewhere = [
+        each
+        for each in engine.runs_of(visitor)
+        if each.function == feature_maps.MAXIMISE
+        and each.live
+        and (view is None or each.run != view.run)
+    ]
+    if elsewhere:
+        st.caption(f"Still under way, and there to be seen: {', '.join(map(_where, elsewhere))}.")
     if view is None:
         st.caption(
             "It begins with noise and climbs the gradient of the map's mean, with jitter, blur and "
@@ -119,6 +129,16 @@ def _newest(engine: Engine, visitor: str, source: Source, layer: str, channel: i
         if view.function == feature_maps.MAXIMISE and all(known(k) == v for k, v in wanted):
             return view
     return None
+
+
+def _where(dream: View) -> str:
+    """Say of which map a dream is."""
+    config = dream.config
+    try:
+        network = models.about(Source(**config["source"])).title
+    except ValueError:  # it is gone meanwhile
+        network = config["source"]["name"]
+    return words.plain(f"map {config['channel']} of {config['layer']} in {network}")
 
 
 def _draw(view: View | None, place: int, look: str) -> list[Block]:

@@ -34,7 +34,7 @@ def laboratory(
 ) -> None:
     """Draw the tab."""
     asked = address.asked("lab")
-    lab = _asked(asked)
+    lab = _asked(asked, looks)
     names = [*KERNELS, LEARNED, OWN]
     kernel_name = st.selectbox("Kernel", names, index=1, key="lab_kernel", persist_state="session")
     kernel = _kernel(engine, source, looks, kernel_name, lab)
@@ -64,8 +64,15 @@ def laboratory(
         _formula(_window(lab, kernel), about.shape)
     except ValueError as error:
         st.caption(words.plain(words.sentence(str(error))))
+    _choose(looks, lab)
     screen.screen("mix_screen", lambda: None, others, told)
-    usual = {"kernel": names[1], **{name: str(low) for name, (low, _) in DRAGS.items()}, **USUAL}
+    first = "-".join(map(str, looks["order"][:MIXED]))
+    usual = {
+        "kernel": names[1],
+        "maps": first,
+        **{name: str(low) for name, (low, _) in DRAGS.items()},
+        **USUAL,
+    }
     for name, value in _noted(lab, kernel_name).items():
         address.note(f"lab_{name}", "" if value == usual[name] else value)
     try:
@@ -74,7 +81,7 @@ def laboratory(
         st.caption(words.plain(words.sentence(str(error))))
 
 
-def _asked(asked: Mapping[str, str]) -> dict[str, Any]:
+def _asked(asked: Mapping[str, str], looks: dict[str, Any]) -> dict[str, Any]:
     """Give the laboratory's state, with what the address asks for."""
     lab: dict[str, Any] = st.session_state.setdefault(
         "lab",
@@ -102,6 +109,11 @@ def _asked(asked: Mapping[str, str]) -> dict[str, Any]:
     most = MOST_COSTS.values()
     if costs and all(1 <= cost <= high for cost, high in zip(costs, most, strict=True)):
         lab["costs"] = dict(zip(lab["costs"], costs, strict=True))
+    text = asked.get("lab_maps", "")
+    maps = address.numbers(text, 1 + text.count("-")) or ()
+    if maps and len(maps) == len(set(maps) & set(looks["order"])) <= MIXED:
+        st.session_state[_key(looks)] = [*maps]
+    lab["maps"] = st.session_state.get(_key(looks), looks["order"][:MIXED])
     own = _own(asked.get("lab_own", ""))
     if own:
         lab.update(base=own, own=own)
@@ -121,6 +133,24 @@ def _own(text: str) -> tuple[float, ...]:
     return numbers if known and all(abs(each) <= LARGEST for each in numbers) else ()
 
 
+def _choose(looks: dict[str, Any], lab: dict[str, Any]) -> None:
+    """Let the visitor choose the maps of the layer that are mixed; at first they are its first."""
+    if len(looks["order"]) > MIXED and looks["shape"][1:] != (1, 1):
+        lab["maps"] = st.multiselect(
+            "Maps that a 1×1 convolution mixes",
+            sorted(looks["order"]),
+            looks["order"][:MIXED],
+            key=_key(looks),
+            max_selections=MIXED,
+            placeholder="up to four maps",
+            persist_state="session",
+        )
+
+
+def _key(looks: dict[str, Any]) -> str:
+    return f"lab_maps_{looks['network']}_{looks['layer']}"
+
+
 def _noted(lab: dict[str, Any], kernel: str) -> dict[str, str]:
     """Write the laboratory's state for the address."""
     return {
@@ -128,6 +158,7 @@ def _noted(lab: dict[str, Any], kernel: str) -> dict[str, str]:
         **{name: str(lab[name]) for name in DRAGS},
         "transposed": lab["transposed"],
         "mix": "-".join(str(each + TENTHS) for each in lab["mix"]),
+        "maps": "-".join(map(str, lab["maps"])),
         "costs": "-".join(map(str, lab["costs"].values())),
         "own": ",".join(map(_written, lab["own"])) if kernel == OWN else "",
     }
@@ -145,6 +176,7 @@ def _refuse(asked: Mapping[str, str], lab: dict[str, Any], kernel: str) -> None:
         **{name: f"from {low} to {high}" for name, (low, high) in DRAGS.items()},
         "transposed": "yes or no",
         "mix": f"{MIXED} numbers from 0 to {2 * TENTHS}, as {USUAL['mix']}",
+        "maps": f"up to {MIXED} maps of the layer, as 0-1-2-3",
         "costs": f"maps in and out, kernel and side, as {USUAL['costs']}",
     }
     given = {f"lab_{name}": (noted[name], rule) for name, rule in rules.items()}
@@ -255,11 +287,11 @@ def _mixing(
     looks: dict[str, Any],
     lab: dict[str, Any],
 ) -> list[Block]:
-    """Mix the first maps of the chosen layer, as a 1×1 convolution does."""
+    """Mix some maps of the chosen layer, as a 1×1 convolution does."""
     if not looks["layer"]:
         return []
     maps = engine.call(feature_maps.MAPS, source, pixels, looks["layer"])
-    order = looks["order"][:MIXED]
+    order = [k for k in lab["maps"] if k < len(maps)]  # another layer's may be told still
     if maps.shape[1:] == (1, 1) or not order:
         return []
     weights = np.array(lab["mix"][: len(order)]) / TENTHS
@@ -335,7 +367,7 @@ def _code(
     seen = pinned.see(engine, source, about, pin)
     look: Look = engine.call(feature_maps.LOOK, source, seen.pixels)
     layer = next(each for each in look.layers if each.name == looks["layer"])
-    order = looks["order"][:MIXED]
+    order = [k for k in lab["maps"] if k < layer.shape[0]]
     if order and layer.shape[1:] != (1, 1):
         weights = [each / TENTHS for each in lab["mix"][: len(order)]]
         mixed = script.write_mix(source, layer, order, weights, picture)

@@ -65,8 +65,14 @@ def _draw(engine: Engine, source: Source, about: About, pin: Pin, looks: Looks) 
     looks["layer"], looks["layers"] = layer.name, [each.name for each in look.layers]
     maps = engine.call(feature_maps.MAPS, source, seen.pixels, layer.name)
     order = _order(maps, looks["sort"])
-    looks["order"] = order
-    channel = looks["channel"] = min(looks["channel"], len(maps) - 1)
+    looks["order"], looks["shape"] = order, layer.shape
+    classes = about.classes if _of_classes(layer, about.classes) else ()
+    if classes and looks["network"] not in ("", about.title):  # its classes were others
+        looks["chosen"] = None
+    looks["network"] = about.title
+    usual = int(maps[:, 0, 0].argmax()) if classes else 0  # the likeliest class
+    chosen = usual if looks["chosen"] is None else looks["chosen"]
+    channel = looks["channel"] = min(chosen, len(maps) - 1)
     at = looks["place"] = _place(maps, looks)
     looks["at"] = at if looks["at"] is not None else None
     looks["weight"] = _weight(layer, looks["weight"])
@@ -95,7 +101,7 @@ def _draw(engine: Engine, source: Source, about: About, pin: Pin, looks: Looks) 
             title=_title(layer),
             hint=_hint(layer, highs, looks["scale"]),
             span=WIDE,
-            names=about.classes if _of_classes(layer, about.classes) else (),
+            names=classes,
         )
     )
     try:
@@ -142,21 +148,21 @@ def steer(looks: Looks) -> dict[str, Any]:
     """Say what to do with what each control of the screen tells."""
 
     def layer(said: Any) -> None:
-        names, channel = looks["layers"], 0
+        names, chosen = looks["layers"], None
         if isinstance(said, dict):  # the same map of a neighbour
             place = names.index(looks["layer"]) + int(said["by"])
-            said, channel = names[min(max(place, 0), len(names) - 1)], looks["channel"]
+            said, chosen = names[min(max(place, 0), len(names) - 1)], looks["chosen"]
         if said in names:
-            looks.update(layer=said, at=None, weight=None, channel=channel)
+            looks.update(layer=said, at=None, weight=None, chosen=chosen)
 
     def channel(said: Any) -> None:
         order = looks["order"]
         place = order.index(looks["channel"]) + int(said["by"])
-        looks.update(channel=order[min(max(place, 0), len(order) - 1)], weight=None)
+        looks.update(chosen=order[min(max(place, 0), len(order) - 1)], weight=None)
 
     def place(said: Any) -> None:
         channel, row, column = (max(0, int(each)) for each in said)
-        looks.update(channel=channel, at=(row, column), weight=None)
+        looks.update(chosen=channel, at=(row, column), weight=None)
 
     def weight(said: Any) -> None:
         looks["weight"] = tuple(max(0, int(each)) for each in said[:MOST_INDICES])
@@ -184,7 +190,7 @@ def _layer(look: Look, looks: Looks) -> Layer:
     for layer in look.layers:
         if layer.name == looks["layer"]:
             return layer
-    looks.update(channel=0, at=None, weight=None)
+    looks.update(chosen=None, at=None, weight=None)
     convolutions = (layer for layer in look.layers if "convolution" in layer.kind)
     return next(convolutions, look.layers[0])
 

@@ -1,4 +1,4 @@
-"""What each of the panel's scripts begins with: its imports, the network and the picture."""
+"""What a panel's scripts begin with: imports, the network and the picture. Needs no torch."""
 
 import json
 import textwrap
