@@ -39,6 +39,7 @@ picture: .venv/chromium
 
 .venv/tools: requirements-dev.txt .venv/app
 	$(BIN)/pip install -r requirements-dev.txt
+	$(BIN)/pip install --no-deps torchattacks==3.5.1
 	@touch $@
 
 .venv/chromium: .venv/tools

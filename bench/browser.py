@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-__all__ = ["ROOT", "SCREEN", "STEP", "Server", "chromium", "cpu_seconds", "settle"]
+__all__ = ["ROOT", "SCREEN", "STEP", "Server", "chromium", "cpu_seconds", "settle", "with_profile"]
 
 ROOT = Path(__file__).parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -88,13 +88,29 @@ class Server:
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Open a headless Chromium: the machine's, else Playwright's own."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=_found(), args=list(FLAGS))
         try:
             yield browser
         finally:
             browser.close()
+
+
+@contextmanager
+def with_profile(browser: Browser) -> Iterator[BrowserContext]:
+    """Open another Chromium, with a profile: only there compiled scripts are kept."""
+    with tempfile.TemporaryDirectory(prefix="glassbox-") as folder:
+        context = browser.browser_type.launch_persistent_context(
+            folder, executable_path=_found(), args=list(FLAGS)
+        )
+        try:
+            yield context
+        finally:
+            context.close()
+
+
+def _found() -> str | None:
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def settle(page: Page) -> None:

@@ -9,11 +9,13 @@ which the watched part of the page is another; that frame's own drawing comes on
 
 import argparse
 import statistics
+from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, Page
 
 from bench import report
 from bench.browser import SCREEN, Server, chromium, settle
+from ui.panels.train_cnn.choices import NAMES
 
 # Arms a watch: the next key press resolves with the milliseconds until `read()` differs.
 WATCH = """([read]) => {
@@ -37,11 +39,20 @@ TIME = '.st-key-train_screen input[aria-label="Time machine"]'
 # the maps themselves again and again, as a picture, would take longer than what is measured.
 ATLAS = f"() => {SCREEN}.querySelector('.answers figure p').textContent"
 LEAF = '.st-key-maps_screen input[aria-label="Test image"]'
+# What the chart of the margin says follows from the new picture, and is painted with it.
+MARGIN = f"() => {SCREEN}.querySelector('.lines canvas').ariaLabel"
+BUDGET = '.st-key-attack_screen input[aria-label="Budget ε, L∞"]'
 SLIDER = "[data-testid=stSlider] [role=slider], [data-testid=stSlider] input"
 RATE = ".st-key-train_rate [role=slider], .st-key-train_rate input"
 STEP = f"() => {SCREEN}.querySelector('.figures b').innerText"
 SIDES = ("ArrowRight", "ArrowLeft")
-REPLAYS = 20  # steps of one run that are looked at, of about 27 that it keeps
+WARM = 3  # presses that are not counted
+SOME = {"train_images": "10,000"}
+REPLAYED = {
+    "LeNet-5": {},
+    "the VGG": {"train_network": NAMES["vgg"], **SOME},
+    "the ResNet": {"train_network": NAMES["resnet"], **SOME},
+}
 
 
 def presses(
@@ -50,13 +61,13 @@ def presses(
     """Press one and the other key on a control in turn, and time each."""
     page.locator(control).first.focus()
     times = []
-    for press in range(count + 3):
+    for press in range(count + WARM):
         page.evaluate(WATCH, [read])
         page.keyboard.press(keys[press % 2])
         told = page.evaluate("window.told")
         if told is None:
             raise TimeoutError(f"nothing changed within 10 s of a key press on {control}")
-        if press >= 3:  # the first ones warm up
+        if press >= WARM:
             times.append(told)
         page.wait_for_timeout(150)
     return times
@@ -90,17 +101,31 @@ def training(page: Page, url: str, count: int) -> dict[str, list[float]]:
     page.wait_for_timeout(2000)
     rows["its dragged control, to new feature maps"] = presses(page, DRAG, DIGIT, count)
     page.get_by_role("button", name="Stop", exact=True).click()
-    replayed = rows["its time machine, to another step"] = []
-    for seed in range(-(-count // REPLAYS)):  # each step of each run is asked for once
+    for name, settings in REPLAYED.items():
+        rows[f"its time machine, to another step of {name}"] = replays(page, url, count, settings)
+    return rows
+
+
+def replays(page: Page, url: str, count: int, settings: dict[str, str]) -> list[float]:
+    """Time the steps that runs have kept; each step of each run is asked for once."""
+    times: list[float] = []
+    seed = 0
+    while len(times) < count:
         page.context.clear_cookies()  # a new visitor, who has no finished run yet
-        page.goto(f"{url}/train_cnn?train_epochs=1&train_batch=128&train_seed={seed}")
+        asked = {"train_epochs": 1, "train_batch": 128, "train_seed": seed, **settings}
+        page.goto(f"{url}/train_cnn?{urlencode(asked)}")
         settle(page)
         page.get_by_role("button", name="Start", exact=True).click()
         page.get_by_text("Finished.").wait_for(timeout=120_000)
         page.locator(TIME).press("ArrowLeft")  # from now to the last kept step, which is now
         page.wait_for_timeout(1000)
-        replayed += presses(page, TIME, STEP, REPLAYS, ("ArrowLeft", "ArrowLeft"))
-    return rows
+        left = int(page.locator(TIME).get_attribute("max") or 0) - 1 - WARM
+        wanted = min(left, count - len(times))
+        if wanted < 1:
+            raise RuntimeError(f"a run must keep more than {1 + WARM} steps, got fewer")
+        times += presses(page, TIME, STEP, wanted, ("ArrowLeft", "ArrowLeft"))
+        seed += 1
+    return times
 
 
 def looking(page: Page, url: str, count: int) -> dict[str, list[float]]:
@@ -116,11 +141,28 @@ def looking(page: Page, url: str, count: int) -> dict[str, list[float]]:
     return rows
 
 
+def attacking(page: Page, url: str, count: int) -> dict[str, list[float]]:
+    """Time the third panel: each press is another budget, which nobody has asked for before."""
+    rows = {}
+    for name, network in (("MNIST", "mnist"), ("EfficientNet-Lite0", "efficientnet-lite0")):
+        picture = "test" if network == "mnist" else "photograph-coffee"
+        asked = f"pin_network={network}&pin_picture={picture}&attack_method=FGSM&attack_epsilon=8"
+        page.goto(f"{url}/adversarial?{asked}")
+        settle(page)
+        page.wait_for_selector(".st-key-attack_screen .lines canvas")
+        page.wait_for_timeout(1500)
+        found = presses(page, BUDGET, MARGIN, count, ("ArrowRight", "ArrowRight"))
+        rows[f"FGSM, another ε, {name}"] = found
+    return rows
+
+
 def main() -> None:
     """Measure the floor and the panels."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--quick", action="store_true", help="about a minute")
-    parser.add_argument("--only", choices=("training", "looking"), help="one panel alone")
+    parser.add_argument(
+        "--only", choices=("training", "looking", "attacking"), help="one panel alone"
+    )
     wish = parser.parse_args()
     count = 12 if wish.quick else 40
     server = Server()
@@ -130,11 +172,13 @@ def main() -> None:
             device = server.ready()["owners"][0]["name"]
             report.heading("bench.latency", device)
             page = browser.new_page(viewport={"width": 1440, "height": 900})
-            if wish.only != "looking":
+            if wish.only in (None, "training"):
                 rows["floor: one slider, one chart"] = floor(browser, count)
                 rows |= training(page, server.url, count)
-            if wish.only != "training":
+            if wish.only in (None, "looking"):
                 rows |= looking(page, server.url, count)
+            if wish.only in (None, "attacking"):
+                rows |= attacking(page, server.url, count)
     finally:
         server.close()
     for name, times in rows.items():
@@ -152,9 +196,12 @@ def main() -> None:
 
 def _goals(only: str | None) -> list[tuple[float, bool]]:
     """Give the goal of each row, and whether it is one of the floor's multiples."""
-    first = [(1.5, True), (2.0, True), (100.0, False), (150.0, False)]
-    second = [(150.0, False), (400.0, False)]
-    return (first if only != "looking" else []) + (second if only != "training" else [])
+    goals = {
+        "training": [(1.5, True), (2.0, True), (100.0, False), *[(150.0, False)] * len(REPLAYED)],
+        "looking": [(150.0, False), (400.0, False)],
+        "attacking": [(150.0, False), (500.0, False)],
+    }
+    return [goal for panel, rows in goals.items() if only in (None, panel) for goal in rows]
 
 
 if __name__ == "__main__":

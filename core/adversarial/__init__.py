@@ -1,0 +1,515 @@
+"""Attack a network: what a page may ask for and what it is given.
+
+The work itself is in the modules beside this one, which need torch; this one does not, so that the
+server that draws the page needs none either.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from core.shared.models import Source
+
+__all__ = [
+    "ALONE",
+    "ATTACK",
+    "COUNTS",
+    "EACH",
+    "FAKE",
+    "LOSSES",
+    "METHODS",
+    "NORMS",
+    "SWEEP",
+    "TARGETS",
+    "TRICKS",
+    "Attack",
+    "Defended",
+    "FakeDefence",
+    "Film",
+    "Method",
+    "Outcome",
+    "Sweep",
+    "Swept",
+    "TargetMatrix",
+    "Targeted",
+]
+
+ATTACK = "core.adversarial.attacking:attack"  # a call
+SWEEP = "core.adversarial.sweeping:sweep"  # long work: submit it with a Sweep
+
+NORMS = {"linf": "L∞", "l2": "L2", "l0": "L0"}
+LOSSES = {"margin": "margin", "dlr": "DLR", "ce": "cross-entropy"}
+MOST_STEPS, MOST_RESTARTS, MOST_QUERIES, LAST_SEED = 1_000, 20, 20_000, 2**31 - 1
+NOISES, NOISES_OF_PHOTOGRAPHS = 100, 3  # changes at random that an outcome is compared with
+COUNTS = (64, 128, 256, 500, 1_000)  # images of a sweep
+MOST_CURVES, MOST_POINTS = 4, 40
+TARGETS = "core.adversarial.targeting:target_all"  # long work: submit it with a TargetMatrix
+EACH = (1, 2, 5, 10)  # images of each class in such a matrix
+MOST_CLASSES = 20  # of it
+FAKE = "core.adversarial.faking:fake"  # long work: submit it with a FakeDefence
+TRICKS: dict[str, tuple[str, tuple[float, ...]]] = {  # what is done to a network, and how strongly
+    "scale": ("multiply the logits by s", (1, 10, 30, 100, 1_000)),
+    "levels": ("round each pixel to n levels", (256, 16, 8, 4, 2)),
+    "noise": ("add noise with σ to each picture", (0, 0.02, 0.05, 0.1, 0.2)),
+}
+WHITE, BLACK = "white box", "black box"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One way to attack: what it is called, what it must know, and which of a config it heeds."""
+
+    title: str
+    box: str  # WHITE or BLACK
+    knows: str  # of the network, in a sentence
+    norms: tuple[str, ...]  # the first is the usual one
+    heeds: tuple[str, ...]  # the fields of `Attack` besides norm, target and seed
+    paper: str
+    minimal: bool = False  # it looks for the least change, and epsilon only judges what it finds
+    refines: bool = False  # it goes on from a success to a nearer one, also where others end early
+
+
+GRADIENT = "It knows the weights: each step asks for the gradient of a loss by the pixels."
+LOGITS = "It sees the logits that are answered and nothing else."
+METHODS = {
+    "fgsm": Method(
+        "FGSM",
+        WHITE,
+        GRADIENT,
+        ("linf", "l2"),
+        ("epsilon", "loss"),
+        "Goodfellow, Shlens, Szegedy 2014, arXiv:1412.6572",
+    ),
+    "bim": Method(
+        "BIM",
+        WHITE,
+        GRADIENT,
+        ("linf", "l2"),
+        ("epsilon", "loss", "steps", "step_size"),
+        "Kurakin, Goodfellow, Bengio 2016, arXiv:1607.02533",
+    ),
+    "pgd": Method(
+        "PGD",
+        WHITE,
+        GRADIENT,
+        ("linf", "l2"),
+        ("epsilon", "loss", "steps", "step_size", "restarts", "draws"),
+        "Madry et al. 2017, arXiv:1706.06083",
+    ),
+    "mifgsm": Method(
+        "MI-FGSM",
+        WHITE,
+        GRADIENT,
+        ("linf", "l2"),
+        ("epsilon", "loss", "steps", "step_size", "decay"),
+        "Dong et al. 2017, arXiv:1710.06081",
+    ),
+    "apgd": Method(
+        "APGD",
+        WHITE,
+        GRADIENT,
+        ("linf", "l2"),
+        ("epsilon", "loss", "steps", "restarts", "draws"),
+        "Croce, Hein 2020, arXiv:2003.01690",
+    ),
+    "deepfool": Method(
+        "DeepFool",
+        WHITE,
+        "It knows the weights: each step asks for the gradients of the logits by the pixels.",
+        ("l2", "linf"),
+        ("epsilon", "steps", "overshoot"),
+        "Moosavi-Dezfooli, Fawzi, Frossard 2015, arXiv:1511.04599",
+        minimal=True,
+    ),
+    "cw": Method(
+        "Carlini–Wagner",
+        WHITE,
+        GRADIENT,
+        ("l2",),
+        ("epsilon", "steps", "searches", "rate", "confidence"),
+        "Carlini, Wagner 2016, arXiv:1608.04644",
+        minimal=True,
+        refines=True,
+    ),
+    "jsma": Method(
+        "JSMA",
+        WHITE,
+        "It knows the weights: each step asks for the gradients of the logits by the pixels.",
+        ("l0",),
+        ("epsilon", "steps"),
+        "Papernot et al. 2015, arXiv:1511.07528",
+        minimal=True,
+    ),
+    "onepixel": Method(
+        "One pixel",
+        BLACK,
+        LOGITS,
+        ("l0",),
+        ("epsilon", "queries", "population"),
+        "Su, Vargas, Sakurai 2017, arXiv:1710.08864",
+    ),
+    "square": Method(
+        "Square",
+        BLACK,
+        LOGITS,
+        ("linf", "l2"),
+        ("epsilon", "queries", "restarts"),
+        "Andriushchenko et al. 2019, arXiv:1912.00049",
+    ),
+    "nes": Method(
+        "NES",
+        BLACK,
+        LOGITS,
+        ("linf", "l2"),
+        ("epsilon", "loss", "queries", "step_size", "population", "deviation"),
+        "Ilyas et al. 2018, arXiv:1804.08598",
+    ),
+    "transfer": Method(
+        "Transfer",
+        BLACK,
+        "It sees the logits of 2,000 images, half of them of its own making, teaches a network of "
+        "its own by them, and attacks that.",
+        ("linf", "l2"),
+        ("epsilon", "loss", "steps", "step_size"),
+        "Papernot et al. 2016, arXiv:1602.02697",
+    ),
+}
+ALONE = tuple(name for name in METHODS if name != "transfer")  # those that need no other network
+WHOLE = {  # fields that are whole numbers, with their bounds
+    "steps": (1, MOST_STEPS),
+    "restarts": (1, MOST_RESTARTS),
+    "draws": (1, 64),
+    "searches": (1, 20),
+    "queries": (1, MOST_QUERIES),
+    "population": (4, 1_000),
+    "seed": (0, LAST_SEED),
+}
+REAL = {  # fields that are not, with their bounds
+    "step_size": (0.0, 100.0),
+    "decay": (0.0, 10.0),
+    "overshoot": (0.0, 1.0),
+    "rate": (1e-6, 1.0),
+    "confidence": (0.0, 100.0),
+    "deviation": (1e-6, 1.0),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attack:
+    """How to attack a picture.
+
+    Pixels are from 0 to 1, and so are all distances: 8/255 is eight steps of an 8-bit pixel.
+
+    method: one of METHODS, which says which of the other fields it heeds.
+    norm: what epsilon bounds: "linf" the largest change of any value, "l2" the Euclidean length of
+        the change, "l0" the number of pixels that change, in whatever channel; "" for the method's
+        usual one.
+    epsilon: the budget, in pixel units, or of "l0" in pixels. Methods that look for the least
+        change are judged by it.
+    loss: that grows on the way: "margin" is the largest other logit less the true one, "dlr" that
+        over the distance of the first logit to the third, "ce" cross-entropy. With a target it is
+        the target's logit less the largest other one, and so on.
+    target: a class that the network shall read; None for any but the true one.
+    steps: of the method; of Carlini–Wagner in each search, of JSMA pixels at most.
+    step_size: of a step, in pixel units and the norm; 0 for 2.5 epsilon / steps.
+    restarts: beginnings at random places, for those that are not fooled yet.
+    draws: of a network that answers at random, over which each gradient is the mean.
+    decay: of the momentum (μ).
+    overshoot: beyond the boundary, as a share of the way (η).
+    searches: of Carlini–Wagner, for the constant that weighs the loss against the distance.
+    rate: of Carlini–Wagner's Adam.
+    confidence: by how much the margin shall be exceeded (κ), in logits.
+    queries: answers that a black box may be asked for.
+    population: candidates of a generation, or directions of an estimated gradient.
+    deviation: of these directions, in pixel units (σ).
+    seed: of all that is random.
+    early: whether it ends at the first success; else all steps are made and the best is kept.
+    whole_levels: whether success counts only for 8-bit pixels, which are what can be saved.
+
+    Raises: ValueError when a value is outside its range.
+    """
+
+    method: str = "pgd"
+    norm: str = ""
+    epsilon: float = 0.2
+    loss: str = "margin"
+    target: int | None = None
+    steps: int = 40
+    step_size: float = 0.0
+    restarts: int = 1
+    draws: int = 1
+    decay: float = 1.0
+    overshoot: float = 0.02
+    searches: int = 6
+    rate: float = 0.2
+    confidence: float = 0.0
+    queries: int = 1_000
+    population: int = 50
+    deviation: float = 0.01
+    seed: int = 0
+    early: bool = True
+    whole_levels: bool = True
+
+    def __post_init__(self) -> None:
+        """Check each value; the target is for those to check who know the classes."""
+        if self.method not in METHODS:
+            raise ValueError(f"method must be one of {tuple(METHODS)}, got {self.method!r}")
+        norms = METHODS[self.method].norms
+        if self.norm not in ("", *norms):
+            raise ValueError(f"norm must be one of {norms} for {self.method}, got {self.norm!r}")
+        object.__setattr__(self, "norm", self.norm or norms[0])
+        if self.loss not in LOSSES:
+            raise ValueError(f"loss must be one of {tuple(LOSSES)}, got {self.loss!r}")
+        for name, (lowest, most) in WHOLE.items():
+            whole = getattr(self, name)
+            if type(whole) is not int or not lowest <= whole <= most:
+                raise ValueError(
+                    f"{name} must be a whole number from {lowest} to {most:,}, got {whole!r}"
+                )
+        for name, (low, high) in REAL.items():
+            value = getattr(self, name)
+            if not low <= value <= high:  # also refuses NaN
+                raise ValueError(f"{name} must be from {low:g} to {high:g}, got {value!r}")
+        if self.norm == "linf" and not 0 <= self.epsilon <= 1:
+            raise ValueError(f"epsilon must be from 0 to 1 in L∞, got {self.epsilon!r}")
+        if not (self.epsilon >= 0 and math.isfinite(self.epsilon)):
+            raise ValueError(f"epsilon must be finite and not below 0, got {self.epsilon!r}")
+        if self.target is not None and (type(self.target) is not int or self.target < 0):
+            raise ValueError(f"target must be the number of a class or None, got {self.target!r}")
+
+    @property
+    def about(self) -> Method:
+        """What is known about the method."""
+        return METHODS[self.method]
+
+    @property
+    def length(self) -> float:
+        """Of a step, in pixel units."""
+        return self.step_size or (
+            self.epsilon if self.steps == 1 else 2.5 * self.epsilon / self.steps
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Film:
+    """An attack on one picture, moment by moment; the first row is the clean picture."""
+
+    step: Int[np.ndarray, " s"]  # of the row, counted from the clean picture's 0
+    margin: Float[np.ndarray, " s"]  # in logits; below 0 the network is fooled
+    p_true: Float[np.ndarray, " s"]  # probability of the true class
+    p_other: Float[np.ndarray, " s"]  # of the target, or of the likeliest other class
+    linf: Float[np.ndarray, " s"]  # distance to the clean picture, in pixel units
+    l2: Float[np.ndarray, " s"]
+    l0: Int[np.ndarray, " s"]  # pixels that are changed
+    gradient: Float[np.ndarray, " s"]  # ‖∂ loss / ∂ pixels‖₂; NaN where none was asked for
+    queries: Int[np.ndarray, " s"]  # pictures that the network had read by then
+    undone: Bool[np.ndarray, " s"]  # it is fooled there, but not by the same in 8 bits
+    best: int  # the row of the result, rounded; where none fools the one that came nearest
+    shown: Int[np.ndarray, " m"]  # rows whose pictures are here
+    pictures: UInt8[np.ndarray, "m c h w"]  # rounded to 8 bits, as the network sees them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What an attack made of one picture, and what there is to be said against it."""
+
+    clean: Float[np.ndarray, "c h w"]  # as the network sees it
+    changed: Float[np.ndarray, "c h w"]  # likewise; the clean picture where the attack failed
+    content: bytes  # the changed picture as PNG, a photograph at its own resolution
+    size: tuple[int, int]  # of that, height and width; all distances are in its pixels
+    label: int  # the class to get away from
+    before: Float[np.ndarray, " k"]  # probabilities of the clean picture
+    after: Float[np.ndarray, " k"]  # of the PNG, opened as an upload is
+    already: bool  # the clean picture is read as was wanted: there was nothing to attack
+    fooled: bool  # the PNG is read as was wanted
+    found: bool  # so was something before it was rounded to 8 bits
+    linf: float  # distance of the changed picture to the clean one, in pixel units
+    l2: float
+    l0: int  # pixels that are changed
+    low: float  # of its pixels, at its own resolution
+    high: float
+    noise: int  # of so many shuffles of the change, those that lead away from the true class too
+    noises: int  # that were tried; 0 where the attack failed
+    alive: float  # the share of the gradients asked for that were not zero; NaN where none were
+    steps: int  # the step that the result is of, as the film counts them; 0 where there is none
+    queries: int  # pictures that the network read
+    gradients: int  # of these, those whose gradient was asked for
+    seconds: float
+    film: Film
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """How to measure the accuracy that is left to a network under attack, over the budget.
+
+    source: the network; the data that it learned from must be here.
+    methods: at most four of METHODS, each with the norm.
+    norm: of the budget.
+    most: the largest budget, in pixel units.
+    points: budgets, evenly far apart from 0 on.
+    images: the first so many test images.
+    loss: of the methods that heed one.
+    steps: of these that heed them.
+    queries: likewise.
+    seed: of all that is random.
+
+    Raises: ValueError when a value is outside its range.
+    """
+
+    source: Source
+    methods: tuple[str, ...] = ("fgsm", "pgd")
+    norm: str = "linf"
+    most: float = 0.2
+    points: int = 11
+    images: int = 64
+    loss: str = "margin"
+    steps: int = 20
+    queries: int = 200
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check each value."""
+        object.__setattr__(self, "methods", tuple(self.methods))  # JSON has lists alone
+        if not 1 <= len(set(self.methods)) == len(self.methods) <= MOST_CURVES:
+            raise ValueError(
+                f"methods must be 1 to {MOST_CURVES} different ones, got {self.methods!r}"
+            )
+        for method in self.methods:
+            _require_alone(method)
+            self.attack(method, self.most)
+        if self.norm == "l0":
+            raise ValueError("norm must be linf or l2 for a curve, got 'l0'")
+        if type(self.points) is not int or not 2 <= self.points <= MOST_POINTS:  # noqa: PLR2004
+            raise ValueError(
+                f"points must be a whole number from 2 to {MOST_POINTS}, got {self.points!r}"
+            )
+        if type(self.images) is not int or not 1 <= self.images <= COUNTS[-1]:
+            raise ValueError(
+                f"images must be a whole number from 1 to {COUNTS[-1]:,}, got {self.images!r}"
+            )
+
+    def attack(self, method: str, epsilon: float) -> Attack:
+        """Give the attack of a curve at one budget."""
+        return Attack(
+            method=method,
+            norm=self.norm,
+            epsilon=epsilon,
+            loss=self.loss,
+            steps=self.steps,
+            queries=self.queries,
+            seed=self.seed,
+        )
+
+    @property
+    def budgets(self) -> tuple[float, ...]:
+        """The budgets, from 0 on."""
+        return tuple(self.most * k / (self.points - 1) for k in range(self.points))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """The accuracy that is left to a network under attack, as far as it is measured."""
+
+    budgets: Float[np.ndarray, " b"]  # in pixel units
+    names: tuple[str, ...]  # of the curves: the methods, and noise of the same size
+    accuracy: Float[np.ndarray, "c b"]  # share of the images; NaN where it is not measured yet
+    clean: float  # share of the images that are read right, read by themselves
+    images: int
+    working: str  # at what it is, in words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetMatrix:
+    """How to let images of each class be read as each other class.
+
+    source: the network; the data that it learned from must be here.
+    attack: on each image; the targets come with the images.
+    each: images of each class, the first in the test set that are read right.
+
+    Raises: ValueError when a value is outside its range.
+    """
+
+    source: Source
+    attack: Attack
+    each: int = 5
+
+    def __post_init__(self) -> None:
+        """Check each value."""
+        if self.each not in EACH:
+            raise ValueError(f"each must be one of {EACH}, got {self.each!r}")
+        _require_alone(self.attack.method)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targeted:
+    """Which classes can be made to be read as which, as far as it is tried."""
+
+    fooled: Int[np.ndarray, "k k"]  # row: the true class, column: the target that was reached
+    tried: Int[np.ndarray, "k k"]  # so many images; 0 on the diagonal
+    examples: dict[str, UInt8[np.ndarray, "m c h w"]]  # "3-8": threes that are read as 8, changed
+    working: str  # at what it is, in words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeDefence:
+    """How to make a network seem robust, and whom to ask whether it is.
+
+    source: the network; the data that it learned from must be here.
+    trick: one of TRICKS; each strength of it is tried, the first of which changes no decision.
+    epsilon: of all attacks, in L∞.
+    images: the first so many test images.
+    steps: of the attacks by gradient.
+    queries: of the attack without.
+    seed: of all that is random.
+
+    Raises: ValueError when a value is outside its range.
+    """
+
+    source: Source
+    trick: str = "scale"
+    epsilon: float = 0.1
+    images: int = 64
+    steps: int = 20
+    queries: int = 200
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check each value."""
+        if self.trick not in TRICKS:
+            raise ValueError(f"trick must be one of {tuple(TRICKS)}, got {self.trick!r}")
+        if type(self.images) is not int or not 1 <= self.images <= COUNTS[-1]:
+            raise ValueError(
+                f"images must be a whole number from 1 to {COUNTS[-1]:,}, got {self.images!r}"
+            )
+        _ = self.attack
+
+    @property
+    def attack(self) -> Attack:
+        """The attack by cross-entropy that the others are measured against."""
+        return Attack(
+            epsilon=self.epsilon,
+            loss="ce",
+            steps=self.steps,
+            queries=self.queries,
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defended:
+    """The accuracy under each attack of a network that only seems robust, as far as measured."""
+
+    strengths: tuple[float, ...]  # of the trick
+    names: tuple[str, ...]  # of the attacks
+    accuracy: Float[np.ndarray, "a s"]  # share of the images; NaN where it is not measured yet
+    clean: Float[np.ndarray, " s"]  # without any attack
+    alive: Float[np.ndarray, " s"]  # share of the first attack's gradients that are not zero
+    images: int
+    working: str  # at what it is, in words
+
+
+def _require_alone(method: str) -> None:
+    if method not in ALONE:
+        raise ValueError(f"method must be one of {ALONE} for many images, got {method!r}")

@@ -1,0 +1,322 @@
+"""Attack one picture and say what can be said against it: the film, the receipt, the file."""
+
+import io
+import math
+import time
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+from core.adversarial import NOISES, NOISES_OF_PHOTOGRAPHS, Attack, Film, Outcome
+from core.adversarial.autopgd import automatic_steps
+from core.adversarial.balls import norms, rounded, shuffled
+from core.adversarial.carlini_wagner import carlini_wagner
+from core.adversarial.deepfool import deepfool
+from core.adversarial.driving import Batch, Method, Network, Row, drive
+from core.adversarial.estimated import estimate_gradient
+from core.adversarial.goals import Goal
+from core.adversarial.gradients import follow_gradient
+from core.adversarial.one_pixel import one_pixel
+from core.adversarial.resizing import exactly, resize
+from core.adversarial.saliency_map import saliency_map
+from core.adversarial.square import square
+from core.adversarial.transfer import proxy, transfer_method
+from core.shared import pictures, seeing
+from core.shared.evaluating import quickest
+from core.shared.loading import Model, load
+from core.shared.models import Source
+from core.shared.turns import patient
+
+__all__ = ["CODE", "attack", "png"]
+
+CODE: dict[str, Method] = {
+    "fgsm": follow_gradient,
+    "bim": follow_gradient,
+    "pgd": follow_gradient,
+    "mifgsm": follow_gradient,
+    "apgd": automatic_steps,
+    "deepfool": deepfool,
+    "cw": carlini_wagner,
+    "jsma": saliency_map,
+    "onepixel": one_pixel,
+    "square": square,
+    "nes": estimate_gradient,
+}
+PICTURES, ROWS = 48, 600  # of a film, at most: those whose pictures are kept, those with numbers
+LEVELS = 255
+LARGE = 3 * 96 * 96  # values of a picture, from which fewer changes at random are tried
+FEW = 10  # of the changes at random that are read at a time
+
+
+@patient
+def attack(
+    source: Source,
+    pixels: Float[np.ndarray, "c h w"],
+    label: int | None,
+    config: Attack,
+    photograph: UInt8[np.ndarray, "H W 3"] | None = None,
+) -> Generator[Any, None, Outcome]:
+    """Attack a picture.
+
+    Args:
+        source: the network.
+        pixels: the picture as the network sees it, from 0 to 1; it is rounded to 255ths first.
+        label: the class to get away from; None for what the network reads.
+        config: how.
+        photograph: the same picture at its own resolution: the attack then changes that, through
+            the scaling and the cut that a network of photographs puts before it.
+
+    Raises: ValueError when the picture has another shape, or there is no such class.
+    """
+    began = time.perf_counter()
+    scene = _Scene(load(source), pixels, photograph)
+    with torch.no_grad():
+        logits = scene.saved(scene.clean)
+    goal = _goal(logits, label, config)
+    goal.check(logits.shape[1])
+    reel = _Reel(scene, goal)
+    reel.begin(logits)
+    if config.method == "transfer":
+        taught = yield from proxy(source, seed=config.seed)
+        method, asked = transfer_method(taught.network), taught.queries
+    else:
+        method, asked = CODE[config.method], 0
+    rows = drive(method, scene.network, scene.clean, goal, config, scene.saved)
+    while True:
+        try:
+            reel.add(next(rows))
+        except StopIteration as end:
+            batch: Batch = end.value
+            break
+        yield
+    already = bool(goal.fooled(logits))
+    images, content, after, fooled = scene.clean, b"", logits, False
+    noise, noises = 0, 0
+    if bool(batch.fooled) and not already:
+        saved = png(batch.images[0])
+        opened = scene.reopened(saved)
+        fooled = bool(goal.fooled(opened))
+        if fooled:
+            images, content, after = batch.images, saved, opened
+            if bool(batch.longer):
+                reel.end(batch, after)
+            noises = NOISES_OF_PHOTOGRAPHS if scene.large else NOISES
+            noise = yield from _noise(scene, goal, config.seed, images, noises)
+    sizes = {name: float(size) for name, size in norms(images - scene.clean).items()}
+    film = reel.film()
+    return Outcome(
+        clean=scene.seen(scene.clean),
+        changed=scene.seen(images),
+        content=content or png(scene.clean[0]),
+        size=(scene.clean.shape[2], scene.clean.shape[3]),
+        label=int(goal.labels),
+        before=_probabilities(logits),
+        after=_probabilities(after),
+        already=already,
+        fooled=fooled,
+        found=bool(batch.found) and not already,
+        linf=sizes["linf"],
+        l2=sizes["l2"],
+        l0=int(sizes["l0"]),
+        low=float(images.min()),
+        high=float(images.max()),
+        noise=noise,
+        noises=noises,
+        alive=1 - batch.dead / batch.asked if batch.asked else math.nan,
+        steps=int(film.step[film.best]) if fooled else 0,
+        queries=batch.counts.queries + asked,
+        gradients=batch.counts.gradients,
+        seconds=time.perf_counter() - began,
+        film=film,
+    )
+
+
+def png(image: Float[Tensor, "c h w"]) -> bytes:
+    """Save an image of whole 255ths as a PNG, grey where it has one channel."""
+    levels = image.mul(LEVELS).round().byte().cpu().numpy()
+    file = io.BytesIO()
+    Image.fromarray(levels[0] if len(levels) == 1 else levels.transpose(1, 2, 0)).save(
+        file, "PNG", compress_level=1
+    )
+    return file.getvalue()
+
+
+class _Scene:
+    """A network and a clean picture, and the ways from pixels to logits."""
+
+    def __init__(
+        self,
+        model: Model,
+        pixels: Float[np.ndarray, "c h w"],
+        photograph: UInt8[np.ndarray, "H W 3"] | None,
+    ) -> None:
+        if pixels.shape != model.shape:
+            raise ValueError(f"picture must be of {model.shape}, got {pixels.shape}")
+        self.model, self.through = model, photograph is not None
+        answers = quickest(model.network)
+        given = pixels * LEVELS if photograph is None else photograph.transpose(2, 0, 1)
+        device = next(model.network.parameters()).device
+        levels = torch.tensor(given, dtype=torch.float32, device=device)[None].round()
+        self.clean = levels.clamp(0, LEVELS) / LEVELS
+        self.large = math.prod(model.shape) > LARGE
+        self.network: Network = answers
+        self.saved: Network = answers
+        if self.through:
+            self.network = lambda images: answers(self.view(images))
+            self.saved = lambda images: answers(exactly(images, model.shape))
+
+    def view(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c H W"]:
+        """Bring images into the form that the network takes."""
+        return resize(images, self.model.shape) if self.through else images
+
+    def seen(self, images: Float[Tensor, "1 c h w"]) -> Float[np.ndarray, "c H W"]:
+        """Give an image of whole 255ths as the network sees it."""
+        shown = exactly(images, self.model.shape) if self.through else images
+        found: np.ndarray = shown[0].cpu().numpy().copy()
+        return found
+
+    def reopened(self, content: bytes) -> Float[Tensor, "1 k"]:
+        """Ask what is read when a file is uploaded."""
+        model = self.model
+        data = "" if self.through else model.data
+        fitted = seeing.fit(pictures.read(content).pixels, model.shape, data)
+        with torch.no_grad():
+            answer: Tensor = quickest(model.network)(torch.from_numpy(fitted)[None].to(self.clean))
+        return answer
+
+
+def _goal(logits: Float[Tensor, "1 k"], label: int | None, config: Attack) -> Goal:
+    labels = logits.argmax(1) if label is None else torch.full_like(logits.argmax(1), label)
+    if config.target is None:
+        return Goal(labels, None)
+    return Goal(labels, torch.full_like(labels, config.target))
+
+
+def _noise(
+    scene: _Scene, goal: Goal, seed: int, changed: Tensor, count: int
+) -> Generator[None, None, int]:
+    """Count how many times an attack's own change, shuffled, leads away from the true class too."""
+    source, found = torch.Generator().manual_seed(seed), 0
+    change = changed - scene.clean
+    away = Goal(goal.labels, None)
+    for first in range(0, count, FEW):
+        many = scene.clean.expand(min(FEW, count - first), -1, -1, -1)
+        noisy = (many + shuffled(change, many, source)).clamp(0, 1)
+        levels = rounded("linf", noisy, many, math.inf)
+        with torch.no_grad():
+            found += int(_many(away, len(many)).fooled(scene.saved(levels)).sum())
+        yield
+    return found
+
+
+def _many(goal: Goal, count: int) -> Goal:
+    """Want the same of several images as of one."""
+    return goal.take(torch.zeros(count, dtype=torch.long, device=goal.labels.device))
+
+
+def _probabilities(logits: Float[Tensor, "1 k"]) -> Float[np.ndarray, " k"]:
+    found: np.ndarray = logits[0].double().softmax(0).cpu().numpy()
+    return found
+
+
+class _Reel:
+    """The film of an attack on one picture while it is taken."""
+
+    def __init__(self, scene: _Scene, goal: Goal) -> None:
+        self.scene, self.goal = scene, goal
+        self.numbers: list[tuple[float, ...]] = []
+        self.pictures: list[tuple[int, Tensor]] = []
+        self.every = 1  # row whose picture is kept
+        self.best, self.still = 0, scene.clean
+        self.lowest = math.inf
+
+    def begin(self, logits: Float[Tensor, "1 k"]) -> None:
+        """Show the clean picture first."""
+        self._take(self.scene.clean, logits, math.nan, 1, False)
+        self.lowest = self.numbers[0][0]
+
+    def add(self, row: Row) -> None:
+        """Take a moment of the attack."""
+        gradient = math.nan if row.gradient is None else float(row.gradient)
+        if len(self.numbers) == 1 and row.images.equal(self.scene.clean):  # it is shown already
+            self.numbers, self.pictures = [], []
+        self._take(row.images, row.logits, gradient, row.queries, bool(row.undone))
+        margin = self.numbers[-1][0]
+        if bool(row.better) or (self.lowest > margin and self.lowest > 0):
+            self.best, self.still = len(self.numbers) - 1, row.images
+        self.lowest = min(self.lowest, margin)
+
+    def film(self) -> Film:
+        """Cut the film: at most ROWS rows, among them the first, the best and the last."""
+        count = len(self.numbers)
+        stills = dict(self.pictures)
+        stills[self.best] = self._still(self.still)
+        kept = (
+            {round(k * (count - 1) / (ROWS - 1)) for k in range(ROWS)}
+            if count > ROWS
+            else range(count)
+        )
+        places = sorted({*kept, *stills})
+        table = np.array([self.numbers[place] for place in places], float)
+        margin, p_true, p_other, linf, l2, l0, gradient, queries, undone = table.T
+        shown = sorted(stills)
+        return Film(
+            step=np.array(places),
+            margin=margin,
+            p_true=p_true,
+            p_other=p_other,
+            linf=linf,
+            l2=l2,
+            l0=l0.astype(int),
+            gradient=gradient,
+            queries=queries.astype(int),
+            undone=undone.astype(bool),
+            best=places.index(self.best),
+            shown=np.array([places.index(place) for place in shown]),
+            pictures=np.stack([stills[place].cpu().numpy() for place in shown]),
+        )
+
+    def end(self, batch: Batch, logits: Float[Tensor, "1 k"]) -> None:
+        """Show the result last, where it is none of the moments."""
+        queries = int(self.numbers[-1][7])
+        self._take(batch.images, logits, math.nan, queries, False)
+        self.best, self.still = len(self.numbers) - 1, batch.images
+
+    def _take(
+        self, images: Tensor, logits: Tensor, gradient: float, queries: int, undone: bool
+    ) -> None:
+        goal, shares = self.goal, logits.double().softmax(1)[0]
+        label = int(goal.labels)
+        other = int(goal.targets) if goal.targets is not None else _likeliest_other(shares, label)
+        sizes = norms(images - self.scene.clean)
+        place = len(self.numbers)
+        self.numbers.append(
+            (
+                float(goal.margin(logits)),
+                float(shares[label]),
+                float(shares[other]),
+                *(float(sizes[name]) for name in ("linf", "l2", "l0")),
+                gradient,
+                queries,
+                undone,
+            )
+        )
+        if place % self.every == 0:
+            self.pictures.append((place, self._still(images)))
+            if len(self.pictures) > PICTURES:
+                self.every *= 2
+                self.pictures = self.pictures[::2]
+
+    def _still(self, images: Tensor) -> Tensor:
+        return self.scene.view(images)[0].mul(LEVELS).round().byte()
+
+
+def _likeliest_other(shares: Float[Tensor, " k"], label: int) -> int:
+    others = shares.clone()
+    others[label] = -1
+    return int(others.argmax())

@@ -1,0 +1,168 @@
+"""Networks that only seem robust: their gradient is hidden, and who needs none still fools them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from core.adversarial import TRICKS, Attack, Defended, FakeDefence
+from core.adversarial.attacking import CODE
+from core.adversarial.driving import Method, Network, drive
+from core.adversarial.goals import Goal
+from core.adversarial.sweeping import AT_ONCE, tested
+from core.adversarial.transfer import transfer_method
+from core.shared.evaluating import quickest
+from core.shared.loading import load
+
+__all__ = ["Faking", "defended", "fake"]
+
+DRAWS = 8  # readings of an image by a network that answers at random
+GRADIENTS = 8  # of such a network, whose mean a step follows
+
+
+def defended(network: Network, trick: str, strength: float, source: torch.Generator) -> Network:
+    """Give a network with a trick done to it that hides its gradient.
+
+    Args:
+        network: pixels from 0 to 1 to logits; it stays as it is.
+        trick: "scale" multiplies the logits; "levels" rounds the pixels, whose gradient is then 0
+            almost everywhere; "noise" adds normal noise, drawn anew for each reading.
+        strength: the factor, the number of levels or the standard deviation.
+        source: of the noise.
+
+    Source: Athalye, Carlini, Wagner 2018, arXiv:1802.00420, section 3 (shattered, stochastic and
+    vanishing gradients).
+    """
+    match trick:
+        case "scale":
+            return lambda images: strength * network(images)
+        case "levels":
+            steps = strength - 1
+            return lambda images: network((images * steps).round() / steps)
+
+    def noisy(images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+        if strength == 0:
+            return network(images)
+        return network(images + strength * torch.randn(images.shape, generator=source).to(images))
+
+    return noisy
+
+
+class Faking:
+    """The laboratory at work, that can be looked at between two steps."""
+
+    def __init__(self, config: FakeDefence) -> None:
+        model = load(config.source)
+        images, labels = tested(model)
+        self.config = config
+        self.network: Network | None = quickest(model.network)
+        self.images, self.labels = images[: config.images], labels[: config.images]
+        self.strengths = TRICKS[config.trick][1]
+        self.attacks = _attacks(config.attack, config.trick, self._ask)
+        shape = len(self.attacks), len(self.strengths)
+        self.accuracy = np.full(shape, np.nan)
+        self.clean, self.alive = (np.full(shape[1], np.nan) for _ in range(2))
+        self.working = ""
+
+    @property
+    def progress(self) -> float:
+        """The share that is measured."""
+        return float(np.isfinite(self.accuracy).mean())
+
+    def freeze(self) -> Defended:
+        """Look at what is measured."""
+        return Defended(
+            strengths=self.strengths,
+            names=tuple(self.attacks),
+            accuracy=self.accuracy.copy(),
+            clean=self.clean.copy(),
+            alive=self.alive.copy(),
+            images=len(self.labels),
+            working=self.working,
+        )
+
+    def measure(self) -> Iterator[object]:
+        """Let each attack try each strength, yielding whenever others may have their turn."""
+        config = self.config
+        for column, strength in enumerate(self.strengths):
+            source = torch.Generator().manual_seed(config.seed)
+            network = defended(self._ask, config.trick, strength, source)
+            self.clean[column] = self._right(network, self.images)
+            yield None
+            for row, (name, (method, attack)) in enumerate(self.attacks.items()):
+                self.working = f"{TRICKS[config.trick][0]}, {strength:g}: {name}"
+                changed, asked, dead = [], 0, 0
+                parts = zip(self.images.split(AT_ONCE), self.labels.split(AT_ONCE), strict=True)
+                for few, labels in parts:
+                    goal = Goal(labels, None)
+                    batch = yield from drive(method, network, few, goal, attack)
+                    changed.append(batch.images)
+                    asked, dead = asked + batch.asked, dead + batch.dead
+                self.accuracy[row, column] = self._right(network, torch.cat(changed))
+                if row == 0:
+                    self.alive[column] = 1 - dead / asked if asked else np.nan
+                yield None
+        self.working = ""
+
+    def let_go(self) -> None:
+        """Hold no network and no images any more: what has ended may be kept for long."""
+        self.network, self.images = None, self.images[:0].clone()
+
+    def _ask(self, images: Tensor) -> Tensor:
+        if self.network is None:
+            raise ValueError("laboratory must go on, got one that has ended")
+        return self.network(images)
+
+    @torch.no_grad()
+    def _right(self, network: Network, images: Tensor) -> float:
+        """Read images, several times where the answers are at random; give the share of right."""
+        draws = DRAWS if self.config.trick == "noise" else 1
+        right = 0
+        for _ in range(draws):
+            for few, labels in zip(images.split(AT_ONCE), self.labels.split(AT_ONCE), strict=True):
+                right += int((network(few).argmax(1) == labels).sum())
+        return right / (draws * len(images))
+
+
+def _attacks(usual: Attack, trick: str, open_network: Network) -> dict[str, tuple[Method, Attack]]:
+    """Name the attacks: the one that is misled, and those that are not."""
+    if trick == "noise":  # a reading that happens to be wrong is no success yet
+        usual = replace(usual, early=False)
+    sure = replace(usual, loss="margin")
+    name = "PGD, margin"
+    if trick == "noise":
+        sure, name = replace(sure, draws=GRADIENTS), f"PGD, margin, mean of {GRADIENTS} gradients"
+    return {
+        "PGD, cross-entropy": (CODE["pgd"], usual),
+        name: (CODE["pgd"], sure),
+        f"Square, {usual.queries} queries": (CODE["square"], replace(sure, method="square")),
+        "PGD on the network without it": (
+            transfer_method(open_network),
+            replace(usual, loss="margin"),
+        ),
+    }
+
+
+def fake(config: FakeDefence) -> Iterator[Faking]:
+    """Hide a network's gradient more and more, and measure four attacks on it.
+
+    The decisions of the network hardly change, or not at all; the accuracy that cross-entropy's
+    gradient leaves to it rises all the same. The other attacks tell that nothing was gained.
+
+    Args:
+        config: the trick, the budget and the images.
+
+    Raises: ValueError when the data that the network learned from are not here.
+
+    Source: Athalye, Carlini, Wagner 2018, arXiv:1802.00420; Carlini et al. 2019, arXiv:1902.06705.
+    """
+    faking = Faking(config)
+    try:
+        yield faking
+        for _ in faking.measure():
+            yield faking
+    finally:
+        faking.let_go()
