@@ -45,8 +45,13 @@ LONGEST = 65_536  # bytes that a control may tell
 _component = st.components.v2.component(
     "glassbox_screen",
     html='<div class="room"><div class="screen"></div></div>',
-    css="\n".join((JS / name).read_text(encoding="utf-8") for name in ("screen.css", "inside.css")),
-    js="\n".join((JS / name).read_text(encoding="utf-8") for name in ("screen.js", "inside.js")),
+    css="\n".join(
+        (JS / name).read_text(encoding="utf-8")
+        for name in ("screen.css", "inside.css", "charts.css")
+    ),
+    js="\n".join(
+        (JS / name).read_text(encoding="utf-8") for name in ("screen.js", "inside.js", "charts.js")
+    ),
 )
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
-from bench.browser import Server, chromium, settle
+from bench.browser import Server, chromium, settle, with_profile
 
 # Streamlit looks for two of its routes relative to a deep link first; that is expected.
 expect.set_options(timeout=15_000)  # a busy machine may take as long
@@ -30,17 +30,16 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def familiar(browser: Browser) -> Iterator[BrowserContext]:
-    """A context whose cache knows the app's files already; it loads pages in half the time."""
-    context = browser.new_context()
-    yield context
-    context.close()
+    """A context that knows the app's files already; it loads pages in half the time."""
+    with with_profile(browser) as context:
+        yield context
 
 
 def _stop(page: Page) -> None:
     """End the run of a page, if one is under way: for a minute it would compute for nobody."""
-    stop = page.get_by_role("button", name="Stop", exact=True)
+    stop = page.locator("[class*=train_stop] button:enabled")
     with suppress(Error):  # the server may be gone, and that is another test's business
-        if stop.count() and stop.is_enabled():
+        if stop.count():
             stop.click(timeout=2_000)
             page.wait_for_function("!document.querySelector('[class*=train_stop] button:enabled')")
 

@@ -1,7 +1,7 @@
 // A screen of blocks that repaints itself from the server while a run moves, without a script run.
 // A packet: the header's length (uint32), the header as JSON padded to four bytes, float32 values.
 const BLUE = [0, 114, 178], ORANGE = [213, 94, 0], SIDE = 84, PAD = 336, RESTS = 500  // RESTS in milliseconds
-const RUNS = { false: ['#0072b2', '#d55e00', '#007d5b', '#a0457f'], true: ['#56b4e9', '#e69f00', '#3fc79a', '#e08fc2'] }  // overlaid runs
+const RUNS = { false: ['#0072b2', '#d55e00', '#007d5b', '#a0457f', '#6b6b6b'], true: ['#56b4e9', '#e69f00', '#3fc79a', '#e08fc2', '#b8b8b8'] }  // overlaid runs
 const LINES = { false: ['#0072b2', '#d55e00'], true: ['#56b4e9', '#e69f00'] }  // of the light and the dark theme
 const wait = ms => new Promise(done => setTimeout(done, ms))
 const make = (tag, name, text) => Object.assign(document.createElement(tag), { className: name ?? '', textContent: text ?? '' })
@@ -130,7 +130,7 @@ const kinds = {
     paint(node, block, values, screen) {
       set(node.querySelector('h4 span'), block.title)
       const canvas = node.querySelector('canvas'), ratio = devicePixelRatio || 1, n = block.names.length
-      canvas.style.height = `${Math.max(60, 20 * n) + 26}px`
+      canvas.style.height = `${Math.min(560, Math.max(60, 20 * n)) + 26}px`
       const width = canvas.clientWidth, height = canvas.clientHeight, row = (height - 26) / Math.max(1, n)
       const drawn = [values.subarray(block.offset, block.offset + n).join(), block.low, block.high, width, ratio, screen.dark].join(';')
       if (!width || canvas.__drawn === drawn) return
@@ -141,19 +141,22 @@ const kinds = {
       const low = Math.log(block.low), high = Math.log(block.high)
       const x = v => left + (Math.log(Math.max(v, block.low)) - low) / (high - low) * (width - left - right)
       c.strokeStyle = style.getPropertyValue('--st-border-color'); c.textAlign = 'center'; c.textBaseline = 'bottom'
+      let end = -Infinity  // of the last tick that has its words
       for (const [value, words] of block.ticks) {
-        c.fillText(words, x(value), height - 2)
+        const room = c.measureText(words).width / 2 + 3
+        if (x(value) - room > end) { c.fillText(words, x(value), height - 2); end = x(value) + room }
         c.beginPath(); c.moveTo(x(value), 0); c.lineTo(x(value), height - 26); c.stroke()
       }
       const numbers = values.subarray(block.offset, block.offset + n)
+      const every = Math.ceil(15 / row)  // of very many names those that have room
       block.names.forEach((name, k) => {
         const y = (k + .5) * row, v = numbers[k]
         c.fillStyle = style.color; c.textAlign = 'right'; c.textBaseline = 'middle'
-        c.fillText(name, left - 8, y)
+        if (k % every === 0) c.fillText(name, left - 8, y)
         c.fillStyle = c.strokeStyle = LINES[screen.dark][0]
         if (!(v > 0) || !Number.isFinite(v)) { c.textAlign = 'left'; c.fillText(v === 0 ? '0' : '–', left + 3, y); return }
         c.lineWidth = 2; c.beginPath(); c.moveTo(left, y); c.lineTo(x(v), y); c.stroke()
-        c.beginPath(); c.arc(x(v), y, 4.5, 0, 7); c.fill()
+        c.beginPath(); c.arc(x(v), y, Math.min(4.5, row / 2), 0, 7); c.fill()
       })
       const output = node.querySelector('output')
       canvas.onpointermove = event => {
@@ -474,7 +477,7 @@ function build(root, blocks) {
 }
 
 const rows = block => block.places ?? block.rows?.length
-const shape = block => [block.kind, block.span, block.name, rows(block), block.classes, block.kind === 'dots' && block.names, block.groups, block.panels?.map(p => [p.c, p.h, p.w, p.columns, p.share, p.look])]
+const shape = block => [block.kind, block.span, block.name, rows(block), block.classes, (block.kind === 'dots' || block.kind === 'lines') && block.names, block.groups, block.panels?.map(p => [p.c, p.h, p.w, p.columns, p.share, p.look])]
 
 function show(root, bytes) {
   const [header, values] = unpack(bytes)

@@ -25,10 +25,22 @@ from ui.pinned.picture import (
     offered,
     pictures_of,
     see,
+    take,
 )
 from ui.pinned.shown import blocks
 
-__all__ = ["SAMPLE", "Pin", "Pinned", "blocks", "choose", "leave", "look_of", "offered", "see"]
+__all__ = [
+    "SAMPLE",
+    "Pin",
+    "Pinned",
+    "blocks",
+    "choose",
+    "leave",
+    "look_of",
+    "offered",
+    "see",
+    "take",
+]
 
 
 def choose(engine: Engine, visitor: str) -> tuple[Source, About, Pin] | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from core.shared import datasets, models, photographs, pictures, seeing
 from core.shared.engine import Engine
@@ -25,6 +25,7 @@ __all__ = [
     "offered",
     "pictures_of",
     "see",
+    "take",
 ]
 
 Pin = dict[str, Any]  # the choice of the picture, as a session keeps it
@@ -60,6 +61,8 @@ class Pinned:
     index: int  # of the test image
     look: str  # how it is painted; see ui/js/screen.js
     pad: bool | None  # whether the pad it is drawn on is empty; None: it is not drawn
+    # The picture at its own resolution, where the network takes photographs.
+    photograph: UInt8[np.ndarray, "H W 3"] | None = None
 
 
 def choose_picture(about: About, asked: Mapping[str, str], pin: Pin) -> None:
@@ -184,6 +187,8 @@ def see(engine: Engine, source: Source, about: About, pin: Pin) -> Pinned:
             known["title"] = "your picture" if given else "a cat, until you give a picture"
             known["foreign"] = "" if given else "There is no picture of yours yet: this is a cat."
             picture = given or photographs.photograph("chelsea")
+    if about.shape == models.IMAGENET_SHAPE:
+        known["photograph"] = picture.pixels
     return Pinned(**known, pixels=_fitted(picture, about, pin))
 
 
@@ -217,6 +222,16 @@ def _take(key: str, pin: Pin) -> None:
         pin["told"] = words.plain(words.sentence(str(error))) + before
         pin["refused"] = pin.get("refused", 0) + 1
         return
+    _keep(picture, pin)
+
+
+def take(pin: Pin, picture: Picture) -> None:
+    """Take a picture that was made on a page for the visitor's own."""
+    _keep(picture, pin)
+    st.session_state.pin_kind = "own"
+
+
+def _keep(picture: Picture, pin: Pin) -> None:
     own: dict[str, Picture] = pin["pictures"]
     own[picture.name] = picture
     while len(own) > MOST:

@@ -1,0 +1,121 @@
+"""The attack panel in a real browser, used as a lecturer would."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from bench.browser import settle
+from core.shared import photographs, pictures
+from tests.browser.test_train_cnn import Visit
+
+pytestmark = pytest.mark.browser
+SCREEN = ".st-key-attack_screen"
+
+
+def part(page: Page, kind: str) -> Locator:
+    return page.locator(f"{SCREEN} section.{kind}")
+
+
+def drag(page: Page, label: str, value: int) -> None:
+    slider = page.locator(f'{SCREEN} input[aria-label="{label}"]')
+    slider.evaluate("(node, value) => { node.value = value; node.oninput() }", value)
+
+
+def receipt(page: Page) -> list[str]:
+    return part(page, "checks").locator("li b").all_inner_texts()
+
+
+def test_a_larger_budget_fools_the_network_and_the_receipt_says_so(visit: Visit) -> None:
+    page = visit("/adversarial")
+    verdict = part(page, "progress").locator("p")
+    budget = "Budget ε, L∞"
+    drag(page, budget, 2)
+    expect(verdict).to_have_text(re.compile(r"^PGD does not fool it within 2/255: 7 is not read"))
+    fooled = part(page, "checks").locator("li", has_text="It is fooled")
+    expect(fooled).to_have_class("fails")
+    drag(page, budget, 40)
+    expect(verdict).to_have_text(re.compile(r"^PGD fools it: 7 \(100\.0 %\) is read as \d"))
+    expect(fooled).to_have_class("holds")
+    expect(part(page, "checks").locator("li", has_text="Within ε")).to_contain_text("40/255")
+    assert len(receipt(page)) == 7
+    film = page.locator(f'{SCREEN} input[aria-label="Film"]')
+    film.press("Home")
+    expect(part(page, "maps").last).to_contain_text("step 0")
+    page.wait_for_function("new URL(location.href).searchParams.get('attack_epsilon') !== '40'")
+
+
+def test_the_changed_picture_fools_when_it_is_uploaded_again(visit: Visit, tmp_path: Path) -> None:
+    page = visit("/adversarial?attack_epsilon=45")
+    verdict = part(page, "progress").locator("p")
+    expect(verdict).to_contain_text("fools it: 7")
+    read = re.search(r"is read as (\S+)", verdict.inner_text())
+    assert read
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="Changed picture", exact=True).click()
+    file = tmp_path / "changed.png"
+    begun.value.save_as(file)
+    assert pictures.read(file.read_bytes()).pixels.shape == (28, 28, 3)
+    page.goto(page.url.split("?")[0] + "?pin_picture=own")
+    settle(page)
+    page.get_by_test_id("stSidebar").locator("input[type=file]").last.set_input_files(file)
+    expect(part(page, "checks")).to_contain_text(f"the clean picture is read as {read[1]}")
+
+
+def test_a_photograph_is_attacked_at_its_own_resolution(visit: Visit, tmp_path: Path) -> None:
+    page = visit(
+        "/adversarial?pin_network=efficientnet-lite0&pin_picture=photograph-coffee"
+        "&attack_method=FGSM&attack_epsilon=4"
+    )
+    expect(part(page, "progress").locator("p")).to_contain_text("FGSM fools it")
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="Changed picture", exact=True).click()
+    file = tmp_path / "changed.png"
+    begun.value.save_as(file)
+    whole = photographs.photograph("coffee").pixels
+    assert pictures.read(file.read_bytes()).pixels.shape == whole.shape
+
+
+def test_each_method_can_be_chosen_and_shows_its_settings(visit: Visit) -> None:
+    page = visit("/adversarial?attack_method=Carlini–Wagner")
+    expect(part(page, "progress").locator("p")).to_contain_text("Carlini–Wagner", timeout=40_000)
+    expect(page.get_by_text("Searches for c")).to_be_visible()
+    for name in ("Square", "One pixel", "JSMA", "DeepFool"):
+        page.locator(".st-key-attack_method input").click()
+        page.get_by_role("option", name=name, exact=True).click()
+        expect(part(page, "progress").locator("p")).to_contain_text(name, timeout=40_000)
+    assert not page.get_by_test_id("stException").count()
+
+
+def test_curves_are_drawn_and_begin_at_the_clean_accuracy(visit: Visit) -> None:
+    page = visit("/adversarial?attack_tab=Curves&curve_steps=5")
+    page.get_by_role("button", name="Measure").click()
+    done = page.locator(".st-key-curve_screen")
+    expect(done.locator("li.holds")).to_have_count(3, timeout=90_000)
+    expect(done.locator(".lines h4")).to_contain_text("64 test images")
+
+
+def test_the_tabs_hold_what_they_promise(visit: Visit) -> None:
+    page = visit("/adversarial?attack_tab=The code&attack_method=FGSM")
+    expect(page.get_by_test_id("stCode")).to_contain_text("def steepest(gradient):")
+    page.get_by_role("tab", name="Formula").click()
+    expect(page.locator(".katex").first).to_be_visible()
+    page.get_by_role("tab", name="Fake robustness").click()
+    expect(page.get_by_role("button", name="Attack it")).to_be_visible()
+    page.get_by_role("tab", name="Targets").click()
+    expect(page.get_by_role("button", name="Try all targets")).to_be_visible()
+
+
+def test_nonsense_in_the_address_is_named_and_nothing_is_lost(visit: Visit) -> None:
+    page = visit("/adversarial?attack_method=magic&attack_epsilon=9999&attack_steps=7")
+    toast = page.get_by_test_id("stToast")
+    expect(toast).to_contain_text("attack_method must be FGSM")
+    expect(part(page, "progress").locator("p")).to_contain_text("PGD")
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
+def test_nothing_is_wider_than_the_screen(visit: Visit, size: tuple[int, int]) -> None:
+    page = visit("/adversarial", size=size)
+    expect(part(page, "progress").locator("p")).to_contain_text("PGD")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]

@@ -1,0 +1,70 @@
+"""The attack panel's settings are what an attack takes, and its charts have round ticks."""
+
+import numpy as np
+import pytest
+
+from core.adversarial import METHODS, Attack
+from ui import charts
+from ui.panels.adversarial.settings import (
+    CHOICES,
+    MOST,
+    SPARING,
+    USUAL,
+    budgets,
+    epsilon_of,
+    said,
+)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_usual_value_of_a_method_can_be_chosen_and_is_taken(method: str) -> None:
+    heeded = [name for name in METHODS[method].heeds if name in CHOICES]
+    usual = {name: USUAL.get(method, {}).get(name, getattr(Attack(), name)) for name in heeded}
+    sparing = {name: min(value, SPARING.get(name, value)) for name, value in usual.items()}
+    for given in (usual, sparing):
+        for name, value in given.items():
+            assert value in CHOICES[name][1], name
+        assert Attack(method=method, **given).method == method
+    for name in heeded:
+        for value in CHOICES[name][1]:
+            assert getattr(Attack(method=method, **{name: value}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("norm", "size", "text"),
+    [
+        ("linf", 8 / 255, "8/255"),
+        ("linf", 0.1, "25.50/255"),
+        ("l2", 1.23456, "1.23"),
+        ("l0", 1.0, "1 pixel"),
+        ("l0", 1234.0, "1,234 pixels"),
+    ],
+)
+def test_a_distance_is_said_as_is_usual_in_its_norm(norm: str, size: float, text: str) -> None:
+    assert said(norm, size) == text
+
+
+def test_the_slider_goes_from_nothing_to_the_most_in_whole_steps() -> None:
+    for norm, most in MOST.items():
+        names = budgets(norm)
+        assert len(names) == len(set(names)) == most + 1
+        assert epsilon_of(norm, 0) == 0
+        assert epsilon_of(norm, most + 7) == epsilon_of(norm, most)
+        assert epsilon_of(norm, -3) == 0
+
+
+def test_ticks_are_round_and_those_of_whole_numbers_whole() -> None:
+    x = np.arange(3.0)
+    words = charts.lines("t", "step", x, [("a", np.array([0.1, np.nan, 0.7]))]).words
+    assert [text for _, text in words["stops"]] == ["0", "1", "2"]
+    assert [text for _, text in words["ticks"]] == ["0.2", "0.4", "0.6"]
+    assert words["alt"] == "t over step: a from 0.1 to 0.7"
+    words = charts.lines("t", "ε", x / 10, [("a", x / 2)], share=True).words
+    shares = [text for _, text in words["ticks"]]
+    assert shares == ["0 %", "20 %", "40 %", "60 %", "80 %", "100 %"]
+
+
+def test_a_curve_without_a_single_value_is_still_drawn() -> None:
+    block = charts.lines("t", "step", np.zeros(1), [("a", np.full(1, np.nan))])
+    assert block.words["ticks"]
+    assert block.words["alt"] == "t over step: a from – to –"

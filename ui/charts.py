@@ -1,0 +1,106 @@
+"""Curves over any axis and a list of what holds, painted by ui/js/charts.js."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from ui.blocks import Block
+
+__all__ = ["checks", "lines"]
+
+TICKS = 6  # about, on an axis
+NARROW = 1e-9
+
+
+def lines(
+    title: str,
+    axis: str,
+    x: Float[np.ndarray, " n"],
+    rows: Sequence[tuple[str, Float[np.ndarray, " n"]]],
+    *,
+    share: bool = False,
+    name: str = "",
+    now: int | None = None,
+    best: int | None = None,
+    under: str = "",
+    stops: Sequence[tuple[float, str]] = (),
+    span: int = 6,
+) -> Block:
+    """Draw curves over one axis, which is linear, as that of the values is.
+
+    Args:
+        title: what is drawn, with its unit.
+        axis: what the values of x are.
+        x: in their order.
+        rows: the name of each curve and its values; NaN is left out.
+        share: whether the values are shares, from 0 to 1.
+        name: what a click tells: the place in x that is nearest to it; "" for nothing.
+        now: the place that is looked at.
+        best: the place of a value of the first curve that has a ring.
+        stops: places of x and their words; without any, round numbers.
+        under: words that stand below while nothing is pointed at.
+        span: twelfths of the screen.
+    """
+    whole = bool((x == x.round()).all())
+    known = np.concatenate([row[np.isfinite(row)] for _, row in rows]) if rows else np.empty(0)
+    low, high = (0.0, 1.0) if share else _ends(known)
+    ends = ", ".join(f"{label} from {_first(row)} to {_first(row[::-1])}" for label, row in rows)
+    words = {
+        "kind": "lines",
+        "span": span,
+        "title": title,
+        "axis": axis,
+        "alt": f"{title} over {axis}: {ends}",
+        "names": [label for label, _ in rows],
+        "points": len(x),
+        "first": float(x[0]),
+        "last": float(x[-1]),
+        "low": low,
+        "high": high,
+        "ticks": [(at, f"{100 * at:g} %" if share else _tick(at)) for at in _steps(low, high)],
+        "stops": list(stops)
+        or [(at, _tick(at)) for at in _steps(float(x[0]), float(x[-1]), whole)],
+        "said": [words for _, words in stops],
+        "share": share,
+        "name": name,
+        "now": now,
+        "best": best,
+        "under": under,
+    }
+    return Block(words, np.concatenate([x, *(row for _, row in rows)]))
+
+
+def checks(title: str, rows: Sequence[tuple[bool | None, str, str]], *, span: int = 12) -> Block:
+    """List what holds and what does not: whether it does, what is asked, and the answer.
+
+    None is for what could not be asked.
+    """
+    return Block({"kind": "checks", "span": span, "title": title, "rows": list(rows)})
+
+
+def _ends(values: np.ndarray) -> tuple[float, float]:
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    room = 0.05 * (high - low) or max(abs(high), 1.0) * 0.05
+    return low - room, high + room
+
+
+def _steps(low: float, high: float, whole: bool = False) -> list[float]:
+    """List the round numbers between two ends, about TICKS of them, or only whole ones."""
+    if high - low < NARROW:
+        return [low]
+    raw = (high - low) / TICKS
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(digit * power for digit in (1, 2, 5, 10) if digit * power >= raw)
+    step = max(1.0, step) if whole else step
+    return [k * step for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _tick(value: float) -> str:
+    return f"{value:,.6g}".replace("-", "−")
+
+
+def _first(row: np.ndarray) -> str:
+    known = row[np.isfinite(row)]
+    return f"{known[0]:.3g}" if len(known) else "–"

@@ -1,0 +1,1 @@
+"""The attack panel, in the order in which it is read: settings, screen, tabs."""

@@ -1,0 +1,129 @@
+"""The accuracy that is left under attack, over the budget: a run that is drawn as it comes."""
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core import adversarial
+from core.adversarial import ALONE, COUNTS, METHODS, NORMS, Sweep, Swept
+from core.shared.engine import Engine, View
+from core.shared.models import About, Source
+from ui import address, charts, live, screen, words
+from ui.blocks import Block
+from ui.panels.adversarial.running import newest, start_and_stop
+from ui.panels.adversarial.settings import said
+
+__all__ = ["curves"]
+
+BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
+FITS = {norm: [name for name in ALONE if norm in METHODS[name].norms] for norm in ("linf", "l2")}
+USUAL = {"linf": ["fgsm", "pgd"], "l2": ["pgd", "deepfool"]}
+MOST = {"linf": (8 / 255, 16 / 255, 32 / 255, 51 / 255, 77 / 255), "l2": (1.0, 2.0, 3.0, 5.0)}
+WIDEST = {"linf": 51 / 255, "l2": 3.0}
+STEPS = (5, 10, 20, 40)
+SAME = 1e-9
+
+
+def curves(engine: Engine, visitor: str, source: Source, about: About) -> None:
+    """Draw the settings and the newest sweep of the pinned network."""
+    if not about.data:
+        st.info("Curves need test images: choose a network whose data are here, as MNIST's.")
+        return
+    asked = address.asked("curve")
+    places = st.columns([1, 3, 1, 1, 1])
+    norm = places[0].selectbox(
+        "Norm", ["linf", "l2"], format_func=NORMS.__getitem__, key="curve_norm", **BOUND
+    )
+    methods = places[1].multiselect(
+        f"Attacks, at most {adversarial.MOST_CURVES}",
+        FITS[norm],
+        USUAL[norm],
+        format_func=lambda name: METHODS[name].title,
+        max_selections=adversarial.MOST_CURVES,
+        key=f"curve_{norm}",
+        persist_state="session",
+    )
+    images = places[2].selectbox("Test images", COUNTS, key="curve_images", **BOUND)
+    most = places[3].selectbox(
+        "ε up to",
+        MOST[norm],
+        MOST[norm].index(WIDEST[norm]),
+        format_func=lambda size: said(norm, size),
+        key=f"curve_most_{norm}",
+        persist_state="session",
+    )
+    steps = places[4].selectbox("Steps", STEPS, 2, key="curve_steps", **BOUND)
+    address.refuse(
+        "curve",
+        asked,
+        {
+            "curve_norm": (NORMS[norm], words.choices([NORMS["linf"], NORMS["l2"]])),
+            "curve_images": (images, words.choices(COUNTS)),
+            "curve_steps": (steps, words.choices(STEPS)),
+        },
+    )
+    view = newest(engine, visitor, source, adversarial.SWEEP)
+
+    def begin() -> None:
+        config = live.trying(
+            Sweep,
+            source=source,
+            methods=tuple(methods),
+            norm=norm,
+            most=most,
+            images=images,
+            steps=steps,
+        )
+        if config is not None:
+            live.trying(engine.submit, adversarial.SWEEP, config, visitor=visitor)
+
+    start_and_stop(engine, view, "curve", "Measure", "show_chart", begin, ready=bool(methods))
+    if view is None:
+        st.caption(
+            "The share of the test images that is still read right when each attack may use so "
+            "much, beside changes at random of the same size. Who is fooled within a smaller ε is "
+            "fooled within a larger one."
+        )
+        return
+    run = view.run
+    screen.screen("curve_screen", lambda: live.seen(engine, run), _draw, {})
+
+
+def _draw(view: View | None) -> list[Block]:
+    if view is None:
+        return []
+    swept: Swept | None = view.state
+    if swept is None:
+        return [live.standing(view)]
+    norm = str(view.config["norm"])
+    scale = 255 if norm == "linf" else 1
+    unit = "ε in 255ths, L∞" if norm == "linf" else "ε in L2"
+    rows = [(name, accuracy) for name, accuracy in zip(swept.names, swept.accuracy, strict=True)]
+    return [
+        live.standing(view),
+        charts.lines(
+            f"Accuracy under attack, {swept.images:,} test images",
+            unit,
+            np.round(scale * swept.budgets, 6),
+            rows,
+            share=True,
+            under=swept.working
+            or "A lower curve is a stronger attack, and no curve says how strong the best is.",
+            span=8,
+        ),
+        charts.checks("At ε = 0", _checks(swept), span=4),
+    ]
+
+
+def _checks(swept: Swept) -> list[tuple[bool | None, str, str]]:
+    """Ask of each curve whether it begins at the clean accuracy."""
+    found: list[tuple[bool | None, str, str]] = []
+    for name, row in zip(swept.names, swept.accuracy, strict=True):
+        first = row[0]
+        if np.isnan(first):
+            found.append((None, name, "not measured yet"))
+            continue
+        told = f"{100 * first:.1f} %; the clean images by themselves {100 * swept.clean:.1f} %"
+        found.append((bool(abs(first - swept.clean) < SAME), name, told))
+    return found

@@ -1,0 +1,116 @@
+"""The tabs below the attack panel's screen."""
+
+import io
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.adversarial import Attack
+from core.adversarial.script import write_attack
+from core.shared.engine import Engine, EngineError
+from core.shared.models import About, Source
+from ui import pinned, words
+from ui.panels.adversarial.curves import curves
+from ui.panels.adversarial.fakes import fakes
+from ui.panels.adversarial.norms import norms
+from ui.panels.adversarial.screen import outcome, reaches_through
+from ui.panels.adversarial.targets import targets
+from ui.panels.adversarial.universal import universal
+from ui.panels.adversarial.wording import FORMULAE, LESSONS
+from ui.pinned import Pin
+
+__all__ = ["tabs"]
+
+TABS = [
+    "What to try",
+    "Norms",
+    "Curves",
+    "Targets",
+    "Universal",
+    "Fake robustness",
+    "Formula",
+    "The code",
+]
+PICTURE = "picture.npy"
+
+
+def tabs(
+    engine: Engine,
+    visitor: str,
+    source: Source,
+    about: About,
+    pin: Pin,
+    config: Attack,
+    looks: dict[str, Any],
+) -> None:
+    """Draw the tabs; what is in one is computed only while it is open."""
+    lessons, sides, sweep, matrix, single, faked, formula, code = st.tabs(
+        TABS, on_change="rerun", key="attack_tab", bind="query-params"
+    )
+    if lessons.open:
+        lessons.markdown(LESSONS)
+    if sides.open:
+        with sides:
+            norms(engine, source, about, pin, config)
+    if sweep.open:
+        with sweep:
+            curves(engine, visitor, source, about)
+    if matrix.open:
+        with matrix:
+            targets(engine, visitor, source, about, config, looks)
+    if single.open:
+        with single:
+            universal(engine, visitor, source, about)
+    if faked.open:
+        with faked:
+            fakes(engine, visitor, source, about)
+    if formula.open:
+        with formula:
+            for title, lines in FORMULAE:
+                st.markdown(f"**{title}**")
+                for line in lines:
+                    st.latex(line)
+    if code.open:
+        with code:
+            _code(engine, source, about, pin, config, looks)
+
+
+def _code(
+    engine: Engine, source: Source, about: About, pin: Pin, config: Attack, looks: dict[str, Any]
+) -> None:
+    """Write the attack on the screen as plain PyTorch."""
+    try:
+        seen = pinned.see(engine, source, about, pin)
+        config, found = outcome(engine, source, seen, config, looks)
+    except (EngineError, ValueError) as error:
+        st.warning(words.plain(words.sentence(str(error))))
+        return
+    try:
+        text = write_attack(source, config, found.label, PICTURE)
+    except ValueError as error:
+        st.caption(words.plain(words.sentence(str(error))))
+        return
+    file = io.BytesIO()
+    np.save(file, seen.pixels)
+    through = seen.photograph is not None and reaches_through(config)
+    st.markdown(
+        f"Save it as a file in the repository's folder, with the picture beside it as *{PICTURE}*, "
+        "and start it there: "
+        + (
+            "it attacks the picture as the network sees it, behind the resize that is attacked on "
+            "the screen."
+            if through
+            else "it ends at the picture on the screen."
+        )
+    )
+    st.download_button(
+        f"The picture as {PICTURE}",
+        file.getvalue(),
+        PICTURE,
+        "application/octet-stream",
+        icon=":material/download:",
+        key="attack_npy",
+        on_click="ignore",
+    )
+    st.code(text, language="python")

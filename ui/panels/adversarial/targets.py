@@ -1,0 +1,115 @@
+"""Which class can be made to be read as which: a matrix that is drawn as it comes."""
+
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from core import adversarial
+from core.adversarial import EACH, NORMS, Attack, Targeted, TargetMatrix
+from core.shared.engine import Engine, View
+from core.shared.models import About, Source
+from ui import address, blocks, live, screen, words
+from ui.blocks import Block, Picture
+from ui.panels.adversarial.running import newest, start_and_stop
+from ui.panels.adversarial.settings import epsilon_of, said
+from ui.pinned import look_of
+
+__all__ = ["targets"]
+
+BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
+PLACES = 6  # of the gallery
+
+
+def targets(
+    engine: Engine,
+    visitor: str,
+    source: Source,
+    about: About,
+    config: Attack,
+    looks: dict[str, Any],
+) -> None:
+    """Draw the settings and the newest matrix of the pinned network."""
+    if not about.data:
+        st.info("The matrix needs test images: choose a network whose data are here, as MNIST's.")
+        return
+    asked = address.asked("matrix")
+    epsilon = epsilon_of(config.norm, looks["places"][config.norm])
+    each = st.selectbox("Images of each class", EACH, 2, key="matrix_each", width=200, **BOUND)
+    address.refuse("matrix", asked, {"matrix_each": (each, words.choices(EACH))})
+    st.caption(
+        f"{config.about.title} as it is set on the right, up to {said(config.norm, epsilon)} in "
+        f"{NORMS[config.norm]}, with each class as the target in turn, until it is reached."
+    )
+    view = newest(engine, visitor, source, adversarial.TARGETS)
+
+    def begin() -> None:
+        attack = replace(config, epsilon=epsilon, target=None, early=True)
+        wish = live.trying(TargetMatrix, source=source, each=each, attack=attack)
+        if wish is not None:
+            looks["cell"] = None
+            live.trying(engine.submit, adversarial.TARGETS, wish, visitor=visitor)
+
+    start_and_stop(engine, view, "matrix", "Try all targets", "grid_on", begin)
+    if view is None:
+        return
+    run = view.run
+
+    def cell(told: Any) -> None:
+        looks["cell"] = None if told is None else (int(told[0]), int(told[1]))
+
+    screen.screen(
+        "matrix_screen",
+        lambda: live.seen(engine, run),
+        lambda now: _draw(now, about, looks.get("cell")),
+        {"targets": cell, "example": lambda _: None},
+    )
+
+
+def _draw(view: View | None, about: About, cell: tuple[int, int] | None) -> list[Block]:
+    if view is None:
+        return []
+    state: Targeted | None = view.state
+    drawn = [live.standing(view)]
+    if state is None:
+        return drawn
+    config = view.config["attack"]
+    tried, fooled = int(state.tried.sum()), int(state.fooled.sum())
+    method = adversarial.METHODS[str(config["method"])].title
+    size = said(str(config["norm"]), float(config["epsilon"]))
+    title = f"Images that {method} makes the target, up to {size}"
+    share = fooled / tried if tried else 0.0
+    drawn.append(
+        blocks.matrix(
+            "targets",
+            state.fooled,
+            about.classes,
+            title,
+            state.working or f"the target; {share:.0%} of {tried:,} are reached",
+            cell,
+            span=7,
+            alt=f"{title}: {fooled:,} of {tried:,} reach their target",
+        )
+    )
+    pictures = []
+    hint = "Click a cell to see its images."
+    if cell is not None and max(cell) < len(about.classes):
+        true, target = (about.classes[k] for k in cell)
+        shown = state.examples.get(f"{cell[0]}-{cell[1]}", ())
+        hint = f"True {true}, read as {target}: {len(shown)} of {state.tried[cell]}."
+        pictures = [
+            Picture(pixels=each / 255, name=f"{true} → {target}", words="changed", tells=k)
+            for k, each in enumerate(shown[:PLACES])
+        ]
+    drawn.append(
+        blocks.gallery(
+            "example",
+            "Its images, changed",
+            hint,
+            pictures,
+            grey=look_of(about) == "grey",
+            columns=3,
+            span=5,
+        )
+    )
+    return drawn
