@@ -1,7 +1,7 @@
 """Attack a network: what a page may ask for and what it is given.
 
-The work itself is in the modules beside this one, which need torch; this one does not, so that the
-server that draws the page needs none either.
+The work itself is in the modules beside this one, which need torch; this one, `studies` and
+`defences` do not, so that the server that draws the page needs none either.
 """
 
 import math
@@ -10,50 +10,24 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
-from core.shared.models import Source
-
 __all__ = [
     "ALONE",
     "ATTACK",
-    "COUNTS",
-    "EACH",
-    "FAKE",
     "LOSSES",
     "METHODS",
     "NORMS",
-    "SWEEP",
-    "TARGETS",
-    "TRICKS",
     "Attack",
-    "Defended",
-    "FakeDefence",
     "Film",
     "Method",
     "Outcome",
-    "Sweep",
-    "Swept",
-    "TargetMatrix",
-    "Targeted",
 ]
 
 ATTACK = "core.adversarial.attacking:attack"  # a call
-SWEEP = "core.adversarial.sweeping:sweep"  # long work: submit it with a Sweep
 
 NORMS = {"linf": "L∞", "l2": "L2", "l0": "L0"}
 LOSSES = {"margin": "margin", "dlr": "DLR", "ce": "cross-entropy"}
 MOST_STEPS, MOST_RESTARTS, MOST_QUERIES, LAST_SEED = 1_000, 20, 20_000, 2**31 - 1
 NOISES, NOISES_OF_PHOTOGRAPHS = 100, 3  # changes at random that an outcome is compared with
-COUNTS = (64, 128, 256, 500, 1_000)  # images of a sweep
-MOST_CURVES, MOST_POINTS = 4, 40
-TARGETS = "core.adversarial.targeting:target_all"  # long work: submit it with a TargetMatrix
-EACH = (1, 2, 5, 10)  # images of each class in such a matrix
-MOST_CLASSES = 20  # of it
-FAKE = "core.adversarial.faking:fake"  # long work: submit it with a FakeDefence
-TRICKS: dict[str, tuple[str, tuple[float, ...]]] = {  # what is done to a network, and how strongly
-    "scale": ("multiply the logits by s", (1, 10, 30, 100, 1_000)),
-    "levels": ("round each pixel to n levels", (256, 16, 8, 4, 2)),
-    "noise": ("add noise with σ to each picture", (0, 0.02, 0.05, 0.1, 0.2)),
-}
 WHITE, BLACK = "white box", "black box"
 
 
@@ -338,178 +312,3 @@ class Outcome:
     gradients: int  # of these, those whose gradient was asked for
     seconds: float
     film: Film
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sweep:
-    """How to measure the accuracy that is left to a network under attack, over the budget.
-
-    source: the network; the data that it learned from must be here.
-    methods: at most four of METHODS, each with the norm.
-    norm: of the budget.
-    most: the largest budget, in pixel units.
-    points: budgets, evenly far apart from 0 on.
-    images: the first so many test images.
-    loss: of the methods that heed one.
-    steps: of these that heed them.
-    queries: likewise.
-    seed: of all that is random.
-
-    Raises: ValueError when a value is outside its range.
-    """
-
-    source: Source
-    methods: tuple[str, ...] = ("fgsm", "pgd")
-    norm: str = "linf"
-    most: float = 0.2
-    points: int = 11
-    images: int = 64
-    loss: str = "margin"
-    steps: int = 20
-    queries: int = 200
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check each value."""
-        object.__setattr__(self, "methods", tuple(self.methods))  # JSON has lists alone
-        if not 1 <= len(set(self.methods)) == len(self.methods) <= MOST_CURVES:
-            raise ValueError(
-                f"methods must be 1 to {MOST_CURVES} different ones, got {self.methods!r}"
-            )
-        for method in self.methods:
-            _require_alone(method)
-            self.attack(method, self.most)
-        if self.norm == "l0":
-            raise ValueError("norm must be linf or l2 for a curve, got 'l0'")
-        if type(self.points) is not int or not 2 <= self.points <= MOST_POINTS:  # noqa: PLR2004
-            raise ValueError(
-                f"points must be a whole number from 2 to {MOST_POINTS}, got {self.points!r}"
-            )
-        if type(self.images) is not int or not 1 <= self.images <= COUNTS[-1]:
-            raise ValueError(
-                f"images must be a whole number from 1 to {COUNTS[-1]:,}, got {self.images!r}"
-            )
-
-    def attack(self, method: str, epsilon: float) -> Attack:
-        """Give the attack of a curve at one budget."""
-        return Attack(
-            method=method,
-            norm=self.norm,
-            epsilon=epsilon,
-            loss=self.loss,
-            steps=self.steps,
-            queries=self.queries,
-            seed=self.seed,
-        )
-
-    @property
-    def budgets(self) -> tuple[float, ...]:
-        """The budgets, from 0 on."""
-        return tuple(self.most * k / (self.points - 1) for k in range(self.points))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Swept:
-    """The accuracy that is left to a network under attack, as far as it is measured."""
-
-    budgets: Float[np.ndarray, " b"]  # in pixel units
-    names: tuple[str, ...]  # of the curves: the methods, and noise of the same size
-    accuracy: Float[np.ndarray, "c b"]  # share of the images; NaN where it is not measured yet
-    clean: float  # share of the images that are read right, read by themselves
-    images: int
-    working: str  # at what it is, in words
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetMatrix:
-    """How to let images of each class be read as each other class.
-
-    source: the network; the data that it learned from must be here.
-    attack: on each image; the targets come with the images.
-    each: images of each class, the first in the test set that are read right.
-
-    Raises: ValueError when a value is outside its range.
-    """
-
-    source: Source
-    attack: Attack
-    each: int = 5
-
-    def __post_init__(self) -> None:
-        """Check each value."""
-        if self.each not in EACH:
-            raise ValueError(f"each must be one of {EACH}, got {self.each!r}")
-        _require_alone(self.attack.method)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Targeted:
-    """Which classes can be made to be read as which, as far as it is tried."""
-
-    fooled: Int[np.ndarray, "k k"]  # row: the true class, column: the target that was reached
-    tried: Int[np.ndarray, "k k"]  # so many images; 0 on the diagonal
-    examples: dict[str, UInt8[np.ndarray, "m c h w"]]  # "3-8": threes that are read as 8, changed
-    working: str  # at what it is, in words
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FakeDefence:
-    """How to make a network seem robust, and whom to ask whether it is.
-
-    source: the network; the data that it learned from must be here.
-    trick: one of TRICKS; each strength of it is tried, the first of which changes no decision.
-    epsilon: of all attacks, in L∞.
-    images: the first so many test images.
-    steps: of the attacks by gradient.
-    queries: of the attack without.
-    seed: of all that is random.
-
-    Raises: ValueError when a value is outside its range.
-    """
-
-    source: Source
-    trick: str = "scale"
-    epsilon: float = 0.1
-    images: int = 64
-    steps: int = 20
-    queries: int = 200
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check each value."""
-        if self.trick not in TRICKS:
-            raise ValueError(f"trick must be one of {tuple(TRICKS)}, got {self.trick!r}")
-        if type(self.images) is not int or not 1 <= self.images <= COUNTS[-1]:
-            raise ValueError(
-                f"images must be a whole number from 1 to {COUNTS[-1]:,}, got {self.images!r}"
-            )
-        _ = self.attack
-
-    @property
-    def attack(self) -> Attack:
-        """The attack by cross-entropy that the others are measured against."""
-        return Attack(
-            epsilon=self.epsilon,
-            loss="ce",
-            steps=self.steps,
-            queries=self.queries,
-            seed=self.seed,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Defended:
-    """The accuracy under each attack of a network that only seems robust, as far as measured."""
-
-    strengths: tuple[float, ...]  # of the trick
-    names: tuple[str, ...]  # of the attacks
-    accuracy: Float[np.ndarray, "a s"]  # share of the images; NaN where it is not measured yet
-    clean: Float[np.ndarray, " s"]  # without any attack
-    alive: Float[np.ndarray, " s"]  # share of the first attack's gradients that are not zero
-    images: int
-    working: str  # at what it is, in words
-
-
-def _require_alone(method: str) -> None:
-    if method not in ALONE:
-        raise ValueError(f"method must be one of {ALONE} for many images, got {method!r}")

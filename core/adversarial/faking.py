@@ -8,14 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.adversarial import TRICKS, Attack, Defended, FakeDefence
+from core.adversarial import Attack
 from core.adversarial.attacking import CODE
-from core.adversarial.driving import Method, Network, drive
-from core.adversarial.goals import Goal
-from core.adversarial.sweeping import AT_ONCE, tested
+from core.adversarial.defences import TRICKS, Defended, FakeDefence
+from core.adversarial.driving import Method, Network
+from core.adversarial.subjects import Subject, studied
 from core.adversarial.transfer import transfer_method
-from core.shared.evaluating import quickest
-from core.shared.loading import load
 
 __all__ = ["Faking", "defended", "fake"]
 
@@ -55,13 +53,9 @@ class Faking:
     """The laboratory at work, that can be looked at between two steps."""
 
     def __init__(self, config: FakeDefence) -> None:
-        model = load(config.source)
-        images, labels = tested(model)
-        self.config = config
-        self.network: Network | None = quickest(model.network)
-        self.images, self.labels = images[: config.images], labels[: config.images]
+        self.config, self.subject = config, Subject(config.source, config.images)
         self.strengths = TRICKS[config.trick][1]
-        self.attacks = _attacks(config.attack, config.trick, self._ask)
+        self.attacks = _attacks(config.attack, config.trick, self.subject.ask)
         shape = len(self.attacks), len(self.strengths)
         self.accuracy = np.full(shape, np.nan)
         self.clean, self.alive = (np.full(shape[1], np.nan) for _ in range(2))
@@ -80,25 +74,23 @@ class Faking:
             accuracy=self.accuracy.copy(),
             clean=self.clean.copy(),
             alive=self.alive.copy(),
-            images=len(self.labels),
+            images=len(self.subject.labels),
             working=self.working,
         )
 
     def measure(self) -> Iterator[object]:
         """Let each attack try each strength, yielding whenever others may have their turn."""
-        config = self.config
+        config, subject = self.config, self.subject
         for column, strength in enumerate(self.strengths):
             source = torch.Generator().manual_seed(config.seed)
-            network = defended(self._ask, config.trick, strength, source)
-            self.clean[column] = self._right(network, self.images)
+            network = defended(subject.ask, config.trick, strength, source)
+            self.clean[column] = self._right(network, subject.images)
             yield None
             for row, (name, (method, attack)) in enumerate(self.attacks.items()):
                 self.working = f"{TRICKS[config.trick][0]}, {strength:g}: {name}"
                 changed, asked, dead = [], 0, 0
-                parts = zip(self.images.split(AT_ONCE), self.labels.split(AT_ONCE), strict=True)
-                for few, labels in parts:
-                    goal = Goal(labels, None)
-                    batch = yield from drive(method, network, few, goal, attack)
+                for few in subject.parts():
+                    batch = yield from subject.attack(few, attack, network, method)
                     changed.append(batch.images)
                     asked, dead = asked + batch.asked, dead + batch.dead
                 self.accuracy[row, column] = self._right(network, torch.cat(changed))
@@ -108,22 +100,15 @@ class Faking:
         self.working = ""
 
     def let_go(self) -> None:
-        """Hold no network and no images any more: what has ended may be kept for long."""
-        self.network, self.images = None, self.images[:0].clone()
+        """Hold no network and no images any more."""
+        self.subject.let_go()
 
-    def _ask(self, images: Tensor) -> Tensor:
-        if self.network is None:
-            raise ValueError("laboratory must go on, got one that has ended")
-        return self.network(images)
-
-    @torch.no_grad()
     def _right(self, network: Network, images: Tensor) -> float:
         """Read images, several times where the answers are at random; give the share of right."""
         draws = DRAWS if self.config.trick == "noise" else 1
-        right = 0
+        labels, right = self.subject.labels, 0
         for _ in range(draws):
-            for few, labels in zip(images.split(AT_ONCE), self.labels.split(AT_ONCE), strict=True):
-                right += int((network(few).argmax(1) == labels).sum())
+            right += int((self.subject.read(network, images) == labels).sum())
         return right / (draws * len(images))
 
 
@@ -159,10 +144,4 @@ def fake(config: FakeDefence) -> Iterator[Faking]:
 
     Source: Athalye, Carlini, Wagner 2018, arXiv:1802.00420; Carlini et al. 2019, arXiv:1902.06705.
     """
-    faking = Faking(config)
-    try:
-        yield faking
-        for _ in faking.measure():
-            yield faking
-    finally:
-        faking.let_go()
+    yield from studied(Faking(config))

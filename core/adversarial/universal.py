@@ -10,11 +10,11 @@ from core.adversarial.balls import distance, steepest
 from core.adversarial.driving import Network
 from core.adversarial.goals import Goal
 from core.adversarial.portions import portion
-from core.adversarial.universal_config import Universal, UniversalAttack
-from core.shared import data, devices
+from core.adversarial.studies import Universal, UniversalAttack
+from core.adversarial.subjects import known, studied
+from core.shared import devices
 from core.shared.evaluating import quickest
 from core.shared.loading import load
-from core.shared.models import about
 
 __all__ = ["Search", "universal"]
 
@@ -29,16 +29,13 @@ class Search:
 
     def __init__(self, config: UniversalAttack) -> None:
         model = load(config.source)
-        if not model.data:
-            title = about(config.source).title
-            raise ValueError(f"network must be one whose data are here, got {title}")
-        known = data.dataset(model.data, next(model.network.parameters()).device)
+        data = known(model)
         self.config, self.step = config, 0
         self.network: Network | None = quickest(model.network)
         self.draws = torch.Generator().manual_seed(config.seed)
-        chosen = torch.randperm(len(known.training), generator=self.draws)[: config.images]
-        self.images = known.training.images[chosen.to(known.training.labels.device)]
-        self.others = known.test.images[:LOOKED_AT]
+        chosen = torch.randperm(len(data.training), generator=self.draws)[: config.images]
+        self.images = data.training.images[chosen.to(data.training.labels.device)]
+        self.others = data.test.images[:LOOKED_AT]
         self.change = torch.zeros_like(self.images[:1])
         self.labels = self._read(self.images, self.change)
         self.other_labels = self._read(self.others, self.change)
@@ -71,6 +68,12 @@ class Search:
         self.freeze()
         self.network = None
         self.images = self.others = self.images[:0].clone()
+
+    def measure(self) -> Iterator[None]:
+        """Take all steps, yielding after each."""
+        while self.step < self.config.steps:
+            self.move()
+            yield
 
     def move(self) -> None:
         """Take one step up the mean loss of a batch.
@@ -132,14 +135,7 @@ def universal(config: UniversalAttack) -> Iterator[Search]:
     arXiv:1811.11304, algorithm 2, for the way to it: stochastic gradient ascent and projection, in
     L∞ by the gradient's signs. Their cap on the loss is left out, as the margin needs none.
     """
-    search = Search(config)
-    try:
-        yield search
-        while search.step < config.steps:
-            search.move()
-            yield search
-    finally:
-        search.let_go()
+    yield from studied(Search(config))
 
 
 def _within(norm: str, change: Float[Tensor, "1 c h w"], epsilon: float) -> Tensor:

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from core.adversarial import Attack, FakeDefence, faking
+from core.adversarial import Attack, subjects
 from core.adversarial.attacking import CODE
+from core.adversarial.defences import FakeDefence
 from core.adversarial.driving import perturb
 from core.adversarial.faking import defended, fake
 from core.adversarial.goals import Goal
@@ -90,8 +91,8 @@ def test_rounded_pixels_have_no_gradient() -> None:
 def linear_digits(monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     network, images, labels = trained()
     model = Model(SOURCE, network, tuple("0123456789"), (1, 28, 28), "mnist")
-    monkeypatch.setattr(faking, "load", lambda _: model)
-    monkeypatch.setattr(faking, "tested", lambda _: (images, labels))
+    monkeypatch.setattr(subjects, "load", lambda _: model)
+    monkeypatch.setattr(subjects, "tested", lambda _: (images, labels))
     return network
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from core.adversarial import Attack, Sweep, TargetMatrix, targeting
-from core.adversarial import sweeping as module
+from core.adversarial import Attack, subjects
 from core.adversarial.attacking import CODE
 from core.adversarial.driving import Moment, Problem
+from core.adversarial.studies import Sweep, TargetMatrix
 from core.adversarial.sweeping import Sweeping, sweep
 from core.adversarial.targeting import target_all
 from core.shared.loading import Model
@@ -29,9 +29,8 @@ def network(monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     labels = classifier(images).argmax(1)
     labels[:4] = 1 - labels[:4]
     model = Model(SOURCE, classifier, ("a", "b"), (1, 6, 6), "few")
-    for each in (module, targeting):
-        monkeypatch.setattr(each, "load", lambda _: model)
-        monkeypatch.setattr(each, "tested", lambda _: (images, labels))
+    monkeypatch.setattr(subjects, "load", lambda _: model)
+    monkeypatch.setattr(subjects, "tested", lambda _: (images, labels))
     return classifier
 
 
@@ -70,7 +69,7 @@ def test_the_curve_of_a_linear_network_is_that_of_its_distances(
 def test_that_oracle_rejects_an_attack_that_does_nothing(
     network: nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CODE", dict.fromkeys(CODE, _nothing))
+    monkeypatch.setattr(subjects, "CODE", dict.fromkeys(CODE, _nothing))
     with pytest.raises(AssertionError):
         test_the_curve_of_a_linear_network_is_that_of_its_distances(network, "linf")
 
@@ -87,7 +86,7 @@ def test_a_sweep_tells_how_far_it_is_and_lets_the_network_go(network: nn.Module)
     assert shares[0] == 0
     assert shares[-1] == 1
     assert shares == sorted(shares)
-    assert sweeping.network is None
+    assert sweeping.subject.network is None
     assert sweeping.freeze().images == 10
 
 
@@ -101,7 +100,7 @@ def test_the_matrix_counts_the_targets_that_are_reached(network: nn.Module) -> N
     *_, ended = target_all(config)
     found = ended.freeze()
     assert found.tried.tolist() == [[0, 5], [5, 0]]
-    assert len(ended.images) == 0
+    assert len(ended.subject.images) == 0
     for (true, target), examples in (((0, 1), "0-1"), ((1, 0), "1-0")):
         pictures = torch.tensor(found.examples[examples]) / 255
         assert len(pictures) == found.fooled[true, target]

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from core.adversarial import universal as module
 from core.adversarial.balls import random_change
+from core.adversarial.studies import UNIVERSAL, Universal, UniversalAttack
 from core.adversarial.universal import universal
-from core.adversarial.universal_config import UNIVERSAL, Universal, UniversalAttack
 from core.shared import data, targets
 from core.shared.data import Dataset, Split, mnist
 from core.shared.engine import Engine

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core import adversarial
-from core.adversarial import ALONE, COUNTS, METHODS, NORMS, Sweep, Swept
+from core.adversarial import ALONE, METHODS, NORMS, studies
+from core.adversarial.studies import COUNTS, Sweep, Swept
 from core.shared.engine import Engine, View
 from core.shared.models import About, Source
 from ui import address, charts, live, screen, words
@@ -36,11 +36,11 @@ def curves(engine: Engine, visitor: str, source: Source, about: About) -> None:
         "Norm", ["linf", "l2"], format_func=NORMS.__getitem__, key="curve_norm", **BOUND
     )
     methods = places[1].multiselect(
-        f"Attacks, at most {adversarial.MOST_CURVES}",
+        f"Attacks, at most {studies.MOST_CURVES}",
         FITS[norm],
         USUAL[norm],
         format_func=lambda name: METHODS[name].title,
-        max_selections=adversarial.MOST_CURVES,
+        max_selections=studies.MOST_CURVES,
         key=f"curve_{norm}",
         persist_state="session",
     )
@@ -63,7 +63,7 @@ def curves(engine: Engine, visitor: str, source: Source, about: About) -> None:
             "curve_steps": (steps, words.choices(STEPS)),
         },
     )
-    view = newest(engine, visitor, source, adversarial.SWEEP)
+    view = newest(engine, visitor, source, studies.SWEEP)
 
     def begin() -> None:
         config = live.trying(
@@ -76,7 +76,7 @@ def curves(engine: Engine, visitor: str, source: Source, about: About) -> None:
             steps=steps,
         )
         if config is not None:
-            live.trying(engine.submit, adversarial.SWEEP, config, visitor=visitor)
+            live.trying(engine.submit, studies.SWEEP, config, visitor=visitor)
 
     start_and_stop(engine, view, "curve", "Measure", "show_chart", begin, ready=bool(methods))
     if view is None:

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core import adversarial
-from core.adversarial import COUNTS, TRICKS, Defended, FakeDefence
+from core.adversarial import defences
+from core.adversarial.defences import TRICKS, Defended, FakeDefence
+from core.adversarial.studies import COUNTS
 from core.shared.engine import Engine, View
 from core.shared.models import About, Source
 from ui import address, charts, live, screen, words
@@ -47,13 +48,13 @@ def fakes(engine: Engine, visitor: str, source: Source, about: About) -> None:
         "fake_seed": (seed, "a whole number from 0 to 1,000"),
     }
     address.refuse("fake", asked, given)
-    view = newest(engine, visitor, source, adversarial.FAKE)
+    view = newest(engine, visitor, source, defences.FAKE)
 
     def begin() -> None:
         config = FakeDefence(
             source=source, trick=trick, epsilon=budgets[epsilon], images=images, seed=seed
         )
-        live.trying(engine.submit, adversarial.FAKE, config, visitor=visitor)
+        live.trying(engine.submit, defences.FAKE, config, visitor=visitor)
 
     start_and_stop(engine, view, "fake", "Attack it", "experiment", begin)
     if view is None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from core import adversarial
-from core.adversarial import EACH, NORMS, Attack, Targeted, TargetMatrix
+from core.adversarial import METHODS, NORMS, Attack, studies
+from core.adversarial.studies import EACH, Targeted, TargetMatrix
 from core.shared.engine import Engine, View
 from core.shared.models import About, Source
 from ui import address, blocks, live, screen, words
@@ -41,14 +41,14 @@ def targets(
         f"{config.about.title} as it is set on the right, up to {said(config.norm, epsilon)} in "
         f"{NORMS[config.norm]}, with each class as the target in turn, until it is reached."
     )
-    view = newest(engine, visitor, source, adversarial.TARGETS)
+    view = newest(engine, visitor, source, studies.TARGETS)
 
     def begin() -> None:
         attack = replace(config, epsilon=epsilon, target=None, early=True)
         wish = live.trying(TargetMatrix, source=source, each=each, attack=attack)
         if wish is not None:
             looks["cell"] = None
-            live.trying(engine.submit, adversarial.TARGETS, wish, visitor=visitor)
+            live.trying(engine.submit, studies.TARGETS, wish, visitor=visitor)
 
     start_and_stop(engine, view, "matrix", "Try all targets", "grid_on", begin)
     if view is None:
@@ -75,7 +75,7 @@ def _draw(view: View | None, about: About, cell: tuple[int, int] | None) -> list
         return drawn
     config = view.config["attack"]
     tried, fooled = int(state.tried.sum()), int(state.fooled.sum())
-    method = adversarial.METHODS[str(config["method"])].title
+    method = METHODS[str(config["method"])].title
     size = said(str(config["norm"]), float(config["epsilon"]))
     title = f"Images that {method} makes the target, up to {size}"
     share = fooled / tried if tried else 0.0

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from core.adversarial import NORMS
-from core.adversarial.universal_config import UNIVERSAL, Universal, UniversalAttack
+from core.adversarial.studies import UNIVERSAL, Universal, UniversalAttack
 from core.shared.engine import Engine, View
 from core.shared.models import About, Source
 from ui import address, blocks, live, screen, words

@@ -1,0 +1,128 @@
+"""What a study of many images has in common with another: a network, images, and their end."""
+
+from collections.abc import Generator, Iterator
+from typing import Protocol, TypeVar, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from core.adversarial import Attack
+from core.adversarial.attacking import CODE
+from core.adversarial.driving import Batch, Method, Network, drive
+from core.adversarial.goals import Goal
+from core.shared import data
+from core.shared.data import Dataset
+from core.shared.evaluating import quickest
+from core.shared.loading import Model, load
+from core.shared.models import Source, about
+
+__all__ = ["AT_ONCE", "LEVELS", "Subject", "known", "studied", "tested"]
+
+AT_ONCE = 64  # images
+LEVELS = 255
+
+
+class Subject:
+    """A network and some test images of its data, until the study of them ends."""
+
+    def __init__(self, source: Source, images: int) -> None:
+        """Load them.
+
+        Args:
+            source: the network.
+            images: the first so many test images.
+
+        Raises: ValueError when the data that the network learned from are not here.
+        """
+        model = load(source)
+        self.classes = model.classes
+        self.network: Network | None = quickest(model.network)
+        self.images, self.labels = (each[:images] for each in tested(model))
+
+    def ask(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+        """Ask the network.
+
+        Raises: ValueError when the study has ended.
+        """
+        if self.network is None:
+            raise ValueError("study must go on, got one that has ended")
+        return self.network(images)
+
+    def parts(self) -> Iterator[Tensor]:
+        """Give the places of the images, so many at a time."""
+        return iter(torch.arange(len(self.images), device=self.labels.device).split(AT_ONCE))
+
+    def read(self, network: Network, images: Float[Tensor, "n c h w"]) -> Int[Tensor, " n"]:
+        """Tell the class that a network names for each image."""
+        with torch.no_grad():
+            return torch.cat([network(few).argmax(1) for few in images.split(AT_ONCE)])
+
+    def attack(
+        self,
+        few: Int[Tensor, " m"],
+        attack: Attack,
+        network: Network | None = None,
+        method: Method | None = None,
+    ) -> Generator[object, None, Batch]:
+        """Lead some of the images away from their class, moment by moment.
+
+        Args:
+            few: their places.
+            attack: how.
+            network: that is attacked; None for the subject's own.
+            method: None for the attack's own.
+        """
+        code, goal = method or CODE[attack.method], Goal(self.labels[few], None)
+        return (yield from drive(code, network or self.ask, self.images[few], goal, attack))
+
+    def let_go(self) -> None:
+        """Hold no network and no images any more: an ended study may be kept for long."""
+        self.network, self.images = None, self.images[:0].clone()
+
+
+@runtime_checkable
+class Study(Protocol):
+    """What can be looked at between two steps of it."""
+
+    def measure(self) -> Iterator[object]:
+        """Measure all there is to measure, yielding whenever others may have their turn."""
+
+    def let_go(self) -> None:
+        """Hold no network and no images any more."""
+
+
+S = TypeVar("S", bound=Study)
+
+
+def studied(study: S) -> Iterator[S]:
+    """Give a study before its first step and after each, and let it go at the end."""
+    try:
+        yield study
+        for _ in study.measure():
+            yield study
+    finally:
+        study.let_go()
+
+
+def known(model: Model) -> Dataset:
+    """Give the data that a network learned from, on its device.
+
+    Raises: ValueError when they are not here.
+    """
+    if not model.data:
+        title = about(model.source).title
+        raise ValueError(f"network must be one whose data are here, got {title}")
+    return data.dataset(model.data, next(model.network.parameters()).device)
+
+
+def tested(model: Model) -> tuple[Float[Tensor, "n c h w"], Int[Tensor, " n"]]:
+    """Give the test images of the data that a network learned from, in whole 255ths, and labels.
+
+    Raises: ValueError when they are not here, or of another shape.
+    """
+    test = known(model).test
+    if test.images.shape[1:] != model.shape:
+        shape = tuple(test.images.shape[1:])
+        raise ValueError(f"network must take pictures of {shape}, got {model.shape}")
+    return (test.images * LEVELS).round() / LEVELS, test.labels
