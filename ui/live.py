@@ -1,6 +1,5 @@
 """A visitor's runs on a page: the buttons, how one stands, and which of them are kept."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -15,7 +14,6 @@ from ui.blocks import Block
 __all__ = [
     "choose",
     "curves",
-    "look_at",
     "made",
     "readable",
     "seen",
@@ -30,7 +28,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 C = TypeVar("C")
 
-LATE = 0.8  # seconds in which an old choice may still come in
 OBEYED = 1.0  # seconds that a page waits for a command's effect
 STANDING = ("paused", "stopped", "failed", "interrupted")  # what can go on
 NEARLY = 0.8  # of the quota, from which on a visitor is warned
@@ -115,8 +112,10 @@ def choose(
         told: says in words what sets a run apart.
         chosen: the run that is looked at now.
     """
-    key = f"{section}_box"
-    if chosen:
+    # With each new run it is another box: what the browser still tells of the one before, not
+    # knowing yet of the run, is no choice.
+    key = st.session_state[f"{section}_box"] = f"{section}_box_{next(iter(runs), '')}"
+    if chosen and st.session_state.get(key) != chosen.run:  # set, it overrules a choice on its way
         st.session_state[key] = chosen.run
     with st.container(key=f"{section}_run", width=246):
         st.selectbox(
@@ -173,19 +172,9 @@ def _delete(engine: Engine, run: str, name: str) -> None:
     asking()
 
 
-def look_at(section: str, run: str, before: View | None) -> None:
-    """Look at a run that has just begun, and no more at the one before."""
-    st.session_state[f"{section}_run"] = run
-    st.session_state[f"{section}_left"] = before.run if before else "", time.monotonic()
-
-
 def _choose(section: str, key: str) -> None:
-    """Look at the run that was chosen.
-
-    A script run that the browser asked for before it knew of a new run tells the old choice again.
-    """
-    run, when = st.session_state.get(f"{section}_left", ("", 0.0))
-    if st.session_state[key] != run or time.monotonic() - when > LATE:
+    """Look at the run that was chosen, in the box that is on the page."""
+    if key == st.session_state[f"{section}_box"]:
         st.session_state[f"{section}_run"] = st.session_state[key]
 
 

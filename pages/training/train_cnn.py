@@ -28,7 +28,7 @@ def start(made: Recipe | None = None, step: int | None = None) -> None:
     run = live.trying(engine.submit, train_cnn.TRAIN, wanted, visitor=visitor, origin=origin)
     if run:
         st.session_state.train_others = [chosen.run] if made and chosen else []
-        live.look_at("train", run, chosen)
+        st.session_state.train_run = run
         looks["step"] = None
         live.trying(engine.post, run, train_cnn.SHOW, desk.digit(wanted))
 
