@@ -17,7 +17,17 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-__all__ = ["ROOT", "SCREEN", "STEP", "Server", "chromium", "cpu_seconds", "settle", "with_profile"]
+__all__ = [
+    "DRAWN",
+    "ROOT",
+    "SCREEN",
+    "STEP",
+    "Server",
+    "chromium",
+    "cpu_seconds",
+    "settle",
+    "with_profile",
+]
 
 ROOT = Path(__file__).parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -22,7 +22,7 @@ from hypothesis import strategies as some
 
 from core.shared import data, networks, snapshots, uploads
 from core.shared.layers import ACTIVATIONS, NORMALISATIONS, PRESETS, Row
-from core.shared.recipes import INITIALISATIONS, LOSSES, OPTIMISERS, SCHEDULES, Recipe
+from core.shared.recipes import ADVERSARIES, INITIALISATIONS, LOSSES, OPTIMISERS, SCHEDULES, Recipe
 from core.shared.training import Training
 from core.train_cnn import replaying
 from core.train_cnn.learning import begin
@@ -98,6 +98,18 @@ RECIPES: dict[str, tuple[Recipe, Changes]] = {
     "large seed": (replace(BASE, dropout=0.3, seed=2**31 - 1), ()),
     "smoothing": (replace(BASE, smoothing=0.2), ()),
     "squared": (replace(BASE, loss="squared"), ()),
+    **{
+        f"adversary {name}": (replace(BASE, adversary=name, epsilon=0.1), ())
+        for name in ADVERSARIES[1:]
+    },
+    "adversary of batches": (
+        replace(BASE, network="conv4-s2-batch-relu,fc9-drop20", adversary="pgd", epsilon=0.05),
+        (),
+    ),
+    "adversary of squared": (
+        replace(BASE, adversary="fast", epsilon=0.1, loss="squared", images=101),
+        ((3, "batch_size", 16),),
+    ),
     "l1": (replace(BASE, l1=0.003), ()),
     "one batch": (replace(BASE, batch_size=5000, epochs=4), ()),
     "odd last batch": (replace(BASE, batch_size=96), ()),
@@ -237,6 +249,7 @@ def test_own_pictures_are_cut_and_normalised_alike(
     [
         (replace(BASE, patience=1, learning_rate=0.05, epochs=20, images=30, batch_size=10), ()),
         (replace(BASE, patience=2, network=TABLES["flat"], learning_rate=0.001), ()),
+        (replace(BASE, patience=1, adversary="fgsm", epsilon=0.1, images=100, epochs=5), ()),
         (replace(BASE, patience=1, loss="squared", data="fashion", images=300, epochs=3), ()),
         (
             replace(BASE, patience=1, smoothing=0.1, learning_rate=0.2, epochs=6, images=200),
@@ -334,6 +347,24 @@ LIVE: Changes = ((2, "momentum", 0.8), (3, "batch_size", 30), (5, "learning_rate
 def test_that_oracle_rejects_a_wrong_script(right: str, wrong: str) -> None:
     text, expected = whole()
     assert right in text
+    assert not agree(started(text.replace(right, wrong))[1], expected)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("1.25 * epsilon", "1.2 * epsilon"),
+        ("epsilon * anywhere", "0.9 * epsilon * anywhere"),
+        ("(1 << 32) + step", "(1 << 32) + step + 1"),
+        ("network(normalised(moved))", "network(moved)"),
+        ("attacked(images[batch], labels[batch])", "images[batch]"),
+    ],
+)
+def test_that_oracle_rejects_a_script_with_another_adversary(right: str, wrong: str) -> None:
+    recipe = replace(SHORT, adversary="fast", epsilon=0.1)
+    text, (_, expected) = script(recipe), taught(recipe)
+    assert right in text
+    assert agree(started(text)[1], expected)
     assert not agree(started(text.replace(right, wrong))[1], expected)
 
 

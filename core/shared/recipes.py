@@ -9,6 +9,8 @@ from core.shared import layers
 from core.shared.layers import INITIALISATIONS
 
 __all__ = [
+    "ADVERSARIES",
+    "EPSILONS",
     "INITIALISATIONS",
     "LOSSES",
     "MOVABLE",
@@ -21,11 +23,13 @@ __all__ = [
 OPTIMISERS = ("nesterov", "momentum", "sgd", "adagrad", "rmsprop", "adam", "adamw")
 SCHEDULES = ("linear", "constant", "warm-up", "cosine", "one-cycle", "step")
 LOSSES = ("cross-entropy", "squared")
+ADVERSARIES = ("", "fgsm", "fast", "pgd")  # see `core.shared.adversaries`; "" for none
 WITH_MOMENTUM = ("nesterov", "momentum", "adam", "adamw")  # of OPTIMISERS
 MOVABLE = ("learning_rate", "momentum", "weight_decay", "batch_size")  # also while a run is live
 RATES = (0.0001, 0.0003, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 3.0)
 MOMENTA = (0.5, 0.8, 0.9, 0.95, 0.99)  # these are what sliders offer
 DECAYS = (0.0, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03)
+EPSILONS = (0.0, 8 / 255, 16 / 255, 26 / 255, 38 / 255, 51 / 255, 77 / 255)
 BATCHES = (1, 8, 16, 32, 64, 128, 256, 512, 1000, 5000)
 WARM_UP = 0.05  # of the steps, in which a schedule that warms up rises to the full rate
 RISING, FIRST, LAST = 0.3, 1 / 25, 1e-4 / 25  # of the one-cycle schedule: share of steps, of rate
@@ -45,6 +49,10 @@ class Recipe:
     dropout: share of the hidden fully connected units that a step leaves out.
     loss: "cross-entropy" of the softmax, or "squared", ½ Σ (σ(z) − y)² over the classes.
     smoothing: share of the label that is spread evenly over all classes.
+    adversary: that moves each batch up its loss before the network learns it; "" for none, "fgsm",
+        "fast" or "pgd", see `core.shared.adversaries.perturb`.
+    epsilon: how far each pixel may be moved, from 0 to 1, by the adversary and by the attack that
+        the curve of robust accuracy is measured with; 0 for neither.
     learning_rate: η, the rate at its highest.
     momentum: μ of "momentum" and "nesterov", β₁ of "adam" and "adamw"; the others have none.
     batch_size: images a step; all that there are, if it is larger.
@@ -71,6 +79,8 @@ class Recipe:
     dropout: float = 0.0
     loss: str = "cross-entropy"
     smoothing: float = 0.0
+    adversary: str = ""
+    epsilon: float = 0.0
     learning_rate: float = 0.1
     momentum: float = 0.9
     batch_size: int = 64
@@ -98,6 +108,7 @@ class Recipe:
             ("l1", 1.0),
             ("dropout", 0.9),
             ("smoothing", 0.9),
+            ("epsilon", 1.0),
         ):
             if not 0 <= getattr(self, name) <= highest:
                 raise ValueError(
@@ -119,10 +130,13 @@ class Recipe:
             ("optimiser", OPTIMISERS),
             ("schedule", SCHEDULES),
             ("loss", LOSSES),
+            ("adversary", ADVERSARIES),
             ("initialisation", INITIALISATIONS),
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {known}, got {getattr(self, name)!r}")
+        if self.adversary and not self.epsilon:
+            raise ValueError(f"epsilon must be above 0 with an adversary, got {self.epsilon!r}")
         if self.loss == "squared" and self.smoothing:
             raise ValueError(f"smoothing must be 0 with the squared error, got {self.smoothing!r}")
 
@@ -175,6 +189,8 @@ class Recipe:
             ("dropout", f"dropout {self.dropout:g}"),
             ("smoothing", f"smoothing {self.smoothing:g}"),
             ("loss", "squared error"),
+            ("adversary", f"against {names.get(self.adversary, self.adversary)}"),
+            ("epsilon", f"ε {255 * self.epsilon:g}/255"),
             ("initialisation", f"start {names.get(self.initialisation, self.initialisation)}"),
             ("patience", f"patience {self.patience}"),
             ("seed", f"seed {self.seed}"),

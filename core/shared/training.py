@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from core.shared import networks, runs, stepping
+from core.shared import adversaries, networks, runs, stepping
 from core.shared.data import Dataset, Split
 from core.shared.evaluating import CHUNK, Evaluation, evaluate, judge, loss_of, quickest, read
 from core.shared.recipes import MOVABLE, WITH_MOMENTUM, Recipe
@@ -22,6 +22,7 @@ __all__ = ["Change", "Flow", "Point", "Training"]
 POINTS = 12  # of the curves, an epoch
 MOST_POINTS = 300  # of the curves, a run
 WATCHED = 500  # validation images that each point is computed on
+ATTACKED, EVERY = 200, 3  # of these, on which the robust accuracy is; of so many points one has it
 DROPOUT_SEEDS = 1 << 32  # steps of one seed that have masks of their own
 
 
@@ -36,6 +37,8 @@ class Point:
     validation_loss: float
     validation_accuracy: float
     validation_images: int  # the first so many of the validation images, the same for all points
+    robust_accuracy: float | None = None  # of the first ATTACKED of them, within the recipe's ε;
+    # the first point, each third after it, and the last have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +156,16 @@ class Training:
         """Do the steps that are left, one at a time, and at the end read all validation images.
 
         Returns: before the first step and after each "stepped", or at log-spaced steps a snapshot;
-            "busy" between two parts of the reading.
+            "busy" between two parts of the reading, and while a point is attacked.
         Raises: FloatingPointError when the loss is no longer finite.
         """
+        yield from self._withstand()
         yield self.keep() if self.step == 0 else "stepped"
         while not self.ended:
             spaced = runs.log_spaced(self.steps, self.keeps)
             self.measuring |= self.step + 1 in spaced
             self.advance()
+            yield from self._withstand()
             if not self.ended:
                 yield self.keep() if self.step in spaced else "stepped"
         validation = self.dataset.validation
@@ -186,7 +191,7 @@ class Training:
             group["lr"] = rate
         if self.drops:
             networks.reseed(self.network, self.recipe.seed * DROPOUT_SEEDS + self.step)
-        logits = self.logits(self.dataset.training.images[batch])
+        logits = self.logits(self._moved(self.dataset.training.images[batch], labels))
         loss = loss_of(self.recipe, logits, labels, self.recipe.smoothing)
         loss.backward()
         sizes = stepping.gradient_norms(self.layers) if self.measuring else None
@@ -298,7 +303,7 @@ class Training:
         self.kept = list(record["kept"])
         self.began, self.branched = Recipe(**record["began"]), dict(record["branched"])
         for name, value in asdict(self.recipe).items():
-            if name not in MOVABLE and record["recipe"][name] != value:
+            if name not in MOVABLE and getattr(earlier, name) != value:
                 self.branched[name] = self.step
         for name in MOVABLE:
             if record["recipe"][name] == getattr(self.recipe, name):
@@ -329,6 +334,27 @@ class Training:
             order = torch.randperm(self.images, generator=source)
             self._order = epoch, order.to(self.dataset.training.labels.device)
         return self._order[1][place : place + self.now.batch_size]
+
+    def _moved(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Let the recipe's adversary move a batch; where it begins depends on the step alone."""
+        if not self.recipe.adversary:
+            return images
+        source = torch.Generator().manual_seed(self.recipe.seed * DROPOUT_SEEDS + self.step)
+        return adversaries.perturb(self.network, images, labels, self.recipe, source)
+
+    def _withstand(self) -> Iterator[Literal["busy"]]:
+        """Attack the images of the newest point, if nobody has, as far as the recipe says."""
+        point = self.points[-1]
+        due = len(self.points) % EVERY == 1 or self.seen >= self.total
+        told = point.robust_accuracy is not None or point.step != self.weights_of
+        if told or not due or not self.recipe.epsilon:
+            return
+        few, share = self._watched(ATTACKED), 0.0
+        epsilon = self.recipe.epsilon
+        for right in adversaries.withstood(self.network, few.images, few.labels, epsilon):
+            share = float(right.float().mean())
+            yield "busy"
+        self.points[-1] = replace(point, robust_accuracy=share)
 
     def _sums(self) -> tuple[float, int, int]:
         """Add up the window: losses of its images, how many were right, how many there are."""

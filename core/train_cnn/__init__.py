@@ -87,6 +87,7 @@ class Curves:
     training_accuracy: Float[np.ndarray, " n"]
     validation_loss: Float[np.ndarray, " n"]
     validation_accuracy: Float[np.ndarray, " n"]
+    robust_accuracy: Float[np.ndarray, " n"]  # within the recipe's ε; NaN where it was not told
     changes: tuple[tuple[float, str, float], ...]  # the epoch, what was changed, its value
 
 
@@ -152,6 +153,7 @@ class State:
     index: int  # of the watched image among the validation images
     label: int  # its class
     watched: Reading
+    slope: Float[np.ndarray, "c h w"] | None  # ∂L/∂x of that image, where the recipe has an ε
     maps: dict[str, Float[np.ndarray, "_ _ _"]]  # of at most five layers, for the watched image
     maps_in_all: dict[str, int]  # of these layers; at most sixteen of each are here
     activity: tuple[Activity, ...]

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from core.shared import data, devices, networks
+from core.shared import adversaries, data, devices, networks
 from core.shared.digits import centre_by_mass, fit
 from core.shared.evaluating import at_rest, evaluate
 from core.shared.recipes import Recipe
@@ -82,6 +82,7 @@ class Lesson:
         training = self.training
         network, validation = training.network, training.dataset.validation
         image = validation.images[self.watched : self.watched + 1]
+        label = int(validation.labels[self.watched])
         with at_rest(network):
             read = network(image)[0].softmax(0)
         maps, in_all = maps_of(network, image[0])
@@ -113,8 +114,9 @@ class Lesson:
             kernels_of=kernels_of,
             kernels_in_all=len(kernels),
             index=self.watched,
-            label=int(validation.labels[self.watched]),
+            label=label,
             watched=Reading(array(image[0]), array(read)),
+            slope=self._slope(image[0], label),
             maps=maps,
             maps_in_all=in_all,
             activity=self.activations(),
@@ -140,6 +142,13 @@ class Lesson:
         image = torch.from_numpy(seen).to(self.training.dataset.validation.images)[None, None]
         with at_rest(self.training.network):
             return Reading(seen[None], array(self.training.network(image)[0].softmax(0)))
+
+    def _slope(self, image: Tensor, label: int) -> np.ndarray | None:
+        """Look at how the loss of an image grows with its pixels, where a run is about that."""
+        recipe = self.training.recipe
+        if not recipe.epsilon:
+            return None
+        return array(adversaries.slope(self.training.network, image, label, recipe))
 
     def activations(self) -> tuple[Activity, ...]:
         """Count activations, again only when the last time is far enough back to be cheap."""

@@ -45,6 +45,7 @@ def curves_of(training: Training) -> Curves:
             "training_accuracy",
             "validation_loss",
             "validation_accuracy",
+            "robust_accuracy",
         )
     }
     return Curves(

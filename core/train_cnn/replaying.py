@@ -173,6 +173,7 @@ def export(config: Config, folder: str, version: int) -> bytes:
             "validation loss",
             "validation accuracy",
             "validation images",
+            "robust accuracy",
         ],
     }
     file = io.BytesIO()

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Locator, Page, expect
 
-from bench.browser import Server, chromium, settle, with_profile
+from bench.browser import DRAWN, Server, chromium, settle, with_profile
 
 # Streamlit looks for two of its routes relative to a deep link first; that is expected.
 expect.set_options(timeout=15_000)  # a busy machine may take as long
@@ -33,6 +33,22 @@ def familiar(browser: Browser) -> Iterator[BrowserContext]:
     """A context that knows the app's files already; it loads pages in half the time."""
     with with_profile(browser) as context:
         yield context
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Click as people do: when the page has come to rest, not while it is drawn anew.
+
+    What a script's end still changes under a click Streamlit may lose.
+    """
+    at_once = Locator.click
+
+    def click(self: Locator, **options: Any) -> None:
+        with suppress(Error):  # where the server is gone it is another test's business
+            self.page.wait_for_selector(DRAWN, state="attached", timeout=10_000)
+        at_once(self, **options)
+
+    monkeypatch.setattr(Locator, "click", click)
 
 
 def _stop(page: Page) -> None:

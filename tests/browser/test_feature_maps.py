@@ -164,8 +164,10 @@ def test_back_leads_to_the_page_before_and_forward_to_what_was_looked_at(visit: 
     page.wait_for_url("**maps_layer=max3.0**")
     part(page, "strip").get_by_role("button", name="convolution 3×3").nth(2).click()
     page.wait_for_url("**maps_layer=conv4.0**")
+    settle(page)
     page.go_back()
     expect(page.get_by_role("heading", name="Train a CNN")).to_be_visible()
+    settle(page)
     page.go_forward()
     expect(title(page, "atlas")).to_have_text(re.compile(r"^conv4\.0"))
 

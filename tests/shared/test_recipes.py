@@ -35,6 +35,10 @@ from core.shared.recipes import OPTIMISERS, SCHEDULES, Recipe
         ({"dropout": 0.91}, "dropout must be from 0 to 0.9, got 0.91"),
         ({"smoothing": float("nan")}, "smoothing must be from 0 to 0.9"),
         ({"loss": "squared", "smoothing": 0.1}, "smoothing must be 0 with the squared error"),
+        ({"adversary": "cw"}, "adversary must be one of"),
+        ({"adversary": "pgd"}, "epsilon must be above 0 with an adversary, got 0.0"),
+        ({"epsilon": 1.1}, "epsilon must be from 0 to 1"),
+        ({"epsilon": float("nan")}, "epsilon must be from 0 to 1"),
         ({"images": -1}, "images must be a whole number from 0"),
         ({"patience": 101}, "patience must be a whole number from 0 to 100"),
         ({"schedule": ""}, "schedule must be one of"),
@@ -153,5 +157,7 @@ def test_what_differs_from_the_defaults_is_told() -> None:
     every = Recipe(images=1000, l1=1e-4, dropout=0.5, patience=2, momentum=0.5, loss="squared")
     told = "η 0.1, 1,000 images, μ 0.5, L1 0.0001, dropout 0.5, squared error, patience 2"
     assert every.differs({}) == told
+    against = Recipe(adversary="pgd", epsilon=26 / 255)
+    assert against.differs({"pgd": "PGD"}) == "η 0.1, against PGD, ε 26/255"
     assert Recipe(network="fc10").differs({}) == "η 0.1, own table"
     assert Recipe(network="fc10").differs({"fc10": "tiny"}) == "η 0.1, tiny"

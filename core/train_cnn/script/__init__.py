@@ -90,10 +90,29 @@ L1 = """    for parameter in network.parameters():  # L1
 TELL = """    if step % 100 == 0:
         print(f"step {step}: loss {loss.item():.4f}")
 """
+ADVERSARY = """
+def attacked(images, labels):
+    \"\"\"Move each image up its own loss, within epsilon of each pixel.\"\"\"
+    network.eval()
+    low, high = (images - epsilon).clamp(min=0), (images + epsilon).clamp(max=1)
+{start}\
+    for _ in range({steps}):
+        moved.requires_grad_()
+{loss}\
+        (gradient,) = torch.autograd.grad(loss * len(images), moved)
+        moved = (moved.detach() + {length} * epsilon * gradient.sign()).clamp(low, high)
+    network.train()
+    return moved
+"""
+MOVED = "    moved = normalised(attacked(images[batch], labels[batch]))\n"
+ANYWHERE = """    source = torch.Generator().manual_seed(seed * (1 << 32) + step)
+    anywhere = 2 * torch.rand(images.shape, generator=source).to(device) - 1
+    moved = (images + epsilon * anywhere).clamp(low, high)
+"""
 VALIDATE = """def validation_loss(count):
     network.eval()
     with torch.no_grad():
-        logits = torch.cat([network(part) for part in watched[:count].split(250)])
+        logits = torch.cat([network({part}) for part in watched[:count].split(250)])
 {loss}\
     network.train()
     return loss.item()
@@ -131,9 +150,11 @@ def script(recipe: Recipe, changes: Sequence[tuple[int, str, float]] = ()) -> st
     sizes = {step: int(to) for step, name, to in changes if name == "batch_size"}
     moved = _moved(recipe, changes)
     values = f"{recipe.learning_rate}, {recipe.batch_size}, {recipe.epochs}, {recipe.seed}"
+    adversary = f"epsilon = {recipe.epsilon}\n" * bool(recipe.adversary)
     settings = [
         'device = "cpu"\n',
         f"learning_rate, batch_size, epochs, seed = {values}\n",
+        adversary,
         _written("rates", rates, "at these steps the learning rate was changed to this"),
         _written("sizes", sizes, "at these steps the batch size was changed to this"),
         _written("moved", moved, "at these steps this was changed"),
@@ -145,7 +166,10 @@ def script(recipe: Recipe, changes: Sequence[tuple[int, str, float]] = ()) -> st
         write_network(recipe, known.shape, classes),
         starting_weights(recipe),
         share,
-        VALIDATE.format(loss=checked) if recipe.patience else "",
+        VALIDATE.format(loss=checked, part="normalised(part)" if recipe.adversary else "part")
+        if recipe.patience
+        else "",
+        _adversary(recipe, classes),
         _optimiser(recipe),
         _loop(recipe, classes, rates=bool(rates), sizes=bool(sizes), moved=bool(moved)),
     ]
@@ -197,10 +221,21 @@ def _optimiser(recipe: Recipe) -> str:
     return line if len(line) <= WIDTH else f"{made}(\n    {inside}\n)\n"
 
 
+def _adversary(recipe: Recipe, classes: int) -> str:
+    """Write what moves the images before the network learns them."""
+    if not recipe.adversary:
+        return ""
+    steps, length = {"fgsm": (1, "1"), "fast": (1, "1.25"), "pgd": (7, "2.5 / 7")}[recipe.adversary]
+    loss = textwrap.indent(_loss(recipe, classes, "network(normalised(moved))", "labels"), " " * 4)
+    start = "    moved = images\n" if recipe.adversary == "fgsm" else ANYWHERE
+    return ADVERSARY.format(start=start, steps=steps, length=length, loss=loss).lstrip()
+
+
 def _loop(recipe: Recipe, classes: int, *, rates: bool, sizes: bool, moved: bool) -> str:
     """Write the training itself."""
     shared, images = recipe.schedule != "constant", sizes or recipe.patience > 0
     size = "    batch_size = sizes.get(step, batch_size)\n" * sizes
+    learnt = "moved" if recipe.adversary else "images[batch]"
     counted = [PLANNED * (sizes and shared), IN_IMAGES, size, BATCH, PLACE * (sizes and shared)]
     at = "at" if sizes and shared else "step"
     lines = [
@@ -209,7 +244,8 @@ def _loop(recipe: Recipe, classes: int, *, rates: bool, sizes: bool, moved: bool
         "    optimiser.param_groups[0].update(moved.get(step, {}))\n" * moved,
         "    learning_rate = rates.get(step, learning_rate)\n" * rates,
         f'    optimiser.param_groups[0]["lr"] = learning_rate * share({at}, steps)\n' * shared,
-        _loss(recipe, classes, "network(images[batch])", "labels[batch]", recipe.smoothing),
+        MOVED * bool(recipe.adversary),
+        _loss(recipe, classes, f"network({learnt})", "labels[batch]", recipe.smoothing),
         "    loss.backward()\n",
         L1.format(recipe.l1) * bool(recipe.l1),
         "    optimiser.step()\n    optimiser.zero_grad()\n",

@@ -38,6 +38,13 @@ CHOSEN = """# {images:,} of them: the first of each class, then the second of ea
 chosen = (turn(labels) * {classes} + labels).argsort()[:{images}].sort().values
 images, labels = images[chosen], labels[chosen]
 """
+NORMALISED = """
+
+def normalised(images):
+    return {value}  # {said}
+
+
+"""
 MOMENTS = {"mnist": ("0.1", "0.28"), "fashion": ("0.286", "0.353")}  # mean and deviation
 
 
@@ -62,8 +69,11 @@ def write_data(recipe: Recipe, known: About) -> str:
     mean, deviation = ("mean", "deviation.clamp(min=0.05)") if own else MOMENTS[recipe.data]
     paper = recipe.network == "lenet5"
     pixels = "F.pad(images, (2, 2, 2, 2))" if paper else "images"
-    said = "  # padded and normalised" if paper else "  # normalised"
-    parts.append(f"images = ({pixels} - {mean}) / {deviation}{said}\n")
+    said = "padded and normalised" if paper else "normalised"
+    if recipe.adversary:  # it moves pixels, not what has been made of them
+        parts.append(NORMALISED.format(said=said, value=f"({pixels} - {mean}) / {deviation}"))
+    else:
+        parts.append(f"images = ({pixels} - {mean}) / {deviation}  # {said}\n")
     learnt, others = ("[:50_000]", "[50_000:]") if recipe.data == "mnist" else ("[learnt]",) * 2
     if recipe.data == "fashion":
         others = "[~learnt]"

@@ -69,6 +69,10 @@ NAMES = {
     "batch": "batch",
     "layer": "layer",
     "group": "group",
+    "": "none",
+    "fgsm": "FGSM",
+    "fast": "fast FGSM",
+    "pgd": "PGD, 7 steps",
 }
 NAMES |= {table: NAMES[name] for name, table in layers.PRESETS.items() if name in NAMES}
 PLAIN = layers.PRESETS["resnet"].replace("res", "plain")
@@ -86,6 +90,8 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "smoothing": SMOOTHINGS,
     "loss": recipes.LOSSES,
     "initialisation": recipes.INITIALISATIONS,
+    "adversary": recipes.ADVERSARIES,
+    "epsilon": recipes.EPSILONS,
     "patience": PATIENCES,
     "epochs": (1, 2, 3, 5, 10, 20, 50, 100),
     "seed": tuple(range(10)),
@@ -112,6 +118,8 @@ KEYS = {  # of the widgets that stand for a field, the network's apart
     "weight_decay": "train_decay",
     "l1": "train_l1",
     "epochs": "train_epochs",
+    "adversary": "train_adversary",
+    "epsilon": "train_epsilon",
     "patience": "train_patience",
     "seed": "train_seed",
 }
@@ -121,6 +129,8 @@ def said(field: str, value: Any) -> str:
     """Say a value of CHOICES in words."""
     if field == "images":
         return f"{value:,}" if value else "all"
+    if field == "epsilon":
+        return f"{255 * value:g}/255"
     return NAMES.get(value, str(value))
 
 
@@ -138,8 +148,7 @@ def link(recipe: Recipe) -> str:
     for name, key in KEYS.items():
         value = getattr(recipe, name)
         if value != getattr(usual, name):
-            said = value if name == "data" else NAMES.get(value, value)
-            query[key] = f"{value:,}" if name == "images" else said
+            query[key] = value if name == "data" else said(name, value)
     if recipe.network != usual.network:
         query |= {"train_network": NAMES["own"], "train_table": recipe.network}
     return f"?{urlencode(query)}"

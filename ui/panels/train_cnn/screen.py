@@ -62,6 +62,18 @@ def draw(shown: Shown) -> list[Block]:
         Line(name=name, x=c.epoch, training=c.training_accuracy, validation=c.validation_accuracy)
         for name, c in runs.items()
     ]
+    for name, c in runs.items():
+        if np.isfinite(c.robust_accuracy).any():  # of runs with an adversary's ε
+            told = np.isfinite(c.robust_accuracy)
+            nothing = np.full(int(told.sum()), np.nan)
+            accuracies.append(
+                Line(
+                    name=f"under PGD, {name}",
+                    x=c.epoch[told],
+                    training=nothing,
+                    validation=c.robust_accuracy[told],
+                )
+            )
     drawing = [
         blocks.pad("ink", f"Draw {words.a(noun)}", blank=read is None, span=3),
         blocks.reading(read, state.classes, "What it sees", READS, span=3),

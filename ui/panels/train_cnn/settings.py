@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -21,6 +22,7 @@ from ui.panels.train_cnn.choices import (
     PATIENCES,
     PLAIN,
     SMOOTHINGS,
+    said,
 )
 
 __all__ = ["settings"]
@@ -98,6 +100,17 @@ def settings(
             key="train_patience",
             **BOUND,
         )
+        adversary = _choose("Adversary", recipes.ADVERSARIES, "train_adversary")
+        epsilon = st.select_slider(
+            "ε of the adversary, L∞",
+            recipes.EPSILONS,
+            0.0,
+            format_func=partial(said, "epsilon"),
+            key="train_epsilon",
+            help="How far each pixel may be moved. Above 0 the run also tells its accuracy on "
+            "validation images that PGD has moved so far.",
+            **BOUND,
+        )
         initialisation = _choose("Start", recipes.INITIALISATIONS, "train_initial")
         images = st.select_slider(
             "Training images",
@@ -115,6 +128,8 @@ def settings(
         dropout=dropout if drops else 0.0,
         loss=loss,
         smoothing=0.0 if loss == "squared" else smoothing,
+        adversary=adversary if epsilon else "",
+        epsilon=epsilon,
         learning_rate=rate,
         momentum=momentum,
         batch_size=batch,
@@ -308,6 +323,14 @@ def _refuse(
             "train_l1": (recipe.l1, one_of(L1)),
             "train_dropout": (recipe.dropout, one_of(DROPOUTS)),
             "train_smoothing": (smoothing, one_of(SMOOTHINGS)),
+            "train_adversary": (
+                NAMES[st.session_state.train_adversary],
+                named(recipes.ADVERSARIES),
+            ),
+            "train_epsilon": (
+                said("epsilon", recipe.epsilon),
+                one_of(tuple(said("epsilon", each) for each in recipes.EPSILONS)),
+            ),
             "train_loss": (NAMES[recipe.loss], named(recipes.LOSSES)),
             "train_initial": (NAMES[recipe.initialisation], named(recipes.INITIALISATIONS)),
             "train_network": (NAMES[choice], named(NETWORKS)),

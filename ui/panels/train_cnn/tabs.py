@@ -13,8 +13,8 @@ from core.shared.recipes import Recipe
 from core.train_cnn import lessons
 from core.train_cnn.script import script
 from ui import words
-from ui.panels.train_cnn.choices import link
-from ui.panels.train_cnn.wording import FORMULAE, LESSONS, LOSSES
+from ui.panels.train_cnn.choices import NAMES, link, said
+from ui.panels.train_cnn.wording import ADVERSARY, FORMULAE, LESSONS, LOSSES
 
 __all__ = ["tabs"]
 
@@ -108,6 +108,9 @@ def _seeds(name: str, values: Sequence[float | str | None]) -> str:
 def _formula(recipe: Recipe) -> None:
     loss, output = LOSSES["smoothed" if recipe.smoothing else recipe.loss]
     st.latex(loss.replace("EPS", f"{recipe.smoothing:g}"))
+    if recipe.adversary:
+        budget = said("epsilon", recipe.epsilon)
+        st.latex(ADVERSARY.replace("EPS", budget).replace("HOW", NAMES[recipe.adversary]))
     own = "" if recipe.optimiser == "adamw" or not recipe.weight_decay else r" + \lambda w"
     sign = rf" + {recipe.l1:g}\,\mathrm{{sign}}(w)" if recipe.l1 else ""
     st.latex(rf"{output} \qquad g = \nabla_{{\!w}} L{own}{sign}")

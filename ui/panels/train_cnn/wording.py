@@ -1,6 +1,6 @@
 """The first panel's words: what to try, and the formulae of its optimisers and losses."""
 
-__all__ = ["FORMULAE", "LESSONS", "LOSSES"]
+__all__ = ["ADVERSARY", "FORMULAE", "LESSONS", "LOSSES"]
 
 LESSONS = """
 1. **Too fast, too slow.** Start, and after the first epoch move η to 1: within a few steps the loss
@@ -31,6 +31,10 @@ FORMULAE = {
     ),
 }
 FORMULAE["adamw"] = (*FORMULAE["adam"][:2], FORMULAE["adam"][2] + r" - \eta_t\,\lambda\,w")
+ADVERSARY = (
+    r"x_n \leftarrow x_n + \arg\max_{\lVert\delta\rVert_\infty\le EPS} L(x_n + \delta, y_n)"
+    r"\quad\text{by HOW, before each step}"
+)
 LOSSES = {
     "cross-entropy": (
         r"L = -\frac{1}{B}\sum_{n=1}^{B}\log p_{n,y_n}",

@@ -1,0 +1,201 @@
+"""Adversaries go where closed forms and finite differences say, and leave the network in peace."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.shared import adversaries
+from core.shared.adversaries import perturb, slope, withstood
+from core.shared.evaluating import loss_of
+from core.shared.networks import build
+from core.shared.recipes import Recipe
+from tests.adversarial.linear import inner_images, linear
+from tests.shared.mischief import begin, few_digits
+from tests.shared.untouched import untouched
+
+EPSILON = 0.1
+Perturb = Callable[..., Tensor]
+KINDS = ("fgsm", "fast", "pgd")
+SMALL = "conv6-k5-s2-relu,fc24-relu"
+
+
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(3)
+
+
+def living(*, seed: int = 0) -> nn.Module:
+    """A network in the middle of learning: with batch statistics, dropout and gradients wanted."""
+    network = build("conv4-k5-s3-batch-relu,fc12-relu-drop50", seeded())
+    network(few_digits().training.images[:40])
+    return network.train()
+
+
+def recipe(kind: str, **changes: object) -> Recipe:
+    return replace(Recipe(adversary=kind, epsilon=EPSILON), **changes)  # type: ignore[arg-type]
+
+
+def where_it_ends(kind: str, images: Tensor, uphill: Tensor) -> Tensor:
+    """Of a linear network with two classes: the gradient's sign is the same everywhere."""
+    reach = EPSILON * torch.ones_like(images)
+    if kind == "fast":  # one step of 1.25 ε from a random place, no further than ε
+        anywhere = EPSILON * (2 * torch.rand(images.shape, generator=seeded()) - 1)
+        reach = (uphill * anywhere + 1.25 * EPSILON).clamp(max=EPSILON)
+    return images + uphill * reach
+
+
+def agrees(kind: str, move: Perturb) -> bool:
+    network, images = linear(2), inner_images(20)
+    labels = network(images).argmax(1)
+    weight = network[1].weight  # type: ignore[index]
+    uphill = (weight[1 - labels] - weight[labels]).sign().view_as(images)
+    found = move(network, images, labels, recipe(kind), seeded())
+    return bool(found.isclose(where_it_ends(kind, images, uphill), atol=1e-6).all())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_on_a_linear_network_each_adversary_ends_where_it_must(kind: str) -> None:
+    assert agrees(kind, perturb)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_that_closed_form_rejects_one_that_descends_or_does_nothing(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not agrees(kind, lambda network, images, *_: images)
+    monkeypatch.setattr(
+        adversaries,
+        "loss_of",
+        lambda *given: -loss_of(*given),  # down its own loss
+    )
+    assert not agrees(kind, perturb)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("loss", ["cross-entropy", "squared"])
+def test_each_step_follows_the_sign_of_finite_differences(kind: str, loss: str) -> None:
+    network = build(SMALL, seeded()).double().eval()
+    images = few_digits().training.images[:2].double() * 0.6 + 0.2
+    labels = few_digits().training.labels[:2]
+    moved = perturb(network, images, labels, recipe(kind, loss=loss), seeded())
+    assert ((moved - images).abs() <= EPSILON + 1e-9).all()
+
+    def value(image: Tensor, place: int) -> float:
+        logits = network(image[None]).detach()
+        return float(loss_of(recipe(kind, loss=loss), logits, labels[[place]]))
+
+    # The one step of FGSM is up the slope at the image itself, pixel by pixel.
+    if kind != "fgsm":
+        for place in range(2):
+            assert value(moved[place], place) > value(images[place], place)
+        return
+    for pixel in range(60, 700, 53):
+        for place in range(2):
+            bump = torch.zeros(784).double()
+            bump[pixel] = 1e-5
+            bump = bump.view(1, 28, 28)
+            rise = value(images[place] + bump, place) - value(images[place] - bump, place)
+            if abs(rise) > 1e-9:
+                step = (moved - images)[place].flatten()[pixel]
+                assert float(step) == pytest.approx(EPSILON if rise > 0 else -EPSILON)
+
+
+def test_the_slope_of_an_image_is_that_of_finite_differences() -> None:
+    network = build(SMALL, seeded()).double().eval()
+    image, label = few_digits().training.images[0].double(), int(few_digits().training.labels[0])
+    found = slope(network, image, label, Recipe()).flatten()
+    assert found.abs().max() > 0
+    for pixel in range(100, 700, 61):
+        bump = torch.zeros(784).double()
+        bump[pixel] = 1e-5
+        bump = bump.view(1, 28, 28)
+        ends = torch.stack([image + bump, image - bump])
+        high, low = F.cross_entropy(network(ends), torch.tensor([label] * 2), reduction="none")
+        assert float(found[pixel]) == pytest.approx(float(high - low) / 2e-5, abs=1e-7)
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.01, 0.03])
+def test_who_stays_right_on_a_linear_network_is_known(epsilon: float) -> None:
+    network, images = linear(2), inner_images(60)
+    labels = network(images).argmax(1)
+    labels[:5] = 1 - labels[:5]
+    weight = network[1].weight  # type: ignore[index]
+    logits = network(images)
+    margin = logits.gather(1, labels[:, None]) - logits.gather(1, 1 - labels[:, None])
+    lost = epsilon * (weight[0] - weight[1]).abs().sum()  # the most that a margin can lose
+    expected = margin[:, 0] > lost
+    *_, right = withstood(network, images, labels, epsilon)
+    assert right.equal(expected)
+    if epsilon:
+        assert 0 < int(expected.sum()) < 55
+        assert not right.equal(margin[:, 0] > 0)  # an attack that does nothing would be seen
+
+
+def test_nobody_who_has_fallen_comes_back_and_it_yields_between_steps() -> None:
+    network, digits = living().eval(), few_digits().validation
+    shares = [
+        float(right.float().mean())
+        for right in withstood(network, digits.images, digits.labels, 0.2)
+    ]
+    assert len(shares) == adversaries.WATCH_STEPS + 1
+    assert shares == sorted(shares, reverse=True)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_that_learns_is_left_in_peace(kind: str) -> None:
+    network, digits = living(), few_digits().training
+    images, labels = digits.images[:30], digits.labels[:30]
+    with untouched(network):
+        perturb(network, images, labels, recipe(kind), seeded())
+        list(withstood(network, images, labels, EPSILON))
+        slope(network, images[0], int(labels[0]), Recipe())
+
+
+def test_it_is_attacked_as_it_answers_not_as_it_learns() -> None:
+    network, digits = living(), few_digits().training
+    images, labels = digits.images[:30], digits.labels[:30]
+    at_rest = copy.deepcopy(network).eval()
+    one = perturb(network, images, labels, recipe("pgd"), seeded())
+    assert one.equal(perturb(at_rest, images, labels, recipe("pgd"), seeded()))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_is_cut_goes_on_as_if_it_had_not_been(kind: str) -> None:
+    given = Recipe(
+        network=SMALL, adversary=kind, epsilon=EPSILON, batch_size=40, epochs=1, learning_rate=0.02
+    )
+    whole = begin(given)
+    losses = [float(whole.advance()) for _ in range(8)]
+    half = begin(given)
+    assert [float(half.advance()) for _ in range(4)] == losses[:4]
+    other = begin(given, half.snapshot())
+    assert [float(other.advance()) for _ in range(4)] == losses[4:]
+
+
+def test_adversarial_training_withstands_what_its_twin_does_not() -> None:
+    twin = Recipe(epsilon=0.05, batch_size=16, epochs=4, learning_rate=0.02)
+    shares = {}
+    for kind in ("", "fast"):  # of 100 digits 46 and 61 withstand it here
+        run = begin(replace(twin, adversary=kind))
+        assert list(run.run()).count("busy") > adversaries.WATCH_STEPS
+        told = [point.robust_accuracy for point in run.points]
+        assert [share is not None for share in told[:5]] == [True, False, False, True, False]
+        assert run.points[-1].validation_accuracy > 0.6
+        shares[kind] = told[-1] or 0.0
+    assert shares["fast"] > shares[""] + 0.05
+
+
+def test_without_an_epsilon_nothing_is_attacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> Tensor:
+        raise AssertionError
+
+    monkeypatch.setattr(adversaries, "perturb", never)
+    monkeypatch.setattr(adversaries, "withstood", never)
+    run = begin(Recipe(network="fc9-relu", epochs=1, batch_size=80))
+    for _ in run.run():
+        pass
+    assert all(point.robust_accuracy is None for point in run.points)
