@@ -12,6 +12,7 @@ from ui import blocks, words
 from ui.blocks import Block
 
 __all__ = [
+    "STANDING",
     "choose",
     "curves",
     "made",
