@@ -16,6 +16,7 @@ from ui.panels.adversarial.fakes import fakes
 from ui.panels.adversarial.norms import norms
 from ui.panels.adversarial.screen import outcome, reaches_through
 from ui.panels.adversarial.targets import targets
+from ui.panels.adversarial.transfers import transfers
 from ui.panels.adversarial.universal import universal
 from ui.panels.adversarial.wording import FORMULAE, LESSONS
 from ui.pinned import Pin
@@ -27,6 +28,7 @@ TABS = [
     "Norms",
     "Curves",
     "Targets",
+    "Transfer",
     "Universal",
     "Fake robustness",
     "Formula",
@@ -45,7 +47,7 @@ def tabs(
     looks: dict[str, Any],
 ) -> None:
     """Draw the tabs; what is in one is computed only while it is open."""
-    lessons, sides, sweep, matrix, single, faked, formula, code = st.tabs(
+    lessons, sides, sweep, matrix, shared, single, faked, formula, code = st.tabs(
         TABS, on_change="rerun", key="attack_tab", bind="query-params"
     )
     if lessons.open:
@@ -59,6 +61,9 @@ def tabs(
     if matrix.open:
         with matrix:
             targets(engine, visitor, source, about, config, looks)
+    if shared.open:
+        with shared:
+            transfers(engine, visitor, source, about, config, looks)
     if single.open:
         with single:
             universal(engine, visitor, source, about)
