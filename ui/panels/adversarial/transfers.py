@@ -55,7 +55,7 @@ def transfers(
         key=f"transfer_among_{names[0]}",
         persist_state="session",
     )
-    images = choose(places[1], "Test images", COUNTS[:4], "transfer_images", rules)
+    images = choose(places[1], "Test images", COUNTS[:3], "transfer_images", rules)
     address.refuse("transfer", asked, rules)
     epsilon = epsilon_of(config.norm, looks["places"][config.norm])
     st.caption(
