@@ -17,7 +17,7 @@ LESSONS = """
    again in the sidebar: it still fools.
 5. **Does it fool others too?** Train two runs with different seeds, for an epoch, and open
    *Transfer*. Read each cell against the row of noise below it: only what is above that was carried
-   over. Then give *DeepFool* the same budget: it stops at the boundary, and hardly anything is.
+   over. Then give *DeepFool* the same budget: it stops at the boundary, and far less is.
 """
 FORMULAE = (
     (
