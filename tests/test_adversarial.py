@@ -1,14 +1,17 @@
 """What the attack panel shows of one picture is so, and its receipt is recomputed from the file."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from core.adversarial import METHODS, Attack, Outcome
+from core.adversarial import METHODS, Attack, Film, Outcome
 from core.adversarial.attacking import CODE, attack, png
+from core.adversarial.driving import drive
+from core.adversarial.goals import Goal
 from core.adversarial.resizing import exactly, resize
 from core.shared import data, photographs, pictures, seeing
 from core.shared.loading import load
@@ -109,6 +112,108 @@ def test_that_receipt_is_rejected_when_a_number_of_it_is_wrong() -> None:
         a_true_receipt(found, DIGITS, np.clip(pixels + 0.1, 0, 1), config)
     with pytest.raises(AssertionError):
         a_true_receipt(found, DIGITS, pixels, Attack(epsilon=0.01))
+
+
+FILM = ("margin", "p_true", "p_other", "linf", "l2", "l0")
+
+
+def rows_of(film: Film) -> np.ndarray:
+    """The numbers of those rows whose picture is kept."""
+    return np.stack([getattr(film, name)[film.shown] for name in FILM], 1).astype(float)
+
+
+def film_again(pictures: torch.Tensor, clean: torch.Tensor, label: int, other: int) -> np.ndarray:
+    """Compute these numbers from the pictures, the network and nothing of the panel.
+
+    Args:
+        pictures: of the rows.
+        clean: the picture that was attacked.
+        label: its class.
+        other: the target; −1 for none.
+    """
+    with torch.no_grad():
+        logits = load(DIGITS).network(pictures).double()
+    shares, found = logits.softmax(1), []
+    for row, share, picture in zip(logits, shares, pictures.double(), strict=True):
+        others = [k for k in range(10) if k != (label if other < 0 else other)]
+        rest = float(row[others].max())
+        margin = float(row[label]) - rest if other < 0 else rest - float(row[other])
+        p_other = float(share[others].max() if other < 0 else share[other])
+        change = (picture - clean.double()).abs()
+        sizes = change.max(), change.square().sum().sqrt(), (change > 1e-3 / 255).any(0).sum()
+        found.append([margin, float(share[label]), p_other, *map(float, sizes)])
+    return np.array(found)
+
+
+def a_true_film(numbers: np.ndarray, again: np.ndarray) -> None:
+    """Compare each number of the rows.
+
+    A pixel of float32 is known to 6e-8. So ‖x − x₀‖₂ is to √784 · 6e-8 < 2e-6, and its squares are
+    summed to 1e-4 of themselves at worst. The logits are sums of about a thousand products of size
+    1 to 10, whose order depends on how many pictures are read at a time: to 1e-3 with room. A
+    probability moves by at most a quarter of that. Those pixels count that differ by more than a
+    thousandth of a level, and the difference of two float32 values so near is exact.
+    """
+    assert numbers.shape == again.shape
+    assert np.allclose(numbers[:, 0], again[:, 0], rtol=0, atol=1e-3)
+    assert np.allclose(numbers[:, 1:3], again[:, 1:3], rtol=0, atol=3e-4)
+    assert np.allclose(numbers[:, 3], again[:, 3], rtol=0, atol=1e-6)
+    assert np.allclose(numbers[:, 4], again[:, 4], rtol=1e-4, atol=2e-6)
+    assert np.array_equal(numbers[:, 5], again[:, 5])
+
+
+@pytest.mark.parametrize("target", [None, 9])
+@pytest.mark.parametrize("index", [0, 8])
+def test_each_row_of_a_film_is_recomputed_from_its_picture(index: int, target: int | None) -> None:
+    """Signs of whole levels within whole levels: what the film rounds to 8 bits is the row."""
+    pixels, label = digit(index)
+    config = Attack(
+        method="bim", epsilon=26 / 255, step_size=2 / 255, steps=20, target=target, early=False
+    )
+    film = attack(DIGITS, pixels, label, config).film
+    assert len(film.shown) == len(film.step) > 15  # no row is left out
+    pictures, clean = torch.from_numpy(film.pictures) / 255, torch.from_numpy(pixels)
+    again = film_again(pictures, clean, label, -1 if target is None else target)
+    a_true_film(rows_of(film), again)
+
+
+@pytest.mark.parametrize("method", ["pgd", "deepfool", "cw", "square"])
+def test_each_row_of_a_film_is_that_of_the_attack_driven_by_hand(method: str) -> None:
+    """Where a picture is no 8-bit one, the attack's own is taken, as it was when it passed."""
+    pixels, label = digit(8)
+    norm = METHODS[method].norms[-1]
+    config = Attack(
+        method=method, norm=norm, epsilon=2.0 if norm == "l2" else 0.1, steps=6, searches=2
+    )
+    config = replace(config, queries=40, early=False)
+    clean, goal = torch.from_numpy(pixels)[None], Goal(torch.tensor([label]), None)
+    moments = [
+        row.images[0] for row in drive(CODE[method], load(DIGITS).network, clean, goal, config)
+    ]
+    film = attack(DIGITS, pixels, label, config).film
+    passed = [clean[0], *moments] if not moments[0].equal(clean[0]) else moments
+    kept = film.step < len(passed)  # a result that was made longer comes after
+    assert kept.sum() >= len(kept) - 1 > 4
+    pictures = torch.stack([passed[step] for step in film.step[kept]])
+    numbers = np.stack([getattr(film, name)[kept] for name in FILM], 1).astype(float)
+    a_true_film(numbers, film_again(pictures, clean[0], label, -1))
+
+
+@pytest.mark.parametrize("column", range(len(FILM)), ids=FILM)
+def test_that_a_film_with_one_wrong_number_is_rejected(column: int) -> None:
+    """In one row the value of the row before; or for all rows the pictures of those before."""
+    pixels, label = digit(0)
+    config = Attack(method="bim", epsilon=26 / 255, step_size=2 / 255, steps=8, early=False)
+    film = attack(DIGITS, pixels, label, config).film
+    pictures, clean = torch.from_numpy(film.pictures) / 255, torch.from_numpy(pixels)
+    numbers, again = rows_of(film), film_again(pictures, clean, label, -1)
+    a_true_film(numbers, again)
+    row = int(abs(np.diff(numbers[:, column])).argmax())
+    numbers[row + 1, column] = numbers[row, column]
+    with pytest.raises(AssertionError):
+        a_true_film(numbers, again)
+    with pytest.raises(AssertionError):
+        a_true_film(rows_of(film), film_again(pictures.roll(1, 0), clean, label, -1))
 
 
 def test_with_no_budget_nothing_changes_and_it_is_said() -> None:

@@ -1,14 +1,14 @@
-"""Curves over any axis and a list of what holds, painted by ui/js/charts.js."""
+"""Curves over any axis, a list of what holds, a table of shares; painted by ui/js/charts.js."""
 
 import math
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from ui.blocks import Block
 
-__all__ = ["checks", "lines"]
+__all__ = ["checks", "lines", "shares"]
 
 TICKS = 6  # about, on an axis
 NARROW = 1e-9
@@ -78,6 +78,48 @@ def checks(title: str, rows: Sequence[tuple[bool | None, str, str]], *, span: in
     None is for what could not be asked.
     """
     return Block({"kind": "checks", "span": span, "title": title, "rows": list(rows)})
+
+
+def shares(
+    name: str,
+    title: str,
+    note: str,
+    rows: Sequence[tuple[str, str]],
+    counts: Int[np.ndarray, "r c"],
+    tried: Int[np.ndarray, "r c"],
+    chosen: tuple[int, int] | None,
+    *,
+    under: str = "",
+    span: int = 6,
+) -> Block:
+    """Draw a table of shares, each with what it is a share of; a click on a cell tells it.
+
+    A click on the chosen cell tells None.
+
+    Args:
+        name: what a click tells its cell by.
+        title: what is counted.
+        note: a sentence on what the rows and columns are; it stands above.
+        rows: a short label for each row, and what it stands for; the first ones are the columns
+            too.
+        counts: how many, in each cell.
+        tried: of how many; where it is 0 there is no share.
+        chosen: the cell that is looked at.
+        under: words that stand below.
+        span: twelfths of the screen.
+    """
+    words = {
+        "kind": "shares",
+        "span": span,
+        "name": name,
+        "title": title,
+        "note": note,
+        "rows": list(rows),
+        "columns": counts.shape[1],
+        "chosen": chosen,
+        "under": under,
+    }
+    return Block(words, np.concatenate([counts.ravel(), tried.ravel()]))
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:

@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 __all__ = [
-    "ALONE",
     "ATTACK",
     "LOSSES",
     "METHODS",
@@ -43,6 +42,7 @@ class Method:
     paper: str
     minimal: bool = False  # it looks for the least change, and epsilon only judges what it finds
     refines: bool = False  # it goes on from a success to a nearer one, also where others end early
+    learns: bool = False  # it teaches a network of its own first, by pictures of the same data
 
 
 GRADIENT = "It knows the weights: each step asks for the gradient of a loss by the pixels."
@@ -148,9 +148,9 @@ METHODS = {
         ("linf", "l2"),
         ("epsilon", "loss", "steps", "step_size"),
         "Papernot et al. 2016, arXiv:1602.02697",
+        learns=True,
     ),
 }
-ALONE = tuple(name for name in METHODS if name != "transfer")  # those that need no other network
 WHOLE = {  # fields that are whole numbers, with their bounds
     "steps": (1, MOST_STEPS),
     "restarts": (1, MOST_RESTARTS),

@@ -32,7 +32,7 @@ from core.shared.loading import Model, load
 from core.shared.models import Source
 from core.shared.turns import patient
 
-__all__ = ["CODE", "attack", "png"]
+__all__ = ["CODE", "attack", "method_of", "png"]
 
 CODE: dict[str, Method] = {
     "fgsm": follow_gradient,
@@ -81,11 +81,7 @@ def attack(
     goal.check(logits.shape[1])
     reel = _Reel(scene, goal)
     reel.begin(logits)
-    if config.method == "transfer":
-        taught = yield from proxy(source, seed=config.seed)
-        method, asked = transfer_method(taught.network), taught.queries
-    else:
-        method, asked = CODE[config.method], 0
+    method, asked = yield from method_of(source, config)
     rows = drive(method, scene.network, scene.clean, goal, config, scene.saved)
     while True:
         try:
@@ -134,6 +130,22 @@ def attack(
         seconds=time.perf_counter() - began,
         film=film,
     )
+
+
+def method_of(source: Source, config: Attack) -> Generator[Any, None, tuple[Method, int]]:
+    """Give the code of an attack's method, once the network is taught that it may need.
+
+    Args:
+        source: the network that is attacked.
+        config: how.
+
+    Returns: the code, and how many answers were learned from.
+    Raises: ValueError when one is to be taught and the network's data are not here.
+    """
+    if not config.about.learns:
+        return CODE[config.method], 0
+    taught = yield from proxy(source, seed=config.seed)
+    return transfer_method(taught.network), taught.queries
 
 
 def png(image: Float[Tensor, "c h w"]) -> bytes:

@@ -105,14 +105,14 @@ def inward(
 
 
 def shuffled(
-    change: Float[Tensor, "1 c h w"], clean: Float[Tensor, "n c h w"], source: torch.Generator
+    change: Float[Tensor, "#n c h w"], clean: Float[Tensor, "n c h w"], source: torch.Generator
 ) -> Float[Tensor, "n c h w"]:
     """Lay a change's own pixels out at random, each with its sign or the other one.
 
     So it is as large as the change in every norm, but for what leaves the pixels from 0 to 1.
 
     Args:
-        change: of one image.
+        change: of one image, or of each.
         clean: as many images as there are to be draws.
         source: of the draws, on the CPU, so that all devices draw the same.
     """

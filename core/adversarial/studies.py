@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from core.adversarial import ALONE, LOSSES, Attack
+from core.adversarial import LOSSES, Attack
 from core.shared.models import Source
 
 __all__ = [
@@ -14,25 +14,32 @@ __all__ = [
     "EACH",
     "MOST_CLASSES",
     "MOST_CURVES",
+    "MOST_NETWORKS",
     "SWEEP",
     "TARGETS",
+    "TRANSFERS",
     "UNIVERSAL",
+    "Misread",
     "Sweep",
     "Swept",
     "TargetMatrix",
     "Targeted",
+    "TransferMatrix",
+    "Transferred",
     "Universal",
     "UniversalAttack",
 ]
 
 SWEEP = "core.adversarial.sweeping:sweep"  # long work: submit it with a Sweep
 TARGETS = "core.adversarial.targeting:target_all"  # long work: submit it with a TargetMatrix
+TRANSFERS = "core.adversarial.transferring:transfer_all"  # submit it with a TransferMatrix
 UNIVERSAL = "core.adversarial.universal:universal"  # long work: submit it with a UniversalAttack
 
 COUNTS = (64, 128, 256, 500, 1_000)  # images of a sweep
 MOST_CURVES, MOST_POINTS = 4, 40
 EACH = (1, 2, 5, 10)  # images of each class in such a matrix
 MOST_CLASSES = 20  # of it
+MOST_NETWORKS = 6
 BALLS = ("linf", "l2")
 WHOLE = {  # fields that are whole numbers, with their bounds
     "images": (1, 10_000),
@@ -79,7 +86,6 @@ class Sweep:
                 f"methods must be 1 to {MOST_CURVES} different ones, got {self.methods!r}"
             )
         for method in self.methods:
-            _require_alone(method)
             self.attack(method, self.most)
         if self.norm == "l0":
             raise ValueError("norm must be linf or l2 for a curve, got 'l0'")
@@ -141,7 +147,6 @@ class TargetMatrix:
         """Check each value."""
         if self.each not in EACH:
             raise ValueError(f"each must be one of {EACH}, got {self.each!r}")
-        _require_alone(self.attack.method)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +156,65 @@ class Targeted:
     fooled: Int[np.ndarray, "k k"]  # row: the true class, column: the target that was reached
     tried: Int[np.ndarray, "k k"]  # so many images; 0 on the diagonal
     examples: dict[str, UInt8[np.ndarray, "m c h w"]]  # "3-8": threes that are read as 8, changed
+    working: str  # at what it is, in words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferMatrix:
+    """How to let what fools one network be read by others.
+
+    sources: two to six different networks of the same data, which must be here.
+    attack: on each of them; without its target, for all its steps though it succeeds before, and
+        with success in 8 bits alone. A picture at the boundary of one network is seldom beyond that
+        of another, and what the network is surest to misread is; so a method that looks for the
+        least change transfers badly.
+    images: the first so many test images that all of the networks read right.
+
+    Raises: ValueError when a value is outside its range.
+    """
+
+    sources: tuple[Source, ...]
+    attack: Attack
+    images: int = 64
+
+    def __post_init__(self) -> None:
+        """Check each value; whether the networks are alike is for those to check who load them."""
+        object.__setattr__(self, "sources", tuple(self.sources))  # JSON has lists alone
+        count = len(self.sources)
+        if not 2 <= count <= MOST_NETWORKS:  # noqa: PLR2004
+            raise ValueError(f"sources must be 2 to {MOST_NETWORKS} networks, got {count}")
+        if len(set(self.sources)) < count:
+            raise ValueError("sources must be different networks, got the same one twice")
+        if type(self.images) is not int or not 1 <= self.images <= COUNTS[-1]:
+            raise ValueError(
+                f"images must be a whole number from 1 to {COUNTS[-1]:,}, got {self.images!r}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Misread:
+    """Some changed pictures that a network misreads."""
+
+    pictures: UInt8[np.ndarray, "m c h w"]
+    labels: Int[np.ndarray, " m"]  # their classes
+    read: Int[np.ndarray, " m"]  # what the network reads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transferred:
+    """Which networks misread what was made to fool which, as far as it is tried.
+
+    The row is that of the network that the pictures were made on, the column that of the one that
+    reads them. On the diagonal all images are tried; beside it only those changed pictures that
+    fool the network they were made on. In the last row the changes of these, from all networks, are
+    laid out anew: noise of the same size.
+    """
+
+    names: tuple[str, ...]  # of the networks
+    misread: Int[np.ndarray, "r k"]  # one row more than networks
+    tried: Int[np.ndarray, "r k"]  # so many pictures
+    examples: dict[str, Misread]  # "0-1": made on the first, misread by the second; "2-1" of noise
+    images: int  # that all networks read right; 0 until they are found
     working: str  # at what it is, in words
 
 
@@ -209,8 +273,3 @@ class Universal:
     held_out: float  # the same of test pictures, which nothing was learned from
     images: int  # pictures that `fooled` is a share of
     others: int  # and that `held_out` is
-
-
-def _require_alone(method: str) -> None:
-    if method not in ALONE:
-        raise ValueError(f"method must be one of {ALONE} for many images, got {method!r}")

@@ -1,14 +1,13 @@
 """What a study of many images has in common with another: a network, images, and their end."""
 
 from collections.abc import Generator, Iterator
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from core.adversarial import Attack
-from core.adversarial.attacking import CODE
 from core.adversarial.driving import Batch, Method, Network, drive
 from core.adversarial.goals import Goal
 from core.shared import data
@@ -16,11 +15,13 @@ from core.shared.data import Dataset
 from core.shared.evaluating import quickest
 from core.shared.loading import Model, load
 from core.shared.models import Source, about
+from core.shared.turns import WAITING
 
-__all__ = ["AT_ONCE", "LEVELS", "Subject", "known", "studied", "tested"]
+__all__ = ["AT_ONCE", "LEVELS", "TEACHING", "Subject", "known", "studied", "tested"]
 
 AT_ONCE = 64  # images
 LEVELS = 255
+TEACHING = "now teaching a network of its own by the answers of the one that is attacked"
 
 
 class Subject:
@@ -62,19 +63,19 @@ class Subject:
         self,
         few: Int[Tensor, " m"],
         attack: Attack,
+        method: Method,
         network: Network | None = None,
-        method: Method | None = None,
     ) -> Generator[object, None, Batch]:
         """Lead some of the images away from their class, moment by moment.
 
         Args:
             few: their places.
             attack: how.
+            method: its code.
             network: that is attacked; None for the subject's own.
-            method: None for the attack's own.
         """
-        code, goal = method or CODE[attack.method], Goal(self.labels[few], None)
-        return (yield from drive(code, network or self.ask, self.images[few], goal, attack))
+        goal = Goal(self.labels[few], None)
+        return (yield from drive(method, network or self.ask, self.images[few], goal, attack))
 
     def let_go(self) -> None:
         """Hold no network and no images any more: an ended study may be kept for long."""
@@ -96,11 +97,14 @@ S = TypeVar("S", bound=Study)
 
 
 def studied(study: S) -> Iterator[S]:
-    """Give a study before its first step and after each, and let it go at the end."""
+    """Give a study before its first step and after each, and let it go at the end.
+
+    Where it waits for another's work, `turns.WAITING` is given.
+    """
     try:
         yield study
-        for _ in study.measure():
-            yield study
+        for given in study.measure():
+            yield cast(S, given) if given is WAITING else study  # which only the owner sees
     finally:
         study.let_go()
 

@@ -8,9 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.adversarial import METHODS, Attack
+from core.adversarial.attacking import method_of
 from core.adversarial.balls import distance, inward, project, random_change, rounded
+from core.adversarial.driving import Method
 from core.adversarial.studies import Sweep, Swept
-from core.adversarial.subjects import AT_ONCE, LEVELS, Subject, studied
+from core.adversarial.subjects import AT_ONCE, LEVELS, TEACHING, Subject, studied
 
 __all__ = ["Sweeping", "sweep"]
 
@@ -51,8 +53,11 @@ class Sweeping:
             self.accuracy[noise, place] = self._under_noise(epsilon)
             yield None
         for row, method in enumerate(config.methods):
-            if METHODS[method].minimal:
-                yield from self._distances(row, config.attack(method, config.most))
+            most = config.attack(method, config.most)
+            self.working = TEACHING if most.about.learns else f"now {self.names[row]}"
+            code, _ = yield from method_of(config.source, most)
+            if most.about.minimal:
+                yield from self._distances(row, most, code)
                 continue
             left = torch.arange(len(subject.images), device=subject.labels.device)
             for place, epsilon in enumerate(config.budgets):
@@ -61,7 +66,7 @@ class Sweeping:
                 # Who is fooled in a smaller ball is fooled in this one, by the same picture.
                 kept = [torch.empty_like(left[:0])]
                 for few in left.split(AT_ONCE):
-                    batch = yield from subject.attack(few, config.attack(method, epsilon))
+                    batch = yield from subject.attack(few, config.attack(method, epsilon), code)
                     kept.append(few[~batch.fooled])
                 left = torch.cat(kept)
                 self.accuracy[row, place] = len(left) / len(subject.images)
@@ -77,12 +82,11 @@ class Sweeping:
         read = self.subject.read(self.subject.ask, images)
         return int((read == self.subject.labels).sum()) / len(read)
 
-    def _distances(self, row: int, attack: Attack) -> Iterator[object]:
+    def _distances(self, row: int, attack: Attack, code: Method) -> Iterator[object]:
         """Of a method that looks for the least change one attack serves all budgets."""
-        self.working = f"now {self.names[row]}"
         found = []
         for few in self.subject.parts():
-            batch = yield from self.subject.attack(few, attack)
+            batch = yield from self.subject.attack(few, attack, code)
             far = distance(attack.norm, batch.images - self.subject.images[few])
             found.append(torch.where(batch.fooled, far, torch.inf))
         distances = torch.cat(found)

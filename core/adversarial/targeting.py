@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from core.adversarial.attacking import CODE
+from core.adversarial.attacking import method_of
 from core.adversarial.driving import drive
 from core.adversarial.goals import Goal
 from core.adversarial.studies import MOST_CLASSES, Targeted, TargetMatrix
-from core.adversarial.subjects import LEVELS, Subject, studied
+from core.adversarial.subjects import LEVELS, TEACHING, Subject, studied
 
 __all__ = ["Targeting", "target_all"]
 
@@ -52,12 +52,14 @@ class Targeting:
     def measure(self) -> Iterator[object]:
         """Try one target after another, yielding whenever others may have their turn."""
         config, subject = self.config, self.subject
+        if config.attack.about.learns:
+            self.working = TEACHING
+        code, _ = yield from method_of(config.source, config.attack)
         for target, name in enumerate(self.classes):
             self.working = f"now with the target {name}"
             rows = (subject.labels != target).nonzero()[:, 0]
             labels = subject.labels[rows]
             goal = Goal(labels, torch.full_like(labels, target))
-            code = CODE[config.attack.method]
             batch = yield from drive(code, subject.ask, subject.images[rows], goal, config.attack)
             for true in range(len(self.classes)):
                 mine = labels == true

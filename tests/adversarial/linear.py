@@ -4,7 +4,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["inner_images", "linear", "two_class_distances"]
+from core.shared import data
+
+__all__ = ["inner_images", "linear", "trained", "two_class_distances"]
+
+COUNT = 200  # of the digits
 
 
 def linear(
@@ -35,3 +39,20 @@ def two_class_distances(
     weight = layer.weight[0] - layer.weight[1]
     logits = network(images)
     return (logits[:, 0] - logits[:, 1]).abs(), weight
+
+
+def trained() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
+    """A linear classifier of digits by least squares, and some test images with their labels."""
+    known = data.dataset("mnist", torch.device("cpu"))
+    images, labels = known.training.images[:5_000], known.training.labels[:5_000]
+    x = torch.cat([images.flatten(1), torch.ones(len(images), 1)], 1).double()
+    y = nn.functional.one_hot(labels, 10).double()
+    weights = torch.linalg.solve(x.T @ x + 30 * torch.eye(x.shape[1]), x.T @ y).float()
+    layer = nn.Linear(784, 10)
+    with torch.no_grad():
+        layer.weight.copy_(10 * weights[:-1].T)
+        layer.bias.copy_(10 * weights[-1])
+    network = nn.Sequential(nn.Flatten(), layer).requires_grad_(False)
+    right = network(known.test.images[:COUNT]).argmax(1) == known.test.labels[:COUNT]
+    assert right.float().mean() > 0.75
+    return network, known.test.images[:COUNT], known.test.labels[:COUNT]

@@ -1,14 +1,20 @@
 """What every attack keeps to, networks on which to see it, and attacks that must be found wrong."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator, Mapping
+from typing import TypeVar
 
+import pytest
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from core.adversarial import Attack
+from core.adversarial import Attack, subjects, transfer, transferring, universal
 from core.adversarial.driving import Batch, Method, Moment, Problem, perturb
 from core.adversarial.goals import Goal
+from core.shared import data
+from core.shared.data import Dataset, Split
+from core.shared.loading import Model
+from core.shared.models import Source
 
 __all__ = [
     "alone",
@@ -17,9 +23,13 @@ __all__ = [
     "curved",
     "flat",
     "keeps_its_promises",
+    "last",
     "nothing",
+    "put",
     "run",
 ]
+
+T = TypeVar("T")
 
 UP_OR_DOWN = 0.2  # how far the wrong attack goes, in pixel units
 
@@ -126,3 +136,34 @@ def keeps_its_promises(
         rise = (after - before).gather(1, targets[:, None])[:, 0]
         assert (rise[batch.fooled] > 0).all()
     return batch
+
+
+def put(
+    monkeypatch: pytest.MonkeyPatch,
+    network: nn.Module | Mapping[Source, nn.Module],
+    test: Tensor,
+    labels: Tensor | None = None,
+    training: Tensor | None = None,
+) -> None:
+    """Let this network, or one for each source, and these images be found where digits are."""
+    some = next(iter(network.values())) if isinstance(network, Mapping) else network
+    names = tuple(map(str, range(some(test[:1]).shape[1])))
+
+    def load(source: Source) -> Model:
+        found = network[source] if isinstance(network, Mapping) else network
+        return Model(source, found, names, tuple(test.shape[1:]), "mnist")  # type: ignore[arg-type]
+
+    def split(images: Tensor, known: Tensor | None = None) -> Split:
+        return Split(images, torch.zeros(len(images), dtype=torch.long) if known is None else known)
+
+    learned = test if training is None else training
+    found = Dataset(split(learned), split(test[:0]), split(test, labels), classes=names)
+    for module in (subjects, transfer, transferring, universal):
+        monkeypatch.setattr(module, "load", load)
+    monkeypatch.setattr(data, "dataset", lambda *_: found)
+
+
+def last(states: Iterator[T]) -> T:
+    """Let long work go to its end, and give what it was last."""
+    *_, ended = states
+    return ended

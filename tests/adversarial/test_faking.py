@@ -4,36 +4,18 @@ import pytest
 import torch
 from torch import nn
 
-from core.adversarial import Attack, subjects
+from core.adversarial import Attack
 from core.adversarial.attacking import CODE
 from core.adversarial.defences import FakeDefence
 from core.adversarial.driving import perturb
 from core.adversarial.faking import defended, fake
 from core.adversarial.goals import Goal
-from core.shared import data
-from core.shared.loading import Model
 from core.shared.models import Source
+from tests.adversarial.linear import trained
+from tests.adversarial.promises import last, put
 from tests.shared.untouched import leaves_untouched
 
 SOURCE = Source(kind="built-in", name="mnist")
-COUNT = 200
-
-
-def trained() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
-    """A linear classifier of digits by least squares, and test images that it reads."""
-    known = data.dataset("mnist", torch.device("cpu"))
-    images, labels = known.training.images[:5_000], known.training.labels[:5_000]
-    x = torch.cat([images.flatten(1), torch.ones(len(images), 1)], 1).double()
-    y = nn.functional.one_hot(labels, 10).double()
-    weights = torch.linalg.solve(x.T @ x + 30 * torch.eye(x.shape[1]), x.T @ y).float()
-    layer = nn.Linear(784, 10)
-    with torch.no_grad():
-        layer.weight.copy_(10 * weights[:-1].T)
-        layer.bias.copy_(10 * weights[-1])
-    network = nn.Sequential(nn.Flatten(), layer).requires_grad_(False)
-    right = network(known.test.images[:COUNT]).argmax(1) == known.test.labels[:COUNT]
-    assert right.float().mean() > 0.75
-    return network, known.test.images[:COUNT], known.test.labels[:COUNT]
 
 
 def test_the_larger_the_logits_the_less_cross_entropy_finds_and_the_margin_finds_the_same() -> None:
@@ -90,9 +72,7 @@ def test_rounded_pixels_have_no_gradient() -> None:
 @pytest.fixture
 def linear_digits(monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     network, images, labels = trained()
-    model = Model(SOURCE, network, tuple("0123456789"), (1, 28, 28), "mnist")
-    monkeypatch.setattr(subjects, "load", lambda _: model)
-    monkeypatch.setattr(subjects, "tested", lambda _: (images, labels))
+    put(monkeypatch, network, images, labels)
     return network
 
 
@@ -103,7 +83,7 @@ def test_the_laboratory_shows_a_robustness_that_the_other_attacks_take_away(
     config = FakeDefence(
         source=SOURCE, trick=trick, epsilon=26 / 255, images=48, steps=10, queries=60
     )
-    *_, ended = fake(config)
+    ended = last(fake(config))
     found = ended.freeze()
     entropy, margin, square, transferred = found.accuracy
     assert ended.progress == 1

@@ -1,6 +1,6 @@
 """Curves and matrices count what single attacks find."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 
 import numpy as np
@@ -8,15 +8,17 @@ import pytest
 import torch
 from torch import nn
 
-from core.adversarial import Attack, subjects
+from core.adversarial import Attack, attacking
 from core.adversarial.attacking import CODE
-from core.adversarial.driving import Moment, Problem
 from core.adversarial.studies import Sweep, TargetMatrix
+from core.adversarial.subjects import TEACHING
 from core.adversarial.sweeping import Sweeping, sweep
 from core.adversarial.targeting import target_all
-from core.shared.loading import Model
+from core.adversarial.transfer import Proxy
 from core.shared.models import Source
+from core.shared.turns import WAITING
 from tests.adversarial.linear import inner_images, linear, two_class_distances
+from tests.adversarial.promises import last, nothing, put
 from tests.shared.untouched import leaves_untouched
 
 SOURCE = Source(kind="built-in", name="mnist")
@@ -28,15 +30,8 @@ def network(monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     classifier, images = linear(2), inner_images(40)
     labels = classifier(images).argmax(1)
     labels[:4] = 1 - labels[:4]
-    model = Model(SOURCE, classifier, ("a", "b"), (1, 6, 6), "few")
-    monkeypatch.setattr(subjects, "load", lambda _: model)
-    monkeypatch.setattr(subjects, "tested", lambda _: (images, labels))
+    put(monkeypatch, classifier, images, labels)
     return classifier
-
-
-def last(config: Sweep) -> Sweeping:
-    *_, ended = sweep(config)
-    return ended
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
@@ -49,7 +44,7 @@ def test_the_curve_of_a_linear_network_is_that_of_its_distances(
     most = float(distances.max()) / dual * 1.1
     methods = ("fgsm", "pgd") if norm == "linf" else ("pgd",)
     config = Sweep(source=SOURCE, methods=methods, norm=norm, most=min(1.0, most), images=40)
-    found = last(config).freeze()
+    found = last(sweep(config)).freeze()
     assert found.clean == pytest.approx(0.9)
     assert (found.accuracy[:, 0] == found.clean).all()
     for budget, *shares in zip(found.budgets, *found.accuracy[:-1], strict=True):
@@ -69,13 +64,9 @@ def test_the_curve_of_a_linear_network_is_that_of_its_distances(
 def test_that_oracle_rejects_an_attack_that_does_nothing(
     network: nn.Module, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subjects, "CODE", dict.fromkeys(CODE, _nothing))
+    monkeypatch.setattr(attacking, "CODE", dict.fromkeys(CODE, nothing))
     with pytest.raises(AssertionError):
         test_the_curve_of_a_linear_network_is_that_of_its_distances(network, "linf")
-
-
-def _nothing(problem: Problem, *_: object) -> Iterator[Moment]:
-    yield Moment(problem.clean)
 
 
 def test_a_sweep_tells_how_far_it_is_and_lets_the_network_go(network: nn.Module) -> None:
@@ -92,12 +83,12 @@ def test_a_sweep_tells_how_far_it_is_and_lets_the_network_go(network: nn.Module)
 
 def test_a_sweep_leaves_the_network_as_it_was(network: nn.Module) -> None:
     config = Sweep(source=SOURCE, methods=("fgsm", "deepfool"), norm="l2", points=3, images=5)
-    leaves_untouched(network, lambda: last(config))
+    leaves_untouched(network, lambda: last(sweep(config)))
 
 
 def test_the_matrix_counts_the_targets_that_are_reached(network: nn.Module) -> None:
     config = TargetMatrix(source=SOURCE, attack=Attack(epsilon=0.3, steps=20), each=5)
-    *_, ended = target_all(config)
+    ended = last(target_all(config))
     found = ended.freeze()
     assert found.tried.tolist() == [[0, 5], [5, 0]]
     assert len(ended.subject.images) == 0
@@ -106,8 +97,64 @@ def test_the_matrix_counts_the_targets_that_are_reached(network: nn.Module) -> N
         assert len(pictures) == found.fooled[true, target]
         assert (network(pictures).argmax(1) == target).all()
     small = replace(config, attack=replace(config.attack, epsilon=0.0))
-    *_, ended = target_all(small)
-    assert not ended.freeze().fooled.any()
+    assert not last(target_all(small)).freeze().fooled.any()
+
+
+@pytest.fixture
+def taught(network: nn.Module, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Let the network itself stand for the one that is taught: transfer is then a white box."""
+    asked: list[object] = []
+
+    def proxy(source: Source, seed: int) -> Generator[object, None, Proxy]:
+        asked.append(source)
+        yield WAITING  # somebody else teaches the same one
+        yield None
+        return Proxy(nn.Sequential(network), 2_000, 1.0)
+
+    monkeypatch.setattr(attacking, "proxy", proxy)
+    return asked
+
+
+def test_through_a_perfect_proxy_the_curve_is_that_of_the_white_box(taught: list[object]) -> None:
+    config = Sweep(source=SOURCE, methods=("bim", "transfer"), most=0.03, images=40, steps=8)
+    said, states = set(), []
+    for state in sweep(config):
+        states.append(state)
+        if isinstance(state, Sweeping):
+            said.add(state.working)
+    white, through, _ = states[-1].freeze().accuracy
+    assert np.array_equal(white, through)
+    assert white[0] == through[0] == states[-1].clean
+    assert 0 < white[-1] < white[0]
+    assert taught == [SOURCE]  # once for all budgets
+    assert TEACHING in said
+    assert WAITING in states
+
+
+def test_that_comparison_rejects_a_proxy_that_knows_nothing(
+    taught: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ignorant(*_: object, **__: object) -> Generator[None, None, Proxy]:
+        yield
+        return Proxy(nn.Sequential(linear(2, seed=7)), 2_000, 0.5)
+
+    monkeypatch.setattr(attacking, "proxy", ignorant)
+    config = Sweep(source=SOURCE, methods=("bim", "transfer"), most=0.03, images=40, steps=8)
+    found = last(sweep(config)).freeze()
+    white, through, _ = found.accuracy
+    assert not np.array_equal(white, through)
+    assert through[0] == found.clean  # and it keeps the promises of a curve
+    assert (np.diff(through) <= 0).all()
+
+
+def test_through_a_perfect_proxy_the_matrix_is_that_of_the_white_box(taught: list[object]) -> None:
+    attack = Attack(method="bim", epsilon=0.02, steps=8)
+    white = TargetMatrix(source=SOURCE, attack=attack, each=10)
+    through = replace(white, attack=replace(attack, method="transfer"))
+    found = [last(target_all(config)).freeze() for config in (white, through)]
+    assert np.array_equal(found[0].fooled, found[1].fooled)
+    assert 0 < found[0].fooled.sum() < found[0].tried.sum()
+    assert taught == [SOURCE]
 
 
 @pytest.mark.parametrize(

@@ -10,45 +10,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from core.adversarial import universal as module
 from core.adversarial.balls import random_change
 from core.adversarial.studies import UNIVERSAL, Universal, UniversalAttack
 from core.adversarial.universal import universal
-from core.shared import data, targets
-from core.shared.data import Dataset, Split, mnist
+from core.shared import targets
+from core.shared.data import mnist
 from core.shared.engine import Engine
-from core.shared.loading import Model, load
+from core.shared.loading import load
 from core.shared.models import Source
 from tests.adversarial.linear import inner_images, linear
-from tests.adversarial.promises import any_images, curved
+from tests.adversarial.promises import any_images, curved, last, put
 from tests.shared.untouched import leaves_untouched
 
 MNIST = Source(kind="built-in", name="mnist")
 PLAIN = UniversalAttack(source=MNIST, epsilon=0.2, images=40, steps=10, batch_size=40)
 
 
-def put(
-    monkeypatch: pytest.MonkeyPatch, network: nn.Module, training: Tensor, test: Tensor
-) -> None:
-    """Let this network, and these images, be found where the digits are looked for."""
-    classes = network(training[:1]).shape[1]
-    names = tuple(map(str, range(classes)))
-    shape = tuple(training.shape[1:])
-    model = Model(MNIST, network, names, shape, "mnist")  # type: ignore[arg-type]
-    split, none, tested = (
-        Split(each, torch.zeros(len(each), dtype=torch.long))
-        for each in (training, training[:0], test)
-    )
-    known = Dataset(split, none, tested, classes=names)
-    monkeypatch.setattr(module, "load", lambda _: model)
-    monkeypatch.setattr(data, "dataset", lambda *_: known)
-
-
-def last(config: UniversalAttack) -> Universal:
-    *_, search = universal(config)
-    return search.freeze()
+def told_by(config: UniversalAttack) -> Universal:
+    return last(universal(config)).freeze()
 
 
 def is_the_corner(norm: str, channels: int, told: Universal, images: Tensor) -> None:
@@ -77,12 +59,13 @@ def test_of_a_linear_network_it_is_the_worst_corner_for_most(
     monkeypatch: pytest.MonkeyPatch, norm: str, channels: int, loss: str
 ) -> None:
     images = inner_images(40, channels)
-    put(monkeypatch, linear(2, channels), images, inner_images(30, channels, seed=2))
+    others = inner_images(30, channels, seed=2)
+    put(monkeypatch, linear(2, channels), others, training=images)
     if loss == "ce":  # all of one class, as cross-entropy weighs the images
         read = linear(2, channels)(images).argmax(1)
         images = images[read == read.mode().values]
-        put(monkeypatch, linear(2, channels), images, images)
-    told = last(replace(PLAIN, norm=norm, loss=loss))
+        put(monkeypatch, linear(2, channels), images)
+    told = told_by(replace(PLAIN, norm=norm, loss=loss))
     is_the_corner(norm, channels, told, images)
 
 
@@ -91,9 +74,9 @@ def test_that_oracle_rejects_a_search_that_descends_or_does_nothing(
     monkeypatch: pytest.MonkeyPatch, wrong: Callable[[str, Tensor], Tensor]
 ) -> None:
     images = inner_images(40)
-    put(monkeypatch, linear(2), images, images)
+    put(monkeypatch, linear(2), images)
     monkeypatch.setattr(module, "steepest", wrong)
-    told = last(PLAIN)
+    told = told_by(PLAIN)
     with pytest.raises(AssertionError):
         is_the_corner("linf", 1, told, images)
 
@@ -105,7 +88,7 @@ def test_what_is_told_is_so_when_it_is_computed_from_the_change_alone(
 ) -> None:
     network, images = curved(classes, channels), any_images(60, channels)
     others = any_images(50, channels, seed=9)
-    put(monkeypatch, network, images, others)
+    put(monkeypatch, network, others, training=images)
     epsilon = 0.2 if norm == "linf" else 1.0
     config = replace(PLAIN, norm=norm, epsilon=epsilon, images=100, batch_size=20)
     before = -1.0
@@ -128,7 +111,7 @@ def test_what_is_told_is_so_when_it_is_computed_from_the_change_alone(
 
 
 def test_before_the_first_step_nobody_is_fooled(monkeypatch: pytest.MonkeyPatch) -> None:
-    put(monkeypatch, curved(3), any_images(20), any_images(20))
+    put(monkeypatch, curved(3), any_images(20))
     search = next(universal(PLAIN))
     told = search.freeze()
     assert (told.step, told.fooled, told.held_out, search.progress) == (0, 0, 0, 0)
@@ -139,8 +122,8 @@ def test_before_the_first_step_nobody_is_fooled(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_an_epsilon_of_0_fools_nobody(monkeypatch: pytest.MonkeyPatch, norm: str) -> None:
-    put(monkeypatch, curved(3), any_images(20), any_images(20))
-    told = last(replace(PLAIN, norm=norm, epsilon=0.0))
+    put(monkeypatch, curved(3), any_images(20))
+    told = told_by(replace(PLAIN, norm=norm, epsilon=0.0))
     assert (told.fooled, told.held_out) == (0, 0)
     assert not told.change.any()
 
@@ -162,7 +145,7 @@ def beats_noise(change: np.ndarray) -> None:
 
 def test_on_digits_it_fools_more_than_noise_does() -> None:
     config = UniversalAttack(source=MNIST, epsilon=0.1, images=200, steps=30, batch_size=40)
-    beats_noise(last(config).change)
+    beats_noise(told_by(config).change)
 
 
 @pytest.mark.parametrize("wrong", ["nothing", "noise"])
@@ -174,25 +157,25 @@ def test_that_comparison_rejects_noise_and_no_change(wrong: str) -> None:
 
 
 def test_the_seed_decides_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    put(monkeypatch, curved(3), any_images(60), any_images(20))
-    found = [last(replace(PLAIN, seed=seed, batch_size=8)).change for seed in (1, 1, 2)]
+    put(monkeypatch, curved(3), any_images(20), training=any_images(60))
+    found = [told_by(replace(PLAIN, seed=seed, batch_size=8)).change for seed in (1, 1, 2)]
     assert np.array_equal(found[0], found[1])
     assert not np.array_equal(found[0], found[2])
 
 
 def test_a_batch_may_be_larger_than_what_passes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     images = any_images(300)
-    put(monkeypatch, curved(3), images, images)
+    put(monkeypatch, curved(3), images)
     config = replace(PLAIN, images=300, batch_size=300)
-    whole = last(config).change
+    whole = told_by(config).change
     monkeypatch.setattr(module, "portion", lambda _: 1_000)
-    assert np.allclose(last(config).change, whole, atol=1.01 / 255)  # two orders of a sum
+    assert np.allclose(told_by(config).change, whole, atol=1.01 / 255)  # two orders of a sum
 
 
 def test_one_that_has_ended_holds_no_network_and_keeps_its_state(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    put(monkeypatch, curved(3), any_images(60), any_images(20))
+    put(monkeypatch, curved(3), any_images(20), training=any_images(60))
     searches = universal(PLAIN)
     search = next(searches)
     assert next(searches) is search
@@ -206,7 +189,7 @@ def test_one_that_has_ended_holds_no_network_and_keeps_its_state(
 
 def test_a_gradient_that_is_not_finite_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     network = linear(2)
-    put(monkeypatch, network, inner_images(4), inner_images(4))
+    put(monkeypatch, network, inner_images(4))
     searches = universal(PLAIN)
     next(searches)
     network[1].weight.fill_(torch.nan)  # type: ignore[index]
@@ -254,10 +237,10 @@ def test_the_engine_finds_the_same(tmp_path: Path, until: Callable[..., None]) -
         until(lambda: not engine.view(run).live)
         view = engine.view(run)
     assert (view.status, view.progress) == ("finished", 1.0)
-    assert np.array_equal(view.state.change, last(config).change)
+    assert np.array_equal(view.state.change, told_by(config).change)
     assert pickle.loads(pickle.dumps(view.state)).step == 3
 
 
 def test_a_search_leaves_the_network_as_it_was() -> None:
     config = replace(PLAIN, images=10, steps=1, batch_size=10)
-    leaves_untouched(load(MNIST).network, lambda: last(config))
+    leaves_untouched(load(MNIST).network, lambda: told_by(config))

@@ -107,6 +107,33 @@ def test_the_tabs_hold_what_they_promise(visit: Visit) -> None:
     expect(page.get_by_role("button", name="Try all targets")).to_be_visible()
 
 
+def test_what_fools_one_network_is_read_by_another(visit: Visit) -> None:
+    page = visit("/adversarial?attack_tab=Transfer")
+    expect(page.get_by_text("no other network here that learned from the same")).to_be_visible()
+    page = visit("/train_cnn?train_images=100&train_epochs=1", context=page.context)
+    page.get_by_test_id("stMain").get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text("Finished.")).to_be_visible(timeout=60_000)
+    page = visit("/adversarial?attack_tab=Transfer&attack_steps=5", context=page.context)
+    page.get_by_role("button", name="Try all pairs").click()
+    done = page.locator(".st-key-transfer_screen")
+    expect(done.get_by_text("Finished.")).to_be_visible(timeout=90_000)
+    names = done.locator(".shares dd")
+    expect(names.first).to_have_text("MNIST, built in")
+    expect(names.nth(1)).to_contain_text("Run 1, step ")
+    cells = done.locator(".shares .grid button")
+    expect(cells).to_have_count(6)  # two networks, and noise
+    own = cells.first.locator("span").inner_text()
+    assert own.endswith("/64")
+    expect(cells.nth(1).locator("span")).to_have_text(re.compile(f"/{own.split('/')[0]}$"))
+    cells.first.click()
+    expect(
+        done.get_by_text(f"Made on A, misread by A: {own.replace('/', ' of ')}.")
+    ).to_be_visible()
+    expect(done.locator(".gallery button:not(.empty)")).to_have_count(6)
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
 def test_nonsense_in_the_address_is_named_and_nothing_is_lost(visit: Visit) -> None:
     page = visit("/adversarial?attack_method=magic&attack_epsilon=9999&attack_steps=7")
     toast = page.get_by_test_id("stToast")

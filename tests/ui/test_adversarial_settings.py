@@ -64,6 +64,14 @@ def test_ticks_are_round_and_those_of_whole_numbers_whole() -> None:
     assert shares == ["0 %", "20 %", "40 %", "60 %", "80 %", "100 %"]
 
 
+def test_a_table_of_shares_holds_what_is_counted_and_of_how_many() -> None:
+    counts, tried = np.array([[3, 1], [0, 2], [1, 0]]), np.array([[4, 3], [2, 4], [5, 5]])
+    rows = [("A", "first"), ("B", "second"), ("noise", "any")]
+    block = charts.shares("cell", "t", "n", rows, counts, tried, (0, 1))
+    assert block.numbers.tolist() == [3, 1, 0, 2, 1, 0, 4, 3, 2, 4, 5, 5]
+    assert (block.words["columns"], block.words["rows"]) == (2, rows)
+
+
 def test_a_curve_without_a_single_value_is_still_drawn() -> None:
     block = charts.lines("t", "step", np.zeros(1), [("a", np.full(1, np.nan))])
     assert block.words["ticks"]

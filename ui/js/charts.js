@@ -1,4 +1,4 @@
-// Curves over any axis, and a list of what holds and what does not.
+// Curves over any axis, a list of what holds and what does not, and a table of shares.
 Object.assign(kinds, {
   lines: {
     build(node) { node.append(head(make('em')), make('canvas'), make('output')) },
@@ -74,6 +74,36 @@ Object.assign(kinds, {
         row.children[0].ariaLabel = holds === null ? 'not known' : holds ? 'yes' : 'no'
         row.children[0].role = 'img'
         set(row.children[1], what); set(row.children[2], told)
+      })
+    },
+  },
+  shares: {
+    build(node, block) {
+      const grid = make('div', 'grid'), names = make('dl')
+      grid.style.setProperty('--k', block.columns)
+      grid.append(make('span'), ...block.rows.slice(0, block.columns).map(([short]) => make('span', 'name', short)))
+      for (const [short, full] of block.rows) {
+        grid.append(make('span', 'name', short))
+        for (let j = 0; j < block.columns; j++) { const cell = make('button'); cell.append(make('b'), make('span')); grid.append(cell) }
+        names.append(make('dt', '', short), make('dd', '', full))
+      }
+      node.append(make('h4'), make('p'), grid, make('p', 'under'), names)
+    },
+    paint(node, block, values, screen) {
+      set(node.children[0], block.title); set(node.children[1], block.note); set(node.children[3], block.under)
+      block.rows.forEach(([, full], i) => set(node.lastChild.children[2 * i + 1], full))
+      const k = block.columns, n = block.rows.length * k
+      node.querySelectorAll('button').forEach((cell, place) => {
+        const i = Math.floor(place / k), j = place % k, count = values[block.offset + place], tried = values[block.offset + n + place]
+        const chosen = !!block.chosen && block.chosen[0] === i && block.chosen[1] === j
+        set(cell.firstChild, tried ? `${(100 * count / tried).toFixed(0)} %` : '–')
+        set(cell.lastChild, tried ? `${count}/${tried}` : '')
+        cell.className = (i === j ? 'same' : i < k ? 'other' : 'noise') + (chosen ? ' chosen' : '')
+        cell.style.setProperty('--shade', `${tried ? (55 * count / tried).toFixed(0) : 0}%`)
+        cell.disabled = !tried
+        cell.ariaPressed = String(chosen)
+        cell.ariaLabel = cell.title = tried ? `${count} of ${tried}, ${block.rows[i][0]}, read by ${block.rows[j][0]}` : 'none was tried'
+        cell.onclick = () => screen.tell(block.name, chosen ? null : [i, j], true)
       })
     },
   },

@@ -13,7 +13,7 @@ from core.shared import datasets, models, photographs
 from core.shared.engine import Engine
 from core.shared.models import About, Source
 from ui import address, words
-from ui.pinned.network import choose_network
+from ui.pinned.network import choose_network, networks_like
 from ui.pinned.picture import (
     KINDS,
     SAMPLE,
@@ -37,6 +37,7 @@ __all__ = [
     "choose",
     "leave",
     "look_of",
+    "networks_like",
     "offered",
     "see",
     "take",

@@ -1,39 +1,29 @@
 """The choice of the network, in the sidebar of every vision panel."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
 import streamlit as st
 
 from core import train_cnn
 from core.shared import datasets, models, runs, weights
 from core.shared.engine import Engine
-from core.shared.models import Source
+from core.shared.models import About, Source
 from ui import address, live, words
 
-__all__ = ["choose_network"]
+__all__ = ["choose_network", "networks_like"]
 
 LOOK = "pin_look"  # in the address: the network that another page sends the visitor to look into
 
 
 def choose_network(engine: Engine, visitor: str, asked: Mapping[str, str]) -> Source | None:
     """Draw the choice; None where it cannot be had yet, and a word on why stands there."""
-    views, _ = live.readable(engine.runs_of(visitor), train_cnn.TRAIN, train_cnn.known)
     own: list[str] = st.session_state.setdefault("pin_weights", [])
     wanted = st.query_params.get(LOOK, asked.get("pin_network", ""))
     address.note(LOOK, "")
     if wanted.startswith("own-") and wanted not in own and weights.NAME.fullmatch(wanted[4:]):
         own.append(wanted)
-    names = {
-        "mnist": "Built-in: MNIST digits",
-        "fashion": "Built-in: Fashion-MNIST",
-        "efficientnet-lite0": "EfficientNet-Lite0, ImageNet",
-        **{f"run-{run}": f"Run {view.number} of yours" for run, view in views.items()},
-        **{each: f"Your network {each.removeprefix('own-')[: models.SHORT]}" for each in own},
-        **{
-            name: f"{entry.title}, ImageNet" + ("" if models.here(name) else " ↓")
-            for name, entry in models.ZOO.items()
-        },
-    }
+    names = _offered(engine, visitor)
     gone = ""
     if wanted in names:
         st.session_state.pin_network = wanted
@@ -74,9 +64,61 @@ def choose_network(engine: Engine, visitor: str, asked: Mapping[str, str]) -> So
         return None
     if chosen.startswith("run-"):
         return _run(engine, chosen.removeprefix("run-"), asked)
-    if chosen in own:
-        return Source(kind="weights", name=chosen.removeprefix("own-"))
-    return Source(kind="zoo" if chosen in models.ZOO else "built-in", name=chosen)
+    return _plain(chosen)
+
+
+def networks_like(engine: Engine, visitor: str, about: About) -> dict[str, tuple[str, Source]]:
+    """Find the networks that take the pictures, and tell the classes, of a given one.
+
+    A run is as it stands in the sidebar, or if it was never pinned as it stood at its newest step.
+
+    Returns: by its name in the choice of the network, what it is called there, and itself.
+    """
+    found = {}
+    wanted = (about.data, about.classes, about.shape)
+    for name, title in _offered(engine, visitor).items():
+        if name in models.ZOO:
+            continue
+        with suppress(KeyError, ValueError):  # a run or a file that is gone
+            source = _as_pinned(engine, name) if name.startswith("run-") else _plain(name)
+            if source is not None:
+                known = models.about(source)
+                if (known.data, known.classes, known.shape) == wanted:
+                    found[name] = title, source
+    return found
+
+
+def _offered(engine: Engine, visitor: str) -> dict[str, str]:
+    """Name what can be chosen."""
+    views, _ = live.readable(engine.runs_of(visitor), train_cnn.TRAIN, train_cnn.known)
+    own: list[str] = st.session_state.get("pin_weights", [])
+    return {
+        "mnist": "Built-in: MNIST digits",
+        "fashion": "Built-in: Fashion-MNIST",
+        "efficientnet-lite0": "EfficientNet-Lite0, ImageNet",
+        **{f"run-{run}": f"Run {view.number} of yours" for run, view in views.items()},
+        **{each: f"Your network {each.removeprefix('own-')[: models.SHORT]}" for each in own},
+        **{
+            name: f"{entry.title}, ImageNet" + ("" if models.here(name) else " ↓")
+            for name, entry in models.ZOO.items()
+        },
+    }
+
+
+def _plain(name: str) -> Source:
+    """Give what a choice names that is no run."""
+    if name.startswith("own-"):
+        return Source(kind="weights", name=name.removeprefix("own-"))
+    return Source(kind="zoo" if name in models.ZOO else "built-in", name=name)
+
+
+def _as_pinned(engine: Engine, name: str) -> Source | None:
+    """Give a run as it stands in the sidebar; None where it has not begun."""
+    run = name.removeprefix("run-")
+    manifest = engine.manifest(run)
+    kept = runs.steps(runs.folder_of(engine.folder, manifest))
+    pinned: dict[str, int] = st.session_state.get("pin_steps", {})
+    return models.of_run(engine.folder, manifest, pinned.get(run, kept[-1])) if kept else None
 
 
 def _run(engine: Engine, run: str, asked: Mapping[str, str]) -> Source | None:

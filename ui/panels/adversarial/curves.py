@@ -1,23 +1,23 @@
 """The accuracy that is left under attack, over the budget: a run that is drawn as it comes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from core.adversarial import ALONE, METHODS, NORMS, studies
+from core.adversarial import METHODS, NORMS, studies
 from core.adversarial.studies import COUNTS, Sweep, Swept
-from core.shared.engine import Engine, View
+from core.shared.engine import Engine
 from core.shared.models import About, Source
-from ui import address, charts, live, screen, words
+from ui import address, charts
 from ui.blocks import Block
-from ui.panels.adversarial.running import newest, start_and_stop
+from ui.panels.adversarial.running import Rules, choose, study
 from ui.panels.adversarial.settings import said
 
 __all__ = ["curves"]
 
-BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
-FITS = {norm: [name for name in ALONE if norm in METHODS[name].norms] for norm in ("linf", "l2")}
+FITS = {norm: [name for name in METHODS if norm in METHODS[name].norms] for norm in ("linf", "l2")}
 USUAL = {"linf": ["fgsm", "pgd"], "l2": ["pgd", "deepfool"]}
 MOST = {"linf": (8 / 255, 16 / 255, 32 / 255, 51 / 255, 77 / 255), "l2": (1.0, 2.0, 3.0, 5.0)}
 WIDEST = {"linf": 51 / 255, "l2": 3.0}
@@ -30,11 +30,9 @@ def curves(engine: Engine, visitor: str, source: Source, about: About) -> None:
     if not about.data:
         st.info("Curves need test images: choose a network whose data are here, as MNIST's.")
         return
-    asked = address.asked("curve")
+    asked, rules = address.asked("curve"), Rules()
     places = st.columns([1, 3, 1, 1, 1])
-    norm = places[0].selectbox(
-        "Norm", ["linf", "l2"], format_func=NORMS.__getitem__, key="curve_norm", **BOUND
-    )
+    norm = choose(places[0], "Norm", [*FITS], "curve_norm", rules, said=NORMS.__getitem__)
     methods = places[1].multiselect(
         f"Attacks, at most {studies.MOST_CURVES}",
         FITS[norm],
@@ -44,7 +42,7 @@ def curves(engine: Engine, visitor: str, source: Source, about: About) -> None:
         key=f"curve_{norm}",
         persist_state="session",
     )
-    images = places[2].selectbox("Test images", COUNTS, key="curve_images", **BOUND)
+    images = choose(places[2], "Test images", COUNTS, "curve_images", rules)
     most = places[3].selectbox(
         "ε up to",
         MOST[norm],
@@ -53,21 +51,11 @@ def curves(engine: Engine, visitor: str, source: Source, about: About) -> None:
         key=f"curve_most_{norm}",
         persist_state="session",
     )
-    steps = places[4].selectbox("Steps", STEPS, 2, key="curve_steps", **BOUND)
-    address.refuse(
-        "curve",
-        asked,
-        {
-            "curve_norm": (NORMS[norm], words.choices([NORMS["linf"], NORMS["l2"]])),
-            "curve_images": (images, words.choices(COUNTS)),
-            "curve_steps": (steps, words.choices(STEPS)),
-        },
-    )
-    view = newest(engine, visitor, source, studies.SWEEP)
+    steps = choose(places[4], "Steps", STEPS, "curve_steps", rules, usual=2)
+    address.refuse("curve", asked, rules)
 
-    def begin() -> None:
-        config = live.trying(
-            Sweep,
+    def wish() -> Sweep:
+        return Sweep(
             source=source,
             methods=tuple(methods),
             norm=norm,
@@ -75,33 +63,22 @@ def curves(engine: Engine, visitor: str, source: Source, about: About) -> None:
             images=images,
             steps=steps,
         )
-        if config is not None:
-            live.trying(engine.submit, studies.SWEEP, config, visitor=visitor)
 
-    start_and_stop(engine, view, "curve", "Measure", "show_chart", begin, ready=bool(methods))
-    if view is None:
+    begin, ready = ("curve", "Measure", "show_chart"), bool(methods)
+    if not study(engine, visitor, source, studies.SWEEP, begin, wish, _draw, ready=ready):
         st.caption(
             "The share of the test images that is still read right when each attack may use so "
             "much, beside changes at random of the same size. Who is fooled within a smaller ε is "
             "fooled within a larger one."
         )
-        return
-    run = view.run
-    screen.screen("curve_screen", lambda: live.seen(engine, run), _draw, {})
 
 
-def _draw(view: View | None) -> list[Block]:
-    if view is None:
-        return []
-    swept: Swept | None = view.state
-    if swept is None:
-        return [live.standing(view)]
-    norm = str(view.config["norm"])
+def _draw(swept: Swept, config: Mapping[str, Any]) -> list[Block]:
+    norm = str(config["norm"])
     scale = 255 if norm == "linf" else 1
     unit = "ε in 255ths, L∞" if norm == "linf" else "ε in L2"
     rows = [(name, accuracy) for name, accuracy in zip(swept.names, swept.accuracy, strict=True)]
     return [
-        live.standing(view),
         charts.lines(
             f"Accuracy under attack, {swept.images:,} test images",
             unit,

@@ -1,5 +1,6 @@
 """The laboratory of fake robustness: hide the gradient, and see who still fools the network."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,16 +9,15 @@ import streamlit as st
 from core.adversarial import defences
 from core.adversarial.defences import TRICKS, Defended, FakeDefence
 from core.adversarial.studies import COUNTS
-from core.shared.engine import Engine, View
+from core.shared.engine import Engine
 from core.shared.models import About, Source
-from ui import address, charts, live, screen, words
+from ui import address, charts
 from ui.blocks import Block
-from ui.panels.adversarial.running import newest, start_and_stop
+from ui.panels.adversarial.running import Rules, choose, choose_seed, study
 from ui.panels.adversarial.settings import said
 
 __all__ = ["fakes"]
 
-BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 TITLES = {name: f"{title[:1].upper()}{title[1:]}" for name, (title, _) in TRICKS.items()}
 BUDGETS = (8 / 255, 16 / 255, 26 / 255, 38 / 255)
 FAKED = 0.2  # a share of the images that cross-entropy leaves and others do not
@@ -32,48 +32,34 @@ def fakes(engine: Engine, visitor: str, source: Source, about: About) -> None:
         "Do something to the network that hides its gradient and changes hardly a decision. PGD by "
         "cross-entropy then reports a robust network. See the other three before you believe it."
     )
-    asked = address.asked("fake")
+    asked, rules = address.asked("fake"), Rules()
     places = st.columns([2, 1, 1, 1])
-    trick = places[0].selectbox(
-        "Defend it", [*TITLES], format_func=TITLES.__getitem__, key="fake_trick", **BOUND
+    trick = choose(places[0], "Defend it", [*TITLES], "fake_trick", rules, said=TITLES.__getitem__)
+    epsilon = choose(
+        places[1],
+        "ε in L∞",
+        BUDGETS,
+        "fake_epsilon",
+        rules,
+        usual=2,
+        said=lambda size: said("linf", size),
     )
-    budgets = {said("linf", each): each for each in BUDGETS}
-    epsilon = places[1].selectbox("ε in L∞", [*budgets], 2, key="fake_epsilon", **BOUND)
-    images = places[2].selectbox("Test images", COUNTS, key="fake_images", **BOUND)
-    seed = places[3].number_input("Seed", 0, 1_000, key="fake_seed", **BOUND)
-    given = {
-        "fake_trick": (TITLES[trick], words.choices([*TITLES.values()])),
-        "fake_epsilon": (epsilon, words.choices([*budgets])),
-        "fake_images": (images, words.choices(COUNTS)),
-        "fake_seed": (seed, "a whole number from 0 to 1,000"),
-    }
-    address.refuse("fake", asked, given)
-    view = newest(engine, visitor, source, defences.FAKE)
+    images = choose(places[2], "Test images", COUNTS, "fake_images", rules)
+    seed = choose_seed(places[3], "fake_seed", rules)
+    address.refuse("fake", asked, rules)
 
-    def begin() -> None:
-        config = FakeDefence(
-            source=source, trick=trick, epsilon=budgets[epsilon], images=images, seed=seed
-        )
-        live.trying(engine.submit, defences.FAKE, config, visitor=visitor)
+    def wish() -> FakeDefence:
+        return FakeDefence(source=source, trick=trick, epsilon=epsilon, images=images, seed=seed)
 
-    start_and_stop(engine, view, "fake", "Attack it", "experiment", begin)
-    if view is None:
-        return
-    run = view.run
-    screen.screen("fake_screen", lambda: live.seen(engine, run), _draw, {})
+    begin = "fake", "Attack it", "experiment"
+    study(engine, visitor, source, defences.FAKE, begin, wish, _draw)
 
 
-def _draw(view: View | None) -> list[Block]:
-    if view is None:
-        return []
-    state: Defended | None = view.state
-    if state is None:
-        return [live.standing(view)]
-    trick, size = TRICKS[str(view.config["trick"])][0], said("linf", float(view.config["epsilon"]))
+def _draw(state: Defended, config: Mapping[str, Any]) -> list[Block]:
+    trick, size = TRICKS[str(config["trick"])][0], said("linf", float(config["epsilon"]))
     x = np.arange(len(state.strengths), dtype=float)
     strengths = [f"{each:g}" for each in state.strengths]
     return [
-        live.standing(view),
         charts.lines(
             f"Accuracy under attack, {size}, {state.images:,} test images",
             trick,

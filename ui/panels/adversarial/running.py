@@ -1,53 +1,99 @@
-"""What the panel's three runs have in common: the newest of a network, its start and its stop."""
+"""What the panel's studies have in common: a choice, the newest of a network, its start and end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.shared.engine import Engine, View
 from core.shared.models import Source
-from ui import live
+from ui import live, screen, words
+from ui.blocks import Block
 
-__all__ = ["newest", "start_and_stop"]
+__all__ = ["BOUND", "Rules", "choose", "choose_seed", "study"]
 
-
-def newest(engine: Engine, visitor: str, source: Source, function: str) -> View | None:
-    """Find the visitor's newest run of a function for a network."""
-    wanted = asdict(source)
-    for view in engine.runs_of(visitor):
-        if view.function == function and view.config.get("source") == wanted:
-            return view
-    return None
+# What stands in the address, and stays when one goes to another page and comes back.
+BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
+HIGHEST_SEED = 1_000
+Rules = dict[str, tuple[Any, str]]  # as `address.refuse` takes them
 
 
-def start_and_stop(
-    engine: Engine,
-    view: View | None,
-    name: str,
+def choose(
+    place: DeltaGenerator,
     label: str,
-    icon: str,
-    begin: Callable[[], None],
+    values: Sequence[Any],
+    key: str,
+    rules: Rules,
+    *,
+    usual: int = 0,
+    said: Callable[[Any], str] = str,
+) -> Any:
+    """Draw a choice that stands in the address.
+
+    Args:
+        place: where.
+        label: of the choice.
+        values: to choose from.
+        key: of the widget.
+        rules: to which the choice's own is added.
+        usual: the place of the value that is chosen at first.
+        said: names a value; so it is shown, and so it stands in the address.
+    """
+    chosen = place.selectbox(label, values, usual, format_func=said, key=key, **BOUND)
+    rules[key] = said(chosen), words.choices([said(each) for each in values])
+    return chosen
+
+
+def choose_seed(place: DeltaGenerator, key: str, rules: Rules) -> int:
+    """Draw the choice of a seed, as `choose` does."""
+    seed = int(place.number_input("Seed", 0, HIGHEST_SEED, key=key, **BOUND))
+    rules[key] = seed, f"a whole number from 0 to {HIGHEST_SEED:,}"
+    return seed
+
+
+def study(
+    engine: Engine,
+    visitor: str,
+    source: Source,
+    function: str,
+    begin: tuple[str, str, str],
+    wish: Callable[[], Any],
+    draw: Callable[[Any, Mapping[str, Any]], list[Block]],
+    told: Mapping[str, Callable[[Any], object]] | None = None,
     *,
     ready: bool = True,
-) -> None:
-    """Draw the buttons.
+) -> bool:
+    """Draw the buttons of a study and, where there is one of the network, the newest one's screen.
 
     Args:
         engine: does it.
-        view: the newest run; None for none.
-        name: what the buttons' keys begin with.
-        label: of the first button.
-        icon: likewise.
-        begin: starts a run.
-        ready: whether it can.
+        visitor: whose it is.
+        source: the network.
+        function: what is done.
+        begin: with what the keys begin, and the first button's label and icon.
+        wish: gives the config of a new one.
+        draw: makes the blocks of a state and its config.
+        told: what to do with the value of each control, by its name.
+        ready: whether one can be begun.
+
+    Returns: whether there is one.
     """
+    name, label, icon = begin
+    view = _newest(engine, visitor, source, function)
     moving = view is not None and view.live
+
+    def start() -> None:
+        config = live.trying(wish)
+        if config is not None:
+            live.trying(engine.submit, function, config, visitor=visitor)
+
     with st.container(horizontal=True):
         st.button(
             label,
             key=f"{name}_start",
-            on_click=begin,
+            on_click=start,
             icon=f":material/{icon}:",
             disabled=moving or not ready,
         )
@@ -58,3 +104,25 @@ def start_and_stop(
             args=(engine.stop, view.run if view else ""),
             disabled=not moving,
         )
+    if view is None:
+        return False
+    run = view.run
+
+    def drawn(now: View | None) -> list[Block]:
+        if now is None:
+            return []
+        blocks = [live.standing(now)]
+        return blocks if now.state is None else blocks + draw(now.state, now.config)
+
+    screen.screen(f"{name}_screen", lambda: live.seen(engine, run), drawn, told or {})
+    return True
+
+
+def _newest(engine: Engine, visitor: str, source: Source, function: str) -> View | None:
+    """Find the visitor's newest run of a function for a network, or for several with it."""
+    wanted = asdict(source)
+    for view in engine.runs_of(visitor):
+        among = (view.config.get("source"), *view.config.get("sources", ()))
+        if view.function == function and wanted in among:
+            return view
+    return None

@@ -5,15 +5,14 @@ from typing import Any
 
 import streamlit as st
 
-from core.adversarial import ALONE, LOSSES, METHODS, NORMS, Attack
+from core.adversarial import LOSSES, METHODS, NORMS, Attack
 from core.shared import models
 from core.shared.models import About
 from ui import address, words
+from ui.panels.adversarial.running import BOUND
 
 __all__ = ["budgets", "epsilon_of", "said", "settings"]
 
-# Each setting stands in the address, and stays when one goes to another page and comes back.
-BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 ANY = -1  # target: any other class
 CHOICES: dict[str, tuple[str, tuple[Any, ...], str]] = {  # of an Attack: label, values, help
     "steps": ("Steps", (1, 2, 5, 10, 20, 40, 100, 200), "Of JSMA the pixels that it may change."),
@@ -58,7 +57,9 @@ def settings(asked: Mapping[str, str], about: About, looks: dict[str, Any]) -> A
         about: the network.
         looks: at what the session looks; its place of the slider of ε is taken, by norm.
     """
-    titled = {name: METHODS[name].title for name in (METHODS if about.data else ALONE)}
+    titled = {
+        name: known.title for name, known in METHODS.items() if about.data or not known.learns
+    }
     method = _choose("Attack", titled, "method", usual="pgd")
     known = METHODS[method]
     large = about.shape == models.IMAGENET_SHAPE

@@ -17,6 +17,7 @@ from ui.panels.adversarial.hardening import hardening
 from ui.panels.adversarial.norms import norms
 from ui.panels.adversarial.screen import outcome, reaches_through
 from ui.panels.adversarial.targets import targets
+from ui.panels.adversarial.transfers import transfers
 from ui.panels.adversarial.universal import universal
 from ui.panels.adversarial.wording import FORMULAE, LESSONS
 from ui.pinned import Pin
@@ -28,6 +29,7 @@ TABS = [
     "Norms",
     "Curves",
     "Targets",
+    "Transfer",
     "Universal",
     "Adversarial training",
     "Fake robustness",
@@ -47,7 +49,7 @@ def tabs(
     looks: dict[str, Any],
 ) -> None:
     """Draw the tabs; what is in one is computed only while it is open."""
-    lessons, sides, sweep, matrix, single, hardened, faked, formula, code = st.tabs(
+    lessons, sides, sweep, matrix, shared, single, hardened, faked, formula, code = st.tabs(
         TABS, on_change="rerun", key="attack_tab", bind="query-params"
     )
     if lessons.open:
@@ -61,6 +63,9 @@ def tabs(
     if matrix.open:
         with matrix:
             targets(engine, visitor, source, about, config, looks)
+    if shared.open:
+        with shared:
+            transfers(engine, visitor, source, about, config, looks)
     if single.open:
         with single:
             universal(engine, visitor, source, about)

@@ -1,5 +1,6 @@
 """Which class can be made to be read as which: a matrix that is drawn as it comes."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -7,17 +8,16 @@ import streamlit as st
 
 from core.adversarial import METHODS, NORMS, Attack, studies
 from core.adversarial.studies import EACH, Targeted, TargetMatrix
-from core.shared.engine import Engine, View
+from core.shared.engine import Engine
 from core.shared.models import About, Source
-from ui import address, blocks, live, screen, words
+from ui import address, blocks
 from ui.blocks import Block, Picture
-from ui.panels.adversarial.running import newest, start_and_stop
+from ui.panels.adversarial.running import Rules, choose, study
 from ui.panels.adversarial.settings import epsilon_of, said
 from ui.pinned import look_of
 
 __all__ = ["targets"]
 
-BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 PLACES = 6  # of the gallery
 
 
@@ -33,53 +33,46 @@ def targets(
     if not about.data:
         st.info("The matrix needs test images: choose a network whose data are here, as MNIST's.")
         return
-    asked = address.asked("matrix")
+    asked, rules = address.asked("matrix"), Rules()
     epsilon = epsilon_of(config.norm, looks["places"][config.norm])
-    each = st.selectbox("Images of each class", EACH, 2, key="matrix_each", width=200, **BOUND)
-    address.refuse("matrix", asked, {"matrix_each": (each, words.choices(EACH))})
+    each = choose(
+        st.columns([1, 4])[0], "Images of each class", EACH, "matrix_each", rules, usual=2
+    )
+    address.refuse("matrix", asked, rules)
     st.caption(
         f"{config.about.title} as it is set on the right, up to {said(config.norm, epsilon)} in "
         f"{NORMS[config.norm]}, with each class as the target in turn, until it is reached."
     )
-    view = newest(engine, visitor, source, studies.TARGETS)
 
-    def begin() -> None:
+    def wish() -> TargetMatrix:
+        looks["cell"] = None
         attack = replace(config, epsilon=epsilon, target=None, early=True)
-        wish = live.trying(TargetMatrix, source=source, each=each, attack=attack)
-        if wish is not None:
-            looks["cell"] = None
-            live.trying(engine.submit, studies.TARGETS, wish, visitor=visitor)
-
-    start_and_stop(engine, view, "matrix", "Try all targets", "grid_on", begin)
-    if view is None:
-        return
-    run = view.run
+        return TargetMatrix(source=source, each=each, attack=attack)
 
     def cell(told: Any) -> None:
         looks["cell"] = None if told is None else (int(told[0]), int(told[1]))
 
-    screen.screen(
-        "matrix_screen",
-        lambda: live.seen(engine, run),
-        lambda now: _draw(now, about, looks.get("cell")),
+    study(
+        engine,
+        visitor,
+        source,
+        studies.TARGETS,
+        ("matrix", "Try all targets", "grid_on"),
+        wish,
+        lambda state, given: _draw(state, given["attack"], about, looks.get("cell")),
         {"targets": cell, "example": lambda _: None},
     )
 
 
-def _draw(view: View | None, about: About, cell: tuple[int, int] | None) -> list[Block]:
-    if view is None:
-        return []
-    state: Targeted | None = view.state
-    drawn = [live.standing(view)]
-    if state is None:
-        return drawn
-    config = view.config["attack"]
+def _draw(
+    state: Targeted, config: Mapping[str, Any], about: About, cell: tuple[int, int] | None
+) -> list[Block]:
     tried, fooled = int(state.tried.sum()), int(state.fooled.sum())
     method = METHODS[str(config["method"])].title
     size = said(str(config["norm"]), float(config["epsilon"]))
     title = f"Images that {method} makes the target, up to {size}"
     share = fooled / tried if tried else 0.0
-    drawn.append(
+    drawn = [
         blocks.matrix(
             "targets",
             state.fooled,
@@ -90,7 +83,7 @@ def _draw(view: View | None, about: About, cell: tuple[int, int] | None) -> list
             span=7,
             alt=f"{title}: {fooled:,} of {tried:,} reach their target",
         )
-    )
+    ]
     pictures = []
     hint = "Click a cell to see its images."
     if cell is not None and max(cell) < len(about.classes):

@@ -1,5 +1,6 @@
 """One change for all pictures: a run that is drawn while it is sought."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,16 +8,15 @@ import streamlit as st
 
 from core.adversarial import NORMS
 from core.adversarial.studies import UNIVERSAL, Universal, UniversalAttack
-from core.shared.engine import Engine, View
+from core.shared.engine import Engine
 from core.shared.models import About, Source
-from ui import address, blocks, live, screen, words
+from ui import address, blocks
 from ui.blocks import Block, Maps
-from ui.panels.adversarial.running import newest, start_and_stop
+from ui.panels.adversarial.running import Rules, choose, choose_seed, study
 from ui.panels.adversarial.settings import said
 
 __all__ = ["universal"]
 
-BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 BUDGETS = {"linf": (8 / 255, 16 / 255, 26 / 255, 38 / 255), "l2": (1.0, 2.0, 3.0, 5.0)}
 STEPS = (20, 50, 100, 200)
 
@@ -30,11 +30,9 @@ def universal(engine: Engine, visitor: str, source: Source, about: About) -> Non
         "One change that is added to every picture alike. It is learned from a thousand training "
         "images and tried on test images that it never saw."
     )
-    asked = address.asked("universal")
+    asked, rules = address.asked("universal"), Rules()
     places = st.columns([1, 1, 1, 1])
-    norm = places[0].selectbox(
-        "Norm", [*BUDGETS], format_func=NORMS.__getitem__, key="universal_norm", **BOUND
-    )
+    norm = choose(places[0], "Norm", [*BUDGETS], "universal_norm", rules, said=NORMS.__getitem__)
     epsilon = places[1].selectbox(
         "ε",
         BUDGETS[norm],
@@ -43,37 +41,21 @@ def universal(engine: Engine, visitor: str, source: Source, about: About) -> Non
         key=f"universal_{norm}",
         persist_state="session",
     )
-    steps = places[2].selectbox("Steps", STEPS, 1, key="universal_steps", **BOUND)
-    seed = places[3].number_input("Seed", 0, 1_000, key="universal_seed", **BOUND)
-    given = {
-        "universal_norm": (NORMS[norm], words.choices([NORMS[each] for each in BUDGETS])),
-        "universal_steps": (steps, words.choices(STEPS)),
-        "universal_seed": (seed, "a whole number from 0 to 1,000"),
-    }
-    address.refuse("universal", asked, given)
-    view = newest(engine, visitor, source, UNIVERSAL)
+    steps = choose(places[2], "Steps", STEPS, "universal_steps", rules, usual=1)
+    seed = choose_seed(places[3], "universal_seed", rules)
+    address.refuse("universal", asked, rules)
 
-    def begin() -> None:
-        config = UniversalAttack(source=source, norm=norm, epsilon=epsilon, steps=steps, seed=seed)
-        live.trying(engine.submit, UNIVERSAL, config, visitor=visitor)
+    def wish() -> UniversalAttack:
+        return UniversalAttack(source=source, norm=norm, epsilon=epsilon, steps=steps, seed=seed)
 
-    start_and_stop(engine, view, "universal", "Look for it", "blur_on", begin)
-    if view is None:
-        return
-    run = view.run
-    screen.screen("universal_screen", lambda: live.seen(engine, run), _draw, {})
+    begin = "universal", "Look for it", "blur_on"
+    study(engine, visitor, source, UNIVERSAL, begin, wish, _draw)
 
 
-def _draw(view: View | None) -> list[Block]:
-    if view is None:
-        return []
-    state: Universal | None = view.state
-    if state is None:
-        return [live.standing(view)]
+def _draw(state: Universal, _: Mapping[str, Any]) -> list[Block]:
     change = state.change if len(state.change) == 1 else state.change.mean(0, keepdims=True)
     reach = float(abs(state.change).max())
     return [
-        live.standing(view),
         blocks.maps(
             [
                 Maps(

@@ -15,6 +15,9 @@ LESSONS = """
 4. **A photograph of yours.** Pin EfficientNet-Lite0 and upload a photograph: it is attacked at its
    own resolution, through the scaling that the network puts before it. Save the PNG, upload it
    again in the sidebar: it still fools.
+5. **Does it fool others too?** Train two runs with different seeds, for an epoch, and open
+   *Transfer*. Read each cell against the row of noise below it: only what is above that was carried
+   over. Then give *DeepFool* the same budget: it stops at the boundary, and far less is.
 """
 FORMULAE = (
     (
