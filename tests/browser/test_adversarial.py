@@ -146,3 +146,23 @@ def test_nothing_is_wider_than_the_screen(visit: Visit, size: tuple[int, int]) -
     page = visit("/adversarial", size=size)
     expect(part(page, "progress").locator("p")).to_contain_text("PGD")
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_a_network_and_its_hardened_twin_are_trained_by_one_button(visit: Visit) -> None:
+    page = visit(
+        "/adversarial?attack_tab=Adversarial+training&harden_images=1%2C000&harden_epochs=1"
+    )
+    page.get_by_role("button", name="Train both").click()
+    screen = page.locator(".st-key-harden_screen")
+    expect(screen.locator("section.progress p")).to_have_text("Finished.", timeout=120_000)
+    figures = screen.locator("section.figures")
+    shares = [float(each) for each in re.findall(r"([\d.]+) %", figures.inner_text())]
+    assert len(shares) == 4  # clean and under PGD, of both
+    assert shares[3] > shares[1]
+    expect(screen.locator("section.checks li.holds")).to_contain_text("withstands 26/255 better")
+    expect(screen.locator("section.maps canvas")).to_have_count(5)
+    page.get_by_role("link", name="Attack the hardened one").click()
+    page.wait_for_url(re.compile("pin_network=run-"))
+    expect(page.get_by_text(re.compile("As it stood at step"))).to_be_visible()
+    page.get_by_role("tab", name="Adversarial training").click()
+    expect(screen.locator("section.progress p")).to_have_text("Finished.")

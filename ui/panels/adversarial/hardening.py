@@ -13,13 +13,13 @@ from core.shared.engine import Engine, View
 from core.shared.models import About
 from core.shared.recipes import Recipe
 from core.train_cnn import State
-from ui import address, blocks, charts, live, screen, words
+from ui import address, blocks, charts, live, screen
 from ui.blocks import Block, Maps
+from ui.panels.adversarial.running import Rules, choose, choose_seed
 from ui.panels.adversarial.settings import said
 
 __all__ = ["hardening"]
 
-BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 ADVERSARIES = {"fgsm": "FGSM", "fast": "fast FGSM", "pgd": "PGD, 7 steps"}
 NETWORKS = {
     "LeNet-5": "lenet5",
@@ -84,44 +84,42 @@ def _awake(engine: Engine, run: str, looks: dict[str, int]) -> View | None:
 
 def _recipe(about: About) -> Recipe:
     """Draw the settings; the recipe of the one that is hardened."""
-    asked = address.asked("harden")
-    budgets = {said("linf", each): each for each in recipes.EPSILONS[1:]}
-    counts = {f"{count:,}": count for count in COUNTS}
-    places = st.columns([1.3, 1.3, 1, 1, 1, 1])
-    network = places[0].selectbox("Network", [*NETWORKS], key="harden_network", **BOUND)
-    adversary = places[1].selectbox(
+    asked, rules = address.asked("harden"), Rules()
+    places = st.columns([1.3, 1.1, 1, 1, 1, 1])
+    network = choose(places[0], "Network", [*NETWORKS], "harden_network", rules)
+    adversary = choose(
+        places[1],
         "Adversary",
         [*ADVERSARIES],
-        1,
-        format_func=ADVERSARIES.__getitem__,
-        key="harden_by",
-        **BOUND,
+        "harden_by",
+        rules,
+        usual=1,
+        said=ADVERSARIES.__getitem__,
     )
-    epsilon = places[2].selectbox("ε in L∞", [*budgets], 2, key="harden_epsilon", **BOUND)
-    images = places[3].selectbox("Training images", [*counts], 2, key="harden_images", **BOUND)
-    epochs = places[4].selectbox("Epochs", EPOCHS, 2, key="harden_epochs", **BOUND)
-    seed = places[5].number_input("Seed", 0, 1_000, key="harden_seed", **BOUND)
-    address.refuse(
-        "harden",
-        asked,
-        {
-            "harden_network": (network, words.choices([*NETWORKS])),
-            "harden_by": (ADVERSARIES[adversary], words.choices([*ADVERSARIES.values()])),
-            "harden_epsilon": (epsilon, words.choices([*budgets])),
-            "harden_images": (images, words.choices([*counts])),
-            "harden_epochs": (epochs, words.choices(EPOCHS)),
-            "harden_seed": (seed, "a whole number from 0 to 1,000"),
-        },
+    epsilon = choose(
+        places[2],
+        "ε in L∞",
+        recipes.EPSILONS[1:],
+        "harden_epsilon",
+        rules,
+        usual=2,
+        said=lambda size: said("linf", size),
     )
+    images = choose(
+        places[3], "Training images", COUNTS, "harden_images", rules, usual=2, said="{:,}".format
+    )
+    epochs = choose(places[4], "Epochs", EPOCHS, "harden_epochs", rules, usual=2)
+    seed = choose_seed(places[5], "harden_seed", rules)
+    address.refuse("harden", asked, rules)
     return Recipe(
         data=about.data,
-        images=counts[images] if counts[images] < datasets.about(about.data).training else 0,
+        images=images if images < datasets.about(about.data).training else 0,
         network=NETWORKS[network],
         learning_rate=RATE,
         epochs=epochs,
         seed=seed,
         adversary=adversary,
-        epsilon=budgets[epsilon],
+        epsilon=epsilon,
     )
 
 
