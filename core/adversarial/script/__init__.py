@@ -11,7 +11,7 @@ from pathlib import Path
 from core.adversarial import Attack
 from core.adversarial.script.asking import write_estimate, write_one_pixel, write_square
 from core.adversarial.script.climbing import write_automatic_steps, write_steps
-from core.adversarial.script.framing import end, in_8_bits, keep, keep_nearest, problem
+from core.adversarial.script.framing import end, keep_nearest, keep_surest, problem
 from core.adversarial.script.nearest import write_deepfool, write_least_change, write_saliency
 from core.adversarial.script.teaching import write_transfer
 from core.shared import models
@@ -43,16 +43,10 @@ def write_attack(source: Source, config: Attack, label: int, picture: str) -> st
     if config.about.minimal:
         kept = keep_nearest(config)
     else:
-        kept = [keep(config, random=config.method in RANDOM)]
+        kept = keep_surest(config, random=config.method in RANDOM)
     file = json.dumps(str(Path(picture).with_name(ATTACKED)), ensure_ascii=False)
-    parts = [
-        *problem(config, label, assigned),
-        *functions,
-        in_8_bits(config),
-        *kept[:-1],
-        kept[-1] + end(config, about.shape[0], file),
-    ]
-    body = "\n\n".join(parts)
+    parts = [*problem(config, label, assigned), *functions, *kept]
+    body = "\n\n".join(parts) + end(config, about.shape[0], file)
     return script(f"{config.about.title} on a picture", source, picture, body)
 
 

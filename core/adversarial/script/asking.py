@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from core.adversarial import Attack
 from core.adversarial.portions import portion
 from core.adversarial.script.climbing import ball, loss
-from core.adversarial.script.framing import number, settings
+from core.adversarial.script.framing import settings, written
 
 __all__ = ["write_estimate", "write_one_pixel", "write_square"]
 
@@ -172,7 +172,7 @@ def write_one_pixel(config: Attack, shape: Sequence[int]) -> tuple[str, list[str
 
 def write_square(config: Attack) -> tuple[str, list[str]]:
     """Write Square."""
-    assigned = settings(epsilon=number(config.epsilon), queries=config.queries)
+    assigned = settings(epsilon=written(config.epsilon, config.norm), queries=config.queries)
     own = [STRIPES, FLAT] if config.norm == "linf" else [BUMP, BUMPS, TILES, MOVED]
     search = SEARCH.format(side=SIDES[config.norm])
     return f"{assigned}\n{_sizes()}", [SIGNS, WINDOW, *own, search]
@@ -189,9 +189,9 @@ def write_estimate(config: Attack, shape: Sequence[int]) -> tuple[str, list[str]
     steps = (config.queries - 1) // (2 * pairs + 1) if pairs > 0 else 0
     usual = min(1, STEP / steps) * config.epsilon if steps else 0.0
     assigned = settings(
-        epsilon=number(config.epsilon),
+        epsilon=written(config.epsilon, config.norm),
         steps=steps,
-        step_size=number(config.step_size or usual),
+        step_size=written(config.step_size or usual, config.norm),
         pairs=pairs,
         deviation=config.deviation,
     )

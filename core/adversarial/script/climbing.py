@@ -1,7 +1,7 @@
 """The code of what climbs a loss within a ball: FGSM, BIM, PGD, MI-FGSM and APGD."""
 
 from core.adversarial import Attack
-from core.adversarial.script.framing import number, settings
+from core.adversarial.script.framing import settings, written
 
 __all__ = ["GRADIENT", "ball", "loss", "write_automatic_steps", "write_steps"]
 
@@ -120,9 +120,9 @@ def attack(source):
 def write_steps(config: Attack) -> tuple[str, list[str]]:
     """Write FGSM, BIM, PGD or MI-FGSM; give the settings and the functions."""
     single = config.method == "fgsm"
-    values = {"epsilon": number(config.epsilon)}
+    values = {"epsilon": written(config.epsilon, config.norm)}
     if not single:
-        values |= {"steps": str(config.steps), "step_size": number(config.length)}
+        values |= {"steps": str(config.steps), "step_size": written(config.length, config.norm)}
     if config.method == "mifgsm":
         values["decay"] = str(config.decay)
     random = config.method == "pgd"
@@ -135,7 +135,7 @@ def write_steps(config: Attack) -> tuple[str, list[str]]:
 
 def write_automatic_steps(config: Attack) -> tuple[str, list[str]]:
     """Write APGD."""
-    assigned = settings(epsilon=number(config.epsilon), steps=config.steps)
+    assigned = settings(epsilon=written(config.epsilon, config.norm), steps=config.steps)
     text = AUTOMATIC.format(start=STARTS["apgd", config.norm])
     return assigned, [loss(config), gradient(config), *ball(config), text]
 

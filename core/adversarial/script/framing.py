@@ -4,7 +4,7 @@ import textwrap
 
 from core.adversarial import Attack
 
-__all__ = ["end", "in_8_bits", "keep", "keep_nearest", "number", "problem", "settings"]
+__all__ = ["end", "keep_nearest", "keep_surest", "problem", "settings", "written"]
 
 PROBLEM = """network.eval().requires_grad_(False)
 clean = (255 * pixels[None]).round() / 255
@@ -71,7 +71,13 @@ for step, (images, logits) in enumerate(attack()):
         levels = in_8_bits(images)
         if margin(network(levels)) < {beyond} and distance(levels) < least:
             best, least = levels, distance(levels)
-            print(f"step {{step}}: distance {{least.item():.4f}}")
+            print(f"step {{step}}: distance {{least:.4f}}")
+"""
+FEWEST = """best = None
+for step, (images, logits) in enumerate(attack()):
+    if margin(logits) < 0:  # 8 bits hold what is black or white
+        best = images
+        print(f"step {{step}}: {{distance(best)}} pixels")
 """
 LONGER = """if best is None and nearest is not None:  # rounding undoes it: make it longer
     for power in range(1, 25):
@@ -81,7 +87,7 @@ LONGER = """if best is None and nearest is not None:  # rounding undoes it: make
             break
 """
 END = """if {failed}:
-    print("not fooled")
+    print("not fooled within ε")
 else:
     change = best - clean
     changed = (change.abs().amax(1) > 1e-3 / 255).sum()
@@ -92,10 +98,10 @@ else:
 REACHED = "distance(best) > epsilon * (1 + 1e-5) + 1e-6"  # with room for the last bits
 
 
-def number(value: float) -> str:
-    """Write a length in pixel units, as 255ths where it is so many."""
+def written(value: float, norm: str) -> str:
+    """Write a length in pixel units; of L∞ as 255ths where it is so many."""
     levels = round(255 * value)
-    return f"{levels} / 255" if levels and value == levels / 255 else repr(value)
+    return f"{levels} / 255" if norm == "linf" and 0 < value == levels / 255 else repr(value)
 
 
 def settings(**values: object) -> str:
@@ -117,36 +123,32 @@ def problem(config: Attack, label: int, assigned: str) -> list[str]:
     return [PROBLEM.format(wanted=wanted, settings=assigned), margin]
 
 
-def in_8_bits(config: Attack) -> str:
-    """Write how a picture is rounded, within epsilon where that bounds it."""
-    within = "" if config.about.minimal else WITHIN.get(config.norm, "")
-    return IN_8_BITS.format(within=within)
-
-
-def keep(config: Attack, *, random: bool) -> str:
-    """Write how the best is found of what `attack` yields.
+def keep_surest(config: Attack, *, random: bool) -> list[str]:
+    """Write how the surest is found of what `attack` yields.
 
     Args:
         config: how.
         random: whether `attack` takes a source of random numbers; only then it begins again.
     """
-    begin = "torch.Generator().manual_seed({})"
+    begin = "torch.Generator().manual_seed({})" if random else ""
     steps = STEPS + EARLY * config.early
-    if not random:
-        return ALREADY + SUREST + steps.format(source="")
-    if config.restarts == 1:
-        return ALREADY + SUREST + steps.format(source=begin.format(config.seed))
-    again = steps.format(source=begin.format(f"{config.seed} + restart"))
-    restarts = RESTARTS.format(restarts=config.restarts)
-    return ALREADY + SUREST + restarts + textwrap.indent(again, "    ")
+    if random and config.restarts > 1:
+        steps = steps.format(source=begin.format(f"{config.seed} + restart"))
+        steps = RESTARTS.format(restarts=config.restarts) + textwrap.indent(steps, "    ")
+    else:
+        steps = steps.format(source=begin.format(config.seed))
+    rounded = IN_8_BITS.format(within=WITHIN.get(config.norm, ""))
+    return [rounded, ALREADY + SUREST + steps]
 
 
 def keep_nearest(config: Attack) -> list[str]:
     """Write how the nearest is found of what `attack` yields."""
+    measured = DISTANCE.format(DISTANCES[config.norm])
+    if config.norm == "l0":
+        return [measured, (ALREADY + FEWEST).format()]
     beyond = "-confidence" if "confidence" in config.about.heeds else "0"
-    longer = "" if config.norm == "l0" else LONGER  # black and white are not rounded
-    text = (ALREADY + NEAREST + longer).format(beyond=beyond)
-    return [DISTANCE.format(DISTANCES[config.norm]), text]
+    kept = (ALREADY + NEAREST + LONGER).format(beyond=beyond)
+    return [IN_8_BITS.format(within=""), measured, kept]
 
 
 def end(config: Attack, channels: int, file: str) -> str:

@@ -3,7 +3,7 @@
 import math
 
 from core.adversarial import Attack
-from core.adversarial.script.framing import number, settings
+from core.adversarial.script.framing import settings, written
 
 __all__ = ["write_deepfool", "write_least_change", "write_saliency"]
 
@@ -137,7 +137,7 @@ def write_deepfool(config: Attack, classes: int) -> tuple[str, list[str]]:
         steepest=steepest,
     )
     assigned = settings(
-        epsilon=number(config.epsilon), steps=config.steps, overshoot=config.overshoot
+        epsilon=written(config.epsilon, config.norm), steps=config.steps, overshoot=config.overshoot
     )
     return assigned, [text]
 

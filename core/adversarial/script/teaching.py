@@ -3,7 +3,7 @@
 from core.adversarial import Attack
 from core.adversarial.portions import portion
 from core.adversarial.script.climbing import STEPS, ball, gradient, loss
-from core.adversarial.script.framing import number, settings
+from core.adversarial.script.framing import settings, written
 from core.shared.models import About
 
 __all__ = ["write_transfer"]
@@ -65,7 +65,9 @@ def write_transfer(config: Attack, about: About) -> tuple[str, list[str]]:
     if not about.data:
         raise ValueError(f"network must be one whose data are here, got {about.title}")
     assigned = settings(
-        epsilon=number(config.epsilon), steps=config.steps, step_size=number(config.length)
+        epsilon=written(config.epsilon, config.norm),
+        steps=config.steps,
+        step_size=written(config.length, config.norm),
     )
     many = portion(about.shape)
     taught = TAUGHT.format(shape=about.shape, classes=len(about.classes), many=many)
