@@ -4,7 +4,7 @@ import textwrap
 
 from core.adversarial import Attack
 
-__all__ = ["end", "keep_nearest", "keep_surest", "problem", "settings", "written"]
+__all__ = ["QUICKEST", "end", "keep_nearest", "keep_surest", "problem", "settings", "written"]
 
 PROBLEM = """network.eval().requires_grad_(False)
 clean = (255 * pixels[None]).round() / 255
@@ -18,6 +18,8 @@ MARGIN = """def margin(logits):  # of the label before all others; below 0 the n
 LACK = """def margin(logits):  # of the others before the target; below 0 the network is fooled
     others = logits.index_fill(1, torch.tensor(target), -torch.inf)
     return others.amax(1) - logits[:, target]
+"""
+QUICKEST = """network = evaluating.quickest(network)  # to the last bit: Adam makes much of it
 """
 IN_8_BITS = """def in_8_bits(images):
     whole = ((images - clean) * 255).round()

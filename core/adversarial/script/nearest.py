@@ -3,7 +3,7 @@
 import math
 
 from core.adversarial import Attack
-from core.adversarial.script.framing import settings, written
+from core.adversarial.script.framing import QUICKEST, settings, written
 
 __all__ = ["write_deepfool", "write_least_change", "write_saliency"]
 
@@ -36,8 +36,6 @@ DEEPFOOL_STEPS = {
     "l2": (2, "w[nearest] / w[nearest].norm().clamp(1e-12)"),
     "linf": (1, "w[nearest].sign()"),  # the dual norm of L∞ is L1
 }
-QUICKEST = """network = evaluating.quickest(network)  # to the last bit: Adam makes much of it
-"""
 UPHILL = """def uphill(images):  # the margin's gradient
     images = images.detach().requires_grad_()
     logits = network(images)

@@ -3,7 +3,7 @@
 from core.adversarial import Attack
 from core.adversarial.portions import portion
 from core.adversarial.script.climbing import STEPS, ball, gradient, loss
-from core.adversarial.script.framing import settings, written
+from core.adversarial.script.framing import QUICKEST, settings, written
 from core.shared.models import About
 
 __all__ = ["write_transfer"]
@@ -74,6 +74,7 @@ def write_transfer(config: Attack, about: About) -> tuple[str, list[str]]:
     # The network judges where the proxy's gradient leads; it is asked for none.
     steps = STEPS.format(source="", start="images = clean", logits="network(images)")
     return assigned, [
+        QUICKEST,
         PROXY.format(seed=config.seed),
         ANSWERS.format(many=many),
         LEARN,
