@@ -46,8 +46,9 @@ def write_attack(source: Source, config: Attack, label: int, picture: str) -> st
         kept = keep_surest(config, random=config.method in RANDOM)
     file = json.dumps(str(Path(picture).with_name(ATTACKED)), ensure_ascii=False)
     parts = [*problem(config, label, assigned), *functions, *kept]
+    title = f"{config.about.title} on a picture ({config.about.paper})"
     body = "\n\n".join(parts) + end(config, about.shape[0], file)
-    return script(f"{config.about.title} on a picture", source, picture, body)
+    return script(title, source, picture, body)
 
 
 def _method(config: Attack, about: About) -> tuple[str, list[str]]:
