@@ -13,10 +13,19 @@ import pytest
 import torch
 from PIL import Image
 
-from core.adversarial import METHODS, Attack, Outcome
+from core.adversarial import (
+    METHODS,
+    Attack,
+    Outcome,
+    carlini_wagner,
+    deepfool,
+    estimated,
+    saliency_map,
+    transfer,
+)
 from core.adversarial.attacking import attack
-from core.adversarial.script import ATTACKED, write_attack
-from core.shared import data, photographs, pictures, seeing
+from core.adversarial.script import ATTACKED, asking, nearest, teaching, write_attack
+from core.shared import data, models, networks, photographs, pictures, runs, seeing, snapshots
 from core.shared.loading import load
 from core.shared.models import Source
 
@@ -142,11 +151,16 @@ def prepared(folder: Path, text: str, pixels: np.ndarray) -> Path:
     return script
 
 
-def run(*arguments: str) -> str:
+def run(*arguments: str, kept: str = "") -> str:
     done = subprocess.run(
         [sys.executable, "-W", "error", *arguments],
         cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT), "PATH": "", "OMP_NUM_THREADS": "1"},
+        env={
+            "PYTHONPATH": str(ROOT),
+            "PATH": "",
+            "OMP_NUM_THREADS": "1",
+            "GLASSBOX_RUNS": kept,
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -254,6 +268,34 @@ def test_what_is_read_as_was_wanted_already_is_told_and_nothing_saved(said: Said
     assert not (folder / ATTACKED).exists()
 
 
+@pytest.mark.parametrize(
+    ("table", "seed", "config"),
+    [
+        # No pixel serves both the label's loss and the others' gain: all move together.
+        ("conv3-k1-relu,global", 2, Attack(method="jsma", epsilon=784.0, steps=101)),
+        # LeNet-5 has a quicker way, which rounds otherwise.
+        ("lenet5", 3, Attack(method="cw", epsilon=9.0, steps=20, searches=3)),
+    ],
+    ids=["JSMA", "Carlini–Wagner"],
+)
+def test_the_code_attacks_a_run_of_ones_own(
+    table: str, seed: int, config: Attack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLASSBOX_RUNS", str(tmp_path))
+    network = networks.build(table, torch.Generator().manual_seed(seed))
+    function = "core.train_cnn.learning:train"
+    trained = runs.create(tmp_path, "visitor", function, {"network": table})
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    snapshots.write(runs.folder_of(tmp_path, trained), snapshots.Snapshot(7, tensors, {}))
+    source = models.of_run(tmp_path, trained, 7)
+    pixels, _ = picture_of(0)
+    found = attack(source, pixels, None, config)
+    assert found.fooled
+    text = written(tmp_path, source, config, found.label)
+    script = prepared(tmp_path, text, pixels)
+    assert agrees(found, run(str(script), kept=str(tmp_path)), tmp_path)
+
+
 def test_the_code_attacks_a_photograph_as_the_network_sees_it(tmp_path: Path) -> None:
     pixels = seeing.fit(photographs.photograph("coffee").pixels, (3, 224, 224), "")
     config = Attack(epsilon=4 / 255, steps=3, early=False)
@@ -266,6 +308,14 @@ def test_the_code_of_single_pixels_of_a_photograph_is_written_for_one_at_a_time(
     text = write_attack(LITE, Attack(method="jsma", steps=3), 7, "picture.npy")
     assert "alpha[:, :, None]" not in text
     assert "left -= 1\n" in text
+
+
+def test_the_numbers_that_are_written_out_are_the_attacks_own() -> None:
+    assert nearest.CANDIDATES == deepfool.CANDIDATES
+    assert (nearest.SHARE, nearest.SHORTEST) == (carlini_wagner.SHARE, carlini_wagner.SHORTEST)
+    assert nearest.PAIRS == saliency_map.PAIRS
+    assert asking.STEP == estimated.STEP
+    assert f'"{transfer.TABLE}"' in teaching.TAUGHT
 
 
 def test_what_has_no_code_is_refused() -> None:
