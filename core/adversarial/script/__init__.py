@@ -1,7 +1,9 @@
 """An attack as plain PyTorch: a script that ends at the same picture, to read and to keep.
 
 It is started in the repository's folder. These modules need no torch. In each script `attack` is
-the paper's algorithm and yields where it stands; what follows it is the same for all.
+the paper's algorithm and yields where it stands; what follows it is the same for all. It computes
+on the CPU: where the panel does so on another device, the last bits differ, and Carlini–Wagner and
+transfer, which learn, may end at another picture.
 """
 
 import json

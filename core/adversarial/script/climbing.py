@@ -91,6 +91,7 @@ while (share := share + gap) <= 100:
 def attack(source):
     {start}
     previous = peak = images  # a step ago, and where the loss was the highest
+    slope = torch.zeros_like(images)  # the gradient there
     step_size, highest, last, before = 2 * epsilon, -torch.inf, -torch.inf, -torch.inf
     gains, halved, looked = 0, False, 0
     for step in range(steps):

@@ -36,7 +36,7 @@ DEEPFOOL_STEPS = {
     "l2": (2, "w[nearest] / w[nearest].norm().clamp(1e-12)"),
     "linf": (1, "w[nearest].sign()"),  # the dual norm of L∞ is L1
 }
-UPHILL = """def uphill(images):  # the margin's gradient
+GRADIENT = """def gradient_at(images):  # of the margin
     images = images.detach().requires_grad_()
     logits = network(images)
     (gradient,) = torch.autograd.grad(margin(logits).sum(), images)
@@ -45,12 +45,12 @@ UPHILL = """def uphill(images):  # the margin's gradient
 LEAST_CHANGE = """def attack():
     start = ((clean - 0.5) * 0.999 + 0.5).logit() / 2  # artanh; black and white could not move
     c, failed, succeeded = 1.0, 0.0, math.inf  # the weight, and between what it is sought
-    for search in range(searches):
+    for _ in range(searches):
         w, mean, square = start, torch.zeros_like(start), torch.zeros_like(start)
         won, seen = False, math.inf
         for step in torch.arange(1.0, steps + 1):
             images = (2 * w).sigmoid()  # ½ (tanh w + 1): from 0 to 1 wherever w goes
-            gradient, logits = uphill(images)
+            gradient, logits = gradient_at(images)
             yield images, logits
             # Of ‖change‖² + c · max(margin + κ, 0) by the chain rule, and a step of Adam.
             lack, change = margin(logits) + confidence, images - clean
@@ -150,7 +150,7 @@ def write_least_change(config: Attack) -> tuple[str, list[str]]:
         confidence=config.confidence,
     )
     interval = max(SHORTEST, math.ceil(config.steps / SHARE))
-    return assigned, [QUICKEST, UPHILL, LEAST_CHANGE.format(interval=interval)]
+    return assigned, [QUICKEST, GRADIENT, LEAST_CHANGE.format(interval=interval)]
 
 
 def write_saliency(config: Attack, classes: int, pixels: int) -> tuple[str, list[str]]:

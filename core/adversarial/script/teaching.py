@@ -21,7 +21,7 @@ LEARN = """def learn(images, logits):
     targets = logits - logits.mean(1, keepdim=True)  # softmax does not see a shift
     targets = targets / targets.square().mean().sqrt().clamp(min=1e-12)
     adam = torch.optim.Adam(proxy.parameters(), 0.002)
-    for epoch in range(4):
+    for _ in range(4):
         for batch in torch.randperm(len(images), generator=draws).split(50):
             adam.zero_grad()
             F.mse_loss(proxy(images[batch]), targets[batch]).backward()
