@@ -53,7 +53,7 @@ def _estimate(
     source: torch.Generator,
 ) -> Float[Tensor, "n c h w"]:
     """Estimate each image's gradient from pairs of opposite steps in directions at random."""
-    count, size, deviation = len(images), portion(images), attack.deviation
+    count, size, deviation = len(images), portion(images.shape[1:]), attack.deviation
     gradient, done = torch.zeros_like(images), 0
     while done < pairs:
         few = min(max(1, size // (2 * count)), pairs - done)

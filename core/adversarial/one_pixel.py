@@ -119,7 +119,7 @@ def _answers(
     """Ask the network about all candidates of all images, so many at a time."""
     shape, clean = candidates.shape[:2], problem.clean
     owners = torch.arange(shape[0], device=clean.device).repeat_interleave(shape[1])
-    size = portion(clean)
+    size = portion(clean.shape[1:])
     parts = zip(owners.split(size), candidates.flatten(0, 1).split(size), strict=True)
     found = torch.cat([problem.logits(_painted(clean[own], few)) for own, few in parts])
     return found.view(*shape, -1)

@@ -99,7 +99,9 @@ def imitate(
     ).to(pictures.device)
     yield from _learn(student, pictures, answers, source)
     goal, moved = Goal(answers.argmax(1), None), []
-    for few in torch.arange(len(pictures), device=pictures.device).split(portion(pictures)):
+    for few in torch.arange(len(pictures), device=pictures.device).split(
+        portion(pictures.shape[1:])
+    ):
         problem = Problem(student, pictures[few], goal.take(few))
         moved.append(problem.clean + STEP * problem.gradient(problem.clean, "margin")[0].sign())
         yield
@@ -183,7 +185,7 @@ def _answers(
 ) -> Generator[None, None, Float[Tensor, "n k"]]:
     """Ask about some images, so many at a time."""
     found = []
-    for few in images.split(portion(images)):
+    for few in images.split(portion(images.shape[1:])):
         devices.pulse()
         found.append(network(few))
         yield

@@ -84,7 +84,7 @@ class Search:
         order = torch.randperm(len(self.images), generator=self.draws)
         batch = order[: config.batch_size].to(self.labels.device)
         gradient, goal = torch.zeros_like(self.change), Goal(self.labels[batch], None)
-        size = portion(self.images)
+        size = portion(self.images.shape[1:])
         for part in torch.arange(len(batch), device=batch.device).split(size):
             devices.pulse()
             with torch.enable_grad():
@@ -112,7 +112,7 @@ class Search:
     ) -> Int[Tensor, " n"]:
         """Ask how pictures are read with a change."""
         network, found = self._asked(), []
-        for few in images.split(portion(images)):
+        for few in images.split(portion(images.shape[1:])):
             devices.pulse()
             found.append(network((few + change).clamp(0, 1)).argmax(1))
         return torch.cat(found)

@@ -31,7 +31,16 @@ IMPORTS = (  # in this order, each where its name is used
     ("", ""),
     ("from core.shared import {}", ""),
 )
-OURS = ("data", "efficientnet", "models", "networks", "photographs", "seeing", "zoo")  # core.shared
+OURS = (  # core.shared
+    "data",
+    "efficientnet",
+    "evaluating",
+    "models",
+    "networks",
+    "photographs",
+    "seeing",
+    "zoo",
+)
 TABLE = """learnt = data.dataset({data}, torch.device("cpu"))  # for its mean and deviation
 table = {table}
 network = networks.build(

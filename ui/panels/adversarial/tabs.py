@@ -1,16 +1,15 @@
 """The tabs below the attack panel's screen."""
 
-import io
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from core.adversarial import Attack
-from core.adversarial.script import write_attack
+from core.adversarial.script import ATTACKED, write_attack
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import pinned, words
+from ui.beside import PICTURE, offer_picture
 from ui.panels.adversarial.curves import curves
 from ui.panels.adversarial.fakes import fakes
 from ui.panels.adversarial.hardening import hardening
@@ -36,7 +35,6 @@ TABS = [
     "Formula",
     "The code",
 ]
-PICTURE = "picture.npy"
 
 
 def tabs(
@@ -101,26 +99,12 @@ def _code(
     except ValueError as error:
         st.caption(words.plain(words.sentence(str(error))))
         return
-    file = io.BytesIO()
-    np.save(file, seen.pixels)
-    through = seen.photograph is not None and reaches_through(config)
-    st.markdown(
-        f"Save it as a file in the repository's folder, with the picture beside it as *{PICTURE}*, "
-        "and start it there: "
-        + (
+    told = "it ends at the picture on the screen"
+    if seen.photograph is not None and reaches_through(config):
+        told = (
             "it attacks the picture as the network sees it, behind the resize that is attacked on "
-            "the screen."
-            if through
-            else "it ends at the picture on the screen."
+            "the screen"
         )
-    )
-    st.download_button(
-        f"The picture as {PICTURE}",
-        file.getvalue(),
-        PICTURE,
-        "application/octet-stream",
-        icon=":material/download:",
-        key="attack_npy",
-        on_click="ignore",
-    )
+    told += f", and saves what fools as *{ATTACKED}*, to be uploaded"
+    offer_picture(seen.pixels, "attack_npy", "it", told)
     st.code(text, language="python")

@@ -14,6 +14,7 @@ from core.feature_maps.kernels import KERNELS, LARGEST, Kernel, Window, compare,
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import address, blocks, inside, pinned, screen, words
+from ui.beside import PICTURE
 from ui.blocks import Block
 from ui.pinned import Pin
 
@@ -362,15 +363,14 @@ def _code(
     window: Window,
 ) -> None:
     """Write what is on the tab as plain PyTorch; tab by tab, so that it is found where it is."""
-    picture = "picture.npy"
-    texts = {"The moving window": script.write_convolution(window, about.shape[0], picture)}
+    texts = {"The moving window": script.write_convolution(window, about.shape[0], PICTURE)}
     seen = pinned.see(engine, source, about, pin)
     look: Look = engine.call(feature_maps.LOOK, source, seen.pixels)
     layer = next(each for each in look.layers if each.name == looks["layer"])
     order = [k for k in lab["maps"] if k < layer.shape[0]]
     if order and layer.shape[1:] != (1, 1):
         weights = [each / TENTHS for each in lab["mix"][: len(order)]]
-        mixed = script.write_mix(source, layer, order, weights, picture)
+        mixed = script.write_mix(source, layer, order, weights, PICTURE)
         texts["The mix of maps, a 1×1 convolution"] = mixed
     texts["Depthwise and pointwise"] = script.write_costs(*lab["costs"].values())
     for title, text in texts.items():

@@ -1,10 +1,8 @@
 """The tabs below the second panel's screen."""
 
-import io
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from core import feature_maps
@@ -13,6 +11,7 @@ from core.shared import photographs
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import address, pinned, words
+from ui.beside import PICTURE, offer_picture
 from ui.panels.feature_maps.channel import LESIONED, NINE, ONLY, SEARCHED, SILENCE, channel
 from ui.panels.feature_maps.dream import ascent
 from ui.panels.feature_maps.laboratory import laboratory
@@ -30,7 +29,6 @@ TABS = [
     "Formula",
     "The code",
 ]
-PICTURE = "picture.npy"
 AVERAGED, SHIFTED = 100, 8  # images and pixels, as the tabs have them
 
 
@@ -101,21 +99,8 @@ def _code(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[st
     except (EngineError, ValueError, StopIteration) as error:
         st.warning(words.plain(words.sentence(str(error))))
         return
-    file = io.BytesIO()
-    np.save(file, seen.pixels)
-    st.markdown(
-        f"Save one of these as a file in the repository's folder, with the picture beside it as "
-        f"*{PICTURE}*, and start it there: it gives the numbers on the screen or in the tabs."
-    )
-    st.download_button(
-        f"The picture as {PICTURE}",
-        file.getvalue(),
-        PICTURE,
-        "application/octet-stream",
-        icon=":material/download:",
-        key="maps_npy",
-        on_click="ignore",
-    )
+    told = "it gives the numbers on the screen or in the tabs"
+    offer_picture(seen.pixels, "maps_npy", "one of these", told)
     for title, text in texts:
         with st.expander(title, expanded=title == texts[0][0]):
             st.code(text, language="python")
