@@ -37,7 +37,7 @@ from core.shared.models import Source
 
 DIGITS = Source(kind="built-in", name="mnist")
 LITE = Source(kind="built-in", name="efficientnet-lite0")
-AT_ONCE = 250  # of our images
+AT_ONCE = 128  # of our images
 EPSILON, RADIUS = 0.2, 3.0  # in L∞ and in L2
 STEPS, QUERIES = 40, 500
 PHOTOGRAPH = "coffee"

@@ -41,6 +41,7 @@ class Method:
     heeds: tuple[str, ...]  # the fields of `Attack` besides norm, target and seed
     paper: str
     minimal: bool = False  # it looks for the least change, and epsilon only judges what it finds
+    looks_first: bool = False  # its first moment is the clean image with its logits
     refines: bool = False  # it goes on from a success to a nearer one, also where others end early
     learns: bool = False  # it teaches a network of its own first, by pictures of the same data
 
@@ -55,6 +56,7 @@ METHODS = {
         ("linf", "l2"),
         ("epsilon", "loss"),
         "Goodfellow, Shlens, Szegedy 2014, arXiv:1412.6572",
+        looks_first=True,
     ),
     "bim": Method(
         "BIM",
@@ -63,6 +65,7 @@ METHODS = {
         ("linf", "l2"),
         ("epsilon", "loss", "steps", "step_size"),
         "Kurakin, Goodfellow, Bengio 2016, arXiv:1607.02533",
+        looks_first=True,
     ),
     "pgd": Method(
         "PGD",
@@ -79,6 +82,7 @@ METHODS = {
         ("linf", "l2"),
         ("epsilon", "loss", "steps", "step_size", "decay"),
         "Dong et al. 2017, arXiv:1710.06081",
+        looks_first=True,
     ),
     "apgd": Method(
         "APGD",
@@ -96,6 +100,7 @@ METHODS = {
         ("epsilon", "steps", "overshoot"),
         "Moosavi-Dezfooli, Fawzi, Frossard 2015, arXiv:1511.04599",
         minimal=True,
+        looks_first=True,
     ),
     "cw": Method(
         "Carlini–Wagner",
@@ -115,6 +120,7 @@ METHODS = {
         ("epsilon", "steps"),
         "Papernot et al. 2015, arXiv:1511.07528",
         minimal=True,
+        looks_first=True,
     ),
     "onepixel": Method(
         "One pixel",

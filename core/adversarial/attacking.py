@@ -82,7 +82,7 @@ def attack(
     reel = _Reel(scene, goal)
     reel.begin(logits)
     method, asked = yield from method_of(source, config)
-    rows = drive(method, scene.network, scene.clean, goal, config, scene.saved)
+    rows = drive(method, scene.network, scene.clean, goal, config, scene.saved, logits)
     while True:
         try:
             reel.add(next(rows))

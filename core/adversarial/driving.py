@@ -171,6 +171,7 @@ def drive(
     goal: Goal,
     attack: Attack,
     saved: Network | None = None,
+    logits: Float[Tensor, "n k"] | None = None,
 ) -> Generator[Row, None, Batch]:
     """Attack some images, moment by moment.
 
@@ -186,17 +187,27 @@ def drive(
         attack: how.
         saved: how the network reads images that were saved and opened again, where that is not as
             it reads any others.
+        logits: of the clean images as they are read when saved, where they are known.
 
     Returns: what was found for all of them; the clean image, and no success, where nothing was.
     Raises: ValueError when the target or the labels are no classes of the network.
     """
     problem = Problem(network, images, goal, saved=saved)
-    logits = problem.read(images) if attack.whole_levels else problem.logits(images)
-    goal.check(logits.shape[1])
-    best = _Best(problem, logits, attack)
     early = attack.early and not attack.about.refines
+    # A method that begins by looking at the clean images need not be told what they are read as.
+    looks = logits is None and saved is None and attack.about.looks_first
+    if logits is not None:
+        problem.counts.queries = len(images)  # somebody has asked
+    else:
+        first = images[:1] if looks else images
+        logits = problem.read(first) if attack.whole_levels else problem.logits(first)
+    goal.check(logits.shape[1])
+    best = None if looks else _Best(problem, logits, attack)
     for restart in range(attack.restarts):
-        here = (~best.fooled if early or restart else ~best.already).nonzero()[:, 0]
+        if best is None:
+            here = torch.arange(len(images), device=images.device)
+        else:
+            here = (~best.fooled if early or restart else ~best.already).nonzero()[:, 0]
         if not len(here):
             break
         source = torch.Generator().manual_seed(attack.seed + restart)
@@ -205,19 +216,25 @@ def drive(
         try:
             while True:
                 moment = moves.send(keep)
+                if best is None:
+                    known = moment.logits
+                    best = _Best(
+                        problem, problem.logits(images) if known is None else known, attack
+                    )
                 row = best.see(here, moment)
                 yield row
-                keep = None
-                if early:
-                    left = (~best.fooled[here]).nonzero()[:, 0]
-                    if not len(left):
-                        break
-                    if len(left) < len(here):
-                        keep, here = left, here[left]
+                gone = best.fooled if early else best.already
+                keep, left = None, (~gone[here]).nonzero()[:, 0]
+                if not len(left):
+                    break
+                if len(left) < len(here):
+                    keep, here = left, here[left]
         except StopIteration:
             pass
         finally:
             moves.close()
+    if best is None:
+        best = _Best(problem, problem.logits(images), attack)
     if attack.about.minimal and attack.whole_levels:
         best.stretch()
     return best.batch()
@@ -252,8 +269,9 @@ class _Best:
         logits = problem.logits(images) if moment.logits is None else moment.logits
         margin = problem.goal.take(here).margin(logits)
         if moment.gradient is not None:
-            self.asked = self.asked + (~moment.gradient.isnan()).sum()
-            self.dead = self.dead + (moment.gradient == 0).sum()
+            size = moment.gradient[~self.already[here]]  # nobody follows those of the others
+            self.asked = self.asked + (~size.isnan()).sum()
+            self.dead = self.dead + (size == 0).sum()
         fooled = margin < -self.beyond
         score = self._score(images, here, margin)
         better = fooled & (score < self.float_score[here])

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.adversarial import Attack
+from core.adversarial import METHODS, Attack
+from core.adversarial.attacking import CODE
 from core.adversarial.driving import Batch, Method, Moment, Problem, Row, drive, perturb
 from core.adversarial.goals import Goal
 from core.adversarial.gradients import follow_gradient
@@ -292,3 +293,32 @@ def test_an_attack_leaves_the_network_as_it_was() -> None:
     leaves_untouched(
         network, (lambda: perturb(follow_gradient, network, images, bad, attack), "label must be")
     )
+
+
+@pytest.mark.parametrize("method", [name for name, about in METHODS.items() if about.looks_first])
+@pytest.mark.parametrize("early", [True, False])
+def test_who_looks_at_the_clean_images_first_need_not_be_told_what_they_are(
+    method: str, early: bool
+) -> None:
+    network, images = linear(3), inner_images(12)
+    labels = network(images).argmax(1)
+    labels[:3] = (labels[:3] + 1) % 3  # wrong already
+    goal, config = Goal(labels, None), Attack(method=method, epsilon=0.1, steps=5, early=early)
+    problem = Problem(network, images, goal)
+    first = next(CODE[method](problem, config, torch.Generator().manual_seed(0)))
+    assert first.images.equal(images)
+    assert first.logits is not None
+    found = perturb(CODE[method], network, images, goal, config)
+    rows = drive(CODE[method], network, images, goal, config, logits=network(images))
+    while True:
+        try:
+            next(rows)
+        except StopIteration as end:
+            told = end.value
+            break
+    assert found.images.equal(told.images)
+    assert found.fooled.equal(told.fooled)
+    assert found.images[:3].equal(images[:3])  # nobody has touched what was wrong
+    assert (found.asked, found.dead) == (told.asked, told.dead)
+    # One picture is read besides, for the number of classes, where all were told before.
+    assert found.counts.queries <= told.counts.queries + 4
