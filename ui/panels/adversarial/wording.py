@@ -18,6 +18,9 @@ LESSONS = """
 5. **Does it fool others too?** Train two runs with different seeds, for an epoch, and open
    *Transfer*. Read each cell against the row of noise below it: only what is above that was carried
    over. Then give *DeepFool* the same budget: it stops at the boundary, and far less is.
+6. **Two that learn side by side.** In *Adversarial training* press *Train both*: the plain network
+   ends far above the other's first shares, and under PGD far below its last. Look at ∂L/∂x of
+   both: where one has learned against an adversary, it begins to look like the digit.
 """
 FORMULAE = (
     (
@@ -33,6 +36,12 @@ FORMULAE = (
             r"x' = x + \varepsilon\,\operatorname{sign}\nabla_x L(x, y)",
             r"x_{k+1} = \Pi_{\varepsilon}\bigl(x_k + \alpha\,\operatorname{sign}\nabla_x L(x_k, y)\bigr)",  # noqa: E501
             r"\text{in L2:}\quad x_{k+1} = \Pi_{\varepsilon}\bigl(x_k + \alpha\,\nabla_x L / \lVert\nabla_x L\rVert_2\bigr)",  # noqa: E501
+        ),
+    ),
+    (
+        "Adversarial training: the worst picture within the budget is what is learned",
+        (
+            r"\min_\theta\; \mathbb{E}_{(x, y)} \max_{\lVert\delta\rVert_\infty\le\varepsilon} L(\theta, x + \delta, y)",  # noqa: E501
         ),
     ),
     (
