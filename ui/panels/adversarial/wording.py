@@ -18,9 +18,9 @@ LESSONS = """
 5. **Does it fool others too?** Train two runs with different seeds, for an epoch, and open
    *Transfer*. Read each cell against the row of noise below it: only what is above that was carried
    over. Then give *DeepFool* the same budget: it stops at the boundary, and far less is.
-6. **Two that learn side by side.** In *Adversarial training* press *Train both*: the plain network
-   ends far above the other's first shares, and under PGD far below its last. Look at ∂L/∂x of
-   both: where one has learned against an adversary, it begins to look like the digit.
+6. **Two that learn side by side.** In *Adversarial training* press *Train both*: on clean images
+   the two end within a few points of each other, under PGD far apart. Look at ∂L/∂x of both: of
+   the one that learned against an adversary it begins to look like the digit.
 """
 FORMULAE = (
     (
