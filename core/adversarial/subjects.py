@@ -1,7 +1,7 @@
 """What a study of many images has in common with another: a network, images, and their end."""
 
 from collections.abc import Generator, Iterator
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, TypeVar, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +16,7 @@ from core.shared.data import Dataset
 from core.shared.evaluating import quickest
 from core.shared.loading import Model, load
 from core.shared.models import Source, about
+from core.shared.turns import WAITING
 
 __all__ = ["AT_ONCE", "LEVELS", "Subject", "known", "studied", "tested"]
 
@@ -96,11 +97,15 @@ S = TypeVar("S", bound=Study)
 
 
 def studied(study: S) -> Iterator[S]:
-    """Give a study before its first step and after each, and let it go at the end."""
+    """Give a study before its first step and after each, and let it go at the end.
+
+    What a study waits with, `turns.WAITING`, is passed on.
+    """
     try:
         yield study
-        for _ in study.measure():
-            yield study
+        for moved in study.measure():
+            # The engine takes WAITING from any long work: nothing has changed then.
+            yield cast(S, WAITING) if moved is WAITING else study
     finally:
         study.let_go()
 
