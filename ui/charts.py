@@ -1,4 +1,4 @@
-"""Curves over any axis and a list of what holds, painted by ui/js/charts.js."""
+"""Curves over any axis, bars, and a list of what holds, painted by ui/js/charts.js."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from ui.blocks import Block
 
-__all__ = ["checks", "lines"]
+__all__ = ["bars", "checks", "lines"]
 
 TICKS = 6  # about, on an axis
 NARROW = 1e-9
@@ -70,6 +70,41 @@ def lines(
         "under": under,
     }
     return Block(words, np.concatenate([x, *(row for _, row in rows)]))
+
+
+def bars(
+    title: str,
+    names: Sequence[str],
+    rows: Sequence[tuple[str, str, Float[np.ndarray, " n"]]],
+    *,
+    mark: float = math.nan,
+    under: str = "",
+    span: int = 12,
+) -> Block:
+    """Draw shares from 0 to 1 as bars, some of them for each of some things.
+
+    Args:
+        title: what is drawn.
+        names: of the bars of each thing.
+        rows: of each thing what it is, a few small words on it, and its shares; NaN is not known.
+        mark: a share at which a dashed line goes through all bars; NaN for none.
+        under: words that stand below.
+        span: twelfths of the screen.
+    """
+    told = [
+        (what, note, [None if math.isnan(value) else float(value) for value in shares])
+        for what, note, shares in rows
+    ]
+    words = {
+        "kind": "bars",
+        "span": span,
+        "title": title,
+        "names": list(names),
+        "rows": told,
+        "mark": None if math.isnan(mark) else mark,
+        "under": under,
+    }
+    return Block(words)
 
 
 def checks(title: str, rows: Sequence[tuple[bool | None, str, str]], *, span: int = 12) -> Block:

@@ -18,6 +18,7 @@ __all__ = [
     "GRADIENTS",
     "KNOWING",
     "TRICKS",
+    "WAYS",
     "Defended",
     "FakeDefence",
     "FilterTrial",
@@ -45,22 +46,28 @@ class Known:
     unit: str  # of its strength
     strengths: tuple[float, ...]  # the first is the weakest
     usual: float  # one of them
-    gradients: tuple[str, ...]  # an attack that knows it follows: its "own", or "straight" through
+    ways: tuple[str, ...]  # of those who know it, from WAYS
     paper: str
     drawn: bool = False  # whether it does something else each time
 
     @property
     def known_by(self) -> str:
         """Say how an attack that knows it gets through it."""
-        ways = " and ".join({"own": "its gradient", "straight": "BPDA"}[e] for e in self.gradients)
+        ways = ", ".join(WAYS[way] for way in self.ways)
         return f"{ways}, the mean of {GRADIENTS} draws" if self.drawn else ways
 
 
 GRADIENTS = 8  # of what is drawn at random, whose mean a step of an attack that knows it follows
+QUERIES = 200  # of an attack with no gradient
+WAYS = {  # past a filter, for an attack that knows it
+    "own": "its gradient",
+    "straight": "BPDA",  # backward as if the filter did nothing
+    "none": "Square",  # with no gradient, which also sees one that is hidden
+}
 FILTERS = {
     "gaussian": Known(
         "Gaussian smoothing",
-        "σ in pixels",
+        "σ of the bell, in pixels",
         (0.5, 0.8, 1, 1.5, 2),
         1,
         ("own",),
@@ -68,18 +75,18 @@ FILTERS = {
     ),
     "median": Known(
         "Median",
-        "side of the window in pixels",
-        (2, 3, 4, 5),
+        "side of the window, in pixels",
+        (3, 5, 7),
         3,
-        ("own", "straight"),
+        ("own", "straight", "none"),
         "Xu, Evans, Qi 2017, arXiv:1704.01155",
     ),
     "jpeg": Known(
         "JPEG",
-        "quality",
+        "quality, as libjpeg has it",
         (90, 75, 50, 25, 10),
         50,
-        ("straight",),
+        ("straight", "none"),
         "Dziugaite, Ghahramani, Roy 2016, arXiv:1608.00853",
     ),
     "depth": Known(
@@ -87,12 +94,12 @@ FILTERS = {
         "bits a value",
         (6, 5, 4, 3, 2, 1),
         2,
-        ("straight",),
+        ("straight", "none"),
         "Xu, Evans, Qi 2017, arXiv:1704.01155",
     ),
     "resize": Known(
         "Random resize and pad",
-        "share of the side lost at most",
+        "share of the side that is lost at most",
         (0.1, 0.2, 0.3, 0.4),
         0.2,
         ("own",),
@@ -101,10 +108,10 @@ FILTERS = {
     ),
     "autoencoder": Known(
         "Denoising autoencoder",
-        "σ of the noise it learned by",
+        "σ of the noise it learned by, in pixel units",
         (0.1, 0.2, 0.3, 0.5),
         0.3,
-        ("own", "straight"),
+        ("own", "straight", "none"),
         "Vincent et al. 2008; Meng, Chen 2017, arXiv:1705.09064",
     ),
 }
@@ -177,7 +184,7 @@ class FilterTrial:
 
     source: the network; the data that it learned from must be here.
     filters: names of FILTERS, each once, with the strength of each.
-    method: one of KNOWING.
+    method: one of KNOWING, of all attacks that follow a gradient.
     epsilon: of all attacks, in pixel units and L∞.
     images: the first so many test images.
     steps: of each attack.
@@ -214,6 +221,7 @@ class FilterTrial:
             method=self.method,
             epsilon=self.epsilon,
             steps=self.steps,
+            queries=QUERIES,
             seed=self.seed,
             early=False,
         )

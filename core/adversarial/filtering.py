@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.adversarial import Attack
-from core.adversarial.defences import COLUMNS, FILTERS, GRADIENTS, FilterTrial, Withstood
+from core.adversarial.defences import COLUMNS, FILTERS, GRADIENTS, WAYS, FilterTrial, Withstood
 from core.adversarial.driving import Network
 from core.adversarial.filters import Filter, filter_of, straight_through
 from core.adversarial.subjects import Subject, studied
@@ -81,14 +81,15 @@ class Filtering:
         self.accuracy[row, :2] = _share(clean), _share(unaware)
         yield None
         worst = torch.minimum(clean, unaware)  # who knows more can do what who knows less does
-        attack = replace(config.attack, draws=GRADIENTS if known.drawn else 1)
-        for gradient in known.gradients:
-            self.working = f"now {title}, known by its gradient"
+        for way in known.ways:
+            self.working = f"now {title}, known by {WAYS[way]}"
             source = torch.Generator().manual_seed(config.seed)
             filter_ = filter_of(name, strength, source, denoise)
-            if gradient == "straight":
-                self.working = f"now {title}, known, straight through"
+            attack = replace(config.attack, draws=GRADIENTS if known.drawn else 1)
+            if way == "straight":
                 filter_ = straight_through(filter_)
+            elif way == "none":
+                attack = replace(attack, method="square", early=not known.drawn)
             aware = yield from self._attacked(_behind(subject.ask, filter_), attack)
             worst = torch.minimum(worst, judge(aware))
         self.accuracy[row, 2] = _share(worst)
@@ -116,10 +117,10 @@ def withstand(config: FilterTrial) -> Iterator[Filtering]:
 
     Of each filter: with clean images; with images that were attacked before anybody thought of the
     filter; and with those that were attacked through it. The last is counted, image by image, for
-    the worst of what is tried: the gradient of the filter itself or straight through it, the
-    picture of the attack that does not know it, and the clean one. A filter that draws is read
-    several times, with the same draws for all of these. No attack here is the strongest there is:
-    the last number can only fall.
+    the worst of what is tried: the gradient of the filter itself or straight through it, no
+    gradient at all, the picture of the attack that does not know it, and the clean one. A filter
+    that draws is read several times, with the same draws for all of these. No attack here is the
+    strongest there is: the last number can only fall.
 
     Args:
         config: which filters, the budget and the images.

@@ -51,13 +51,11 @@ def median(images: Float[Tensor, "n c h w"], side: int) -> Float[Tensor, "n c h 
 
     Args:
         images: from 0 to 1.
-        side: of the window, in pixels; of an even one, which reaches further up and to the left,
-            the upper of the two middle values is taken.
+        side: of the window, in pixels; odd.
 
     Source: Xu, Evans, Qi 2017, arXiv:1704.01155, section 3.2 (local smoothing).
     """
-    before, after = side // 2, side - 1 - side // 2
-    wide = F.pad(images, (before, after, before, after), mode="replicate")
+    wide = F.pad(images, (side // 2,) * 4, mode="replicate")
     windows = wide.unfold(2, side, 1).unfold(3, side, 1).flatten(4)
     middle: Tensor = windows.kthvalue(side**2 // 2 + 1, dim=4).values
     return middle
@@ -91,7 +89,8 @@ def bit_depth(images: Float[Tensor, "n c h w"], bits: int) -> Float[Tensor, "n c
     Source: Xu, Evans, Qi 2017, arXiv:1704.01155, section 3.1: ⌊x (2ⁱ − 1)⌉ / (2ⁱ − 1).
     """
     most = 2**bits - 1
-    return (images * most).round() / most
+    rounded: Tensor = (images * most).round() / most
+    return rounded
 
 
 def resize_and_pad(
@@ -116,7 +115,8 @@ def resize_and_pad(
         _placed(side, lost, (torch.rand(count, generator=source) * (lost + 1)).long()).to(images)
         for side in (height, width)
     )
-    return rows[:, None] @ images @ columns[:, None].transpose(2, 3)
+    laid: Tensor = rows[:, None] @ images @ columns[:, None].transpose(2, 3)
+    return laid
 
 
 def straight_through(filter_: Filter) -> Filter:

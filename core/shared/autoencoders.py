@@ -13,7 +13,7 @@ from core.shared.turns import remembered
 __all__ = ["Autoencoder", "denoiser", "learn"]
 
 WIDTHS, CODE = (16, 32), 8  # maps of the two halved sizes, and of the code
-STEPS, BATCH, RATE = 900, 32, 0.01  # of Adam, whose rate falls to 0 along half a cosine
+STEPS, BATCH, RATE = 600, 32, 0.01  # of Adam, whose rate falls to 0 along half a cosine
 TURN = 8  # steps of learning from one turn to the next
 
 
@@ -31,8 +31,8 @@ class Autoencoder(nn.Module):
             source: of the weights.
         """
         super().__init__()
-        channels, *whole = shape
-        half = [-(-side // 2) for side in whole]
+        channels, height, width = shape
+        half = -(-height // 2), -(-width // 2)
         narrow, wide = WIDTHS
         with torch.random.fork_rng(devices=[]):  # torch's own start draws from the global source
             self.encoder = nn.Sequential(
@@ -48,7 +48,7 @@ class Autoencoder(nn.Module):
                 nn.Upsample(size=half),
                 nn.Conv2d(wide, narrow, 3, padding=1),
                 nn.ReLU(),
-                nn.Upsample(size=whole),
+                nn.Upsample(size=(height, width)),
                 nn.Conv2d(narrow, channels, 3, padding=1),
             )
         networks.initialise(self, source, "he")

@@ -13,6 +13,7 @@ from core.shared.models import About, Source
 from ui import pinned, words
 from ui.panels.adversarial.curves import curves
 from ui.panels.adversarial.fakes import fakes
+from ui.panels.adversarial.filters import filters
 from ui.panels.adversarial.norms import norms
 from ui.panels.adversarial.screen import outcome, reaches_through
 from ui.panels.adversarial.targets import targets
@@ -28,6 +29,7 @@ TABS = [
     "Curves",
     "Targets",
     "Universal",
+    "Defences",
     "Fake robustness",
     "Formula",
     "The code",
@@ -45,7 +47,7 @@ def tabs(
     looks: dict[str, Any],
 ) -> None:
     """Draw the tabs; what is in one is computed only while it is open."""
-    lessons, sides, sweep, matrix, single, faked, formula, code = st.tabs(
+    lessons, sides, sweep, matrix, single, shield, faked, formula, code = st.tabs(
         TABS, on_change="rerun", key="attack_tab", bind="query-params"
     )
     if lessons.open:
@@ -62,6 +64,9 @@ def tabs(
     if single.open:
         with single:
             universal(engine, visitor, source, about)
+    if shield.open:
+        with shield:
+            filters(engine, visitor, source, about, pin, config, looks)
     if faked.open:
         with faked:
             fakes(engine, visitor, source, about)
