@@ -1,5 +1,8 @@
 """A filter is worth what it leaves to an attack that knows it, and no more is said of it."""
 
+from collections.abc import Generator
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +11,10 @@ from torch import Tensor, nn
 from core.adversarial import Attack, filtered, filtering, subjects
 from core.adversarial.attacking import attack
 from core.adversarial.defences import FILTERS, Filtered, FilterTrial, Withstood
+from core.adversarial.driving import Batch
 from core.adversarial.filtered import through
 from core.adversarial.filtering import withstand
+from core.adversarial.filters import Filter
 from core.shared import data, photographs, seeing
 from core.shared.loading import Model, load
 from core.shared.models import Source
@@ -141,9 +146,11 @@ def test_a_filter_that_draws_is_known_by_the_mean_of_its_gradients(
     asked: list[Attack] = []
     usual = subjects.Subject.attack
 
-    def noting(self: subjects.Subject, few: Tensor, config: Attack, *rest: object) -> object:
+    def noting(
+        self: subjects.Subject, few: Tensor, config: Attack, *rest: Any
+    ) -> Generator[object, None, Batch]:
         asked.append(config)
-        return (yield from usual(self, few, config, *rest))  # type: ignore[arg-type]
+        return (yield from usual(self, few, config, *rest))
 
     monkeypatch.setattr(subjects.Subject, "attack", noting)
     config = FilterTrial(source=DIGITS, filters=(("resize", 0.2), ("jpeg", 50)), images=4, steps=2)
@@ -166,7 +173,7 @@ def test_an_autoencoder_learns_in_its_turns_and_is_tried(monkeypatch: pytest.Mon
     flat_grey(monkeypatch)
     learned: list[tuple[object, ...]] = []
 
-    def denoiser(*given: object) -> object:
+    def denoiser(*given: object) -> Generator[object, None, nn.Module]:
         learned.append(given)
         yield WAITING
         return nn.Identity()
@@ -234,7 +241,7 @@ def test_a_photograph_goes_through_filters_too_but_no_autoencoder(name: str) -> 
 def test_the_picture_behind_an_autoencoder_is_what_it_draws(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def denoiser(name: str, strength: float) -> object:
+    def denoiser(name: str, strength: float) -> Generator[None, None, Filter]:
         yield None
         return lambda images: (strength * images).clamp(0, 1)
 
@@ -247,10 +254,10 @@ def test_the_picture_behind_an_autoencoder_is_what_it_draws(
 
 def test_a_look_leaves_the_network_as_it_was_and_a_bad_one_is_named() -> None:
     clean, _ = pixels_of(0)
-    network = load(DIGITS).network
+    small, network = clean[:, :-1], load(DIGITS).network
     leaves_untouched(network, lambda: through(DIGITS, clean, clean, "resize", 0.1))
     leaves_untouched(
-        network, (lambda: through(DIGITS, clean, clean[:, :-1], "jpeg", 50), "picture must be of")
+        network, (lambda: through(DIGITS, small, small, "jpeg", 50), "picture must be of")
     )
     leaves_untouched(
         network, (lambda: through(DIGITS, clean, clean, "jpeg", 51), "strength of jpeg must be one")

@@ -15,6 +15,10 @@ LESSONS = """
 4. **A photograph of yours.** Pin EfficientNet-Lite0 and upload a photograph: it is attacked at its
    own resolution, through the scaling that the network puts before it. Save the PNG, upload it
    again in the sidebar: it still fools.
+5. **A defence that was not told.** Pin Fashion-MNIST, open *Defences* and choose *Try them*: behind
+   the autoencoder most is read right that was attacked without knowing it, and a small part once
+   the attack goes through it. Repeat it with MNIST and 2 bits: digits are black and white, and
+   there it stays. Which pictures is a filter for?
 """
 FORMULAE = (
     (
@@ -49,6 +53,13 @@ FORMULAE = (
         "Carlini and Wagner: no box to leave, and a search for c",
         (
             r"\min_w\; \lVert x' - x\rVert_2^2 + c\,\max(m(x'), -\kappa) \qquad x' = \tfrac12(\tanh w + 1)",  # noqa: E501
+        ),
+    ),
+    (
+        "A filter T before the network, for an attack that knows it: BPDA and the mean over draws",
+        (
+            r"\nabla_x L(f(T(x))) \approx \nabla_u L(f(u))\big|_{u=T(x)} \quad\text{as if}\quad \frac{\partial T}{\partial x} = 1",  # noqa: E501
+            r"\nabla_x\, \mathbb{E}_{t} L(f(t(x))) \approx \frac1n \sum_{i=1}^{n} \nabla_x L(f(t_i(x)))",  # noqa: E501
         ),
     ),
 )
