@@ -91,10 +91,7 @@ def bars(
         under: words that stand below.
         span: twelfths of the screen.
     """
-    told = [
-        (what, note, [None if math.isnan(value) else float(value) for value in shares])
-        for what, note, shares in rows
-    ]
+    told = [(what, note, [_bar(float(share)) for share in shares]) for what, note, shares in rows]
     words = {
         "kind": "bars",
         "span": span,
@@ -113,6 +110,10 @@ def checks(title: str, rows: Sequence[tuple[bool | None, str, str]], *, span: in
     None is for what could not be asked.
     """
     return Block({"kind": "checks", "span": span, "title": title, "rows": list(rows)})
+
+
+def _bar(share: float) -> tuple[float, str]:
+    return (0.0, "–") if math.isnan(share) else (share, f"{100 * share:.1f} %")
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:

@@ -292,11 +292,11 @@ def withstood(*rows: Numbers) -> Withstood:
     [
         (
             ((1, 0.1, 0.1), (1, 0.9, 0.1)),
-            "none stands: the best, Gaussian σ 1, leaves 10.0%",
+            "none stands: the best, Gaussian σ 1, leaves 10.0 %",
             "still",
         ),
-        (((1, 0.1, 0.1), (1, 0.9, 0.1)), "left behind Gaussian σ 1 (90.0%)", "still"),
-        (((1, 0.1, 0.1), (1, 0.2, 0.1), (1, 0.9, 0.8)), "Median 3×3 (80.0%) still stands", "none"),
+        (((1, 0.1, 0.1), (1, 0.9, 0.1)), "left behind Gaussian σ 1 (90.0 %)", "still"),
+        (((1, 0.1, 0.1), (1, 0.2, 0.1), (1, 0.9, 0.8)), "Median 3×3 (80.0 %) still stands", "none"),
         (((0.9, 0, 0), (0.7, 0.6, 0.16)), "none stands", "still"),
         (((1, 0.7, 0.7), (1, 0.7, 0.7)), "none stands", "Only while"),
     ],

@@ -72,10 +72,10 @@ def test_a_curve_without_a_single_value_is_still_drawn() -> None:
     assert block.words["alt"] == "t over step: a from – to –"
 
 
-def test_a_bar_that_is_not_known_has_no_length_and_no_mark() -> None:
+def test_a_bar_that_is_not_known_has_no_length() -> None:
     rows = [("No filter", "nothing", np.array([1.0, np.nan]))]
     words = charts.bars("t", ("a", "b"), rows).words
-    assert words["rows"] == [("No filter", "nothing", [1.0, None])]
+    assert words["rows"] == [("No filter", "nothing", [(1.0, "100.0 %"), (0.0, "–")])]
     assert words["mark"] is None
     assert charts.bars("t", ("a", "b"), rows, mark=0.25).words["mark"] == 0.25
 
@@ -91,5 +91,5 @@ def test_each_strength_of_a_filter_has_words_of_its_own(name: str) -> None:
 
 def test_a_strength_is_said_as_a_person_would() -> None:
     assert strength("depth", 1) == "1 bit"
-    assert strength("resize", 0.2) == "by up to 20%"
+    assert strength("resize", 0.2) == "20 %"
     assert short("median", 3) == "Median 3×3"

@@ -82,10 +82,10 @@ Object.assign(kinds, {
       node.querySelectorAll('.thing').forEach((row, k) => {
         const [what, note, shares] = block.rows[k], all = row.lastChild
         set(row.querySelector('b'), what); set(row.querySelector('b + span'), note)
-        shares.forEach((share, i) => {
-          all.children[2 * i].firstChild.style.width = `${(100 * (share ?? 0)).toFixed(1)}%`
+        shares.forEach(([share, text], i) => {
+          all.children[2 * i].firstChild.style.width = `${(100 * share).toFixed(2)}%`
           all.children[2 * i].title = block.names[i]
-          set(all.children[2 * i + 1], share === null ? '–' : `${(100 * share).toFixed(1)} %`)
+          set(all.children[2 * i + 1], text)
         })
         all.lastChild.hidden = block.mark === null
         all.lastChild.style.marginLeft = `${(100 * (block.mark ?? 0)).toFixed(2)}%`

@@ -27,7 +27,7 @@ STRENGTHS = {  # of a filter, as it is chosen and stands in the address
     "median": "{0:g}×{0:g}",
     "jpeg": "quality {:g}",
     "depth": "{:g} bits",
-    "resize": "by up to {:.0%}",
+    "resize": "{:.0%}",
     "autoencoder": "σ {:g}",
 }
 SHORT = {  # before its strength
@@ -87,7 +87,7 @@ def filters(
 
 def strength(name: str, value: float) -> str:
     """Say how strong a filter is."""
-    return STRENGTHS[name].format(value).replace("1 bits", "1 bit")
+    return STRENGTHS[name].format(value).replace("1 bits", "1 bit").replace("%", " %")
 
 
 def short(name: str, value: float) -> str:
@@ -99,20 +99,20 @@ def verdict(state: Withstood) -> str:
     """Say which filters stand when the attack knows them, and which only seemed to."""
     names = [short(*each) for each in state.filters]
     (clean, _, bare), (_, unaware, aware) = state.accuracy[0], state.accuracy[1:].T
-    told = f"With no filter the attack leaves {bare:.1%}."
+    told = f"With no filter the attack leaves {_share(bare)}."
     stand = [k for k in np.argsort(-aware) if aware[k] >= max(bare + GAIN, STANDS * clean)]
     if stand:
-        left = words.listed([f"{names[k]} ({aware[k]:.1%})" for k in stand])
+        left = words.listed([f"{names[k]} ({_share(aware[k])})" for k in stand])
         told += (
             f" Known to it, {left} still {'stands' if len(stand) == 1 else 'stand'}, as far as "
             "these attacks go: a stronger one can only take more."
         )
     else:
         best = int(aware.argmax())
-        told += f" Known to it, none stands: the best, {names[best]}, leaves {aware[best]:.1%}."
+        told += f" Known to it, none stands: the best, {names[best]}, leaves {_share(aware[best])}."
     seemed = [k for k in range(len(names)) if unaware[k] - max(aware[k], bare) >= GAIN]
     if seemed:
-        lost = words.listed([f"{names[k]} ({unaware[k]:.1%})" for k in seemed])
+        lost = words.listed([f"{names[k]} ({_share(unaware[k])})" for k in seemed])
         told += f" Only while it did not know them was more left behind {lost}."
     return told
 
@@ -120,7 +120,7 @@ def verdict(state: Withstood) -> str:
 def _choose(about: About) -> Chosen:
     """Draw a strength for each filter that the network can have."""
     named = [name for name in FILTERS if name != "autoencoder" or about.data]
-    places = st.columns(len(named))
+    places = st.columns(len(named), vertical_alignment="bottom")
     chosen: list[tuple[str, float]] = []
     for place, name in zip(places, named, strict=True):
         known = FILTERS[name]
@@ -225,8 +225,8 @@ def _pair(title: str, filtered: Filtered, found: Outcome, about: About, look: st
     if title == "No filter":
         told = "attacked"
     both = (
-        (title, filtered.clean, f"clean: {_read(filtered.before, about)}"),
-        (told, filtered.changed, f"attacked: {_read(filtered.after, about)}"),
+        (title, filtered.clean, _read(filtered.before, about), "clean"),
+        (told, filtered.changed, _read(filtered.after, about), "attacked"),
     )
     return blocks.maps(
         [
@@ -238,9 +238,9 @@ def _pair(title: str, filtered: Filtered, found: Outcome, about: About, look: st
                 share=2.3,
                 look=look,
                 range=read,
-                alt=f"{title}, {read}",
+                alt=f"{title}, {which}: {read}",
             )
-            for name, pixels, read in both
+            for name, pixels, read, which in both
         ],
         span=4,
         framed=True,
@@ -248,7 +248,11 @@ def _pair(title: str, filtered: Filtered, found: Outcome, about: About, look: st
 
 
 def _read(probabilities: Float[np.ndarray, " k"], about: About) -> str:
-    return f"{about.classes[int(probabilities.argmax())]}, {100 * probabilities.max():.1f} %"
+    return f"{about.classes[int(probabilities.argmax())]}, {_share(probabilities.max())}"
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _small(pixels: Float[np.ndarray, "c h w"]) -> Float[np.ndarray, "c y x"]:
