@@ -21,7 +21,7 @@ from core.shared.models import Source
 from core.shared.turns import WAITING
 from tests.shared.turning import whole
 from tests.shared.untouched import leaves_untouched
-from ui.panels.adversarial.filters import verdict
+from ui.panels.adversarial.trial import verdict
 
 DIGITS = Source(kind="built-in", name="mnist")
 PHOTOGRAPHS = Source(kind="built-in", name="efficientnet-lite0")

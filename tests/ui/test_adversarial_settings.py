@@ -6,7 +6,6 @@ import pytest
 from core.adversarial import METHODS, Attack
 from core.adversarial.defences import FILTERS
 from ui import charts
-from ui.panels.adversarial.filters import short, strength
 from ui.panels.adversarial.settings import (
     CHOICES,
     MOST,
@@ -16,6 +15,7 @@ from ui.panels.adversarial.settings import (
     epsilon_of,
     said,
 )
+from ui.panels.adversarial.wording import short, strength
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -1,4 +1,4 @@
-"""Filters before the network: what they bring back, and what is left once the attack knows them."""
+"""Filters before the network: what they make of the picture on the screen, and bring back."""
 
 from functools import partial
 from typing import Any
@@ -7,42 +7,22 @@ import numpy as np
 import streamlit as st
 from jaxtyping import Float
 
-from core.adversarial import METHODS, NORMS, Attack, Outcome, defences
-from core.adversarial.defences import FILTERS, Filtered, FilterTrial, Withstood
-from core.adversarial.studies import COUNTS
-from core.shared.engine import Engine, EngineError, View
+from core.adversarial import NORMS, Attack, Outcome, defences
+from core.adversarial.defences import FILTERS, Filtered
+from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
-from ui import address, blocks, charts, live, pinned, screen, words
+from ui import address, blocks, charts, pinned, screen, words
 from ui.blocks import Block, Maps
-from ui.panels.adversarial.running import newest, start_and_stop
 from ui.panels.adversarial.screen import outcome
 from ui.panels.adversarial.settings import said
+from ui.panels.adversarial.trial import trial
+from ui.panels.adversarial.wording import per_cent, short, strength
 from ui.pinned import Pin
 
-__all__ = ["filters", "short", "verdict"]
+__all__ = ["filters"]
 
 BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
-STRENGTHS = {  # of a filter, as it is chosen and stands in the address
-    "gaussian": "σ {:g}",
-    "median": "{0:g}×{0:g}",
-    "jpeg": "quality {:g}",
-    "depth": "{:g} bits",
-    "resize": "{:.0%}",
-    "autoencoder": "σ {:g}",
-}
-SHORT = {  # before its strength
-    "gaussian": "Gaussian",
-    "median": "Median",
-    "jpeg": "JPEG,",
-    "depth": "Depth",
-    "resize": "Shrunk",
-    "autoencoder": "Autoencoder",
-}
-BUDGETS = (8 / 255, 16 / 255, 26 / 255, 38 / 255)
 LARGE = 128  # pixels of a side, from which a picture is shown at half its size
-GAIN = 0.1  # a share of the images that is no accident among 64
-STANDS = 0.5  # of the clean accuracy with no filter, from which on one may speak of a defence
-
 Chosen = tuple[tuple[str, float], ...]
 
 
@@ -76,45 +56,13 @@ def filters(
     screen.screen("filter_pictures", lambda: None, lambda _: _pictures(*everything, quick), {})
     late = st.container()  # an autoencoder learns first: what else there is need not wait for it
     if about.data:
-        given |= _trial(engine, visitor, source, chosen)
+        given |= trial(engine, visitor, source, chosen)
     address.refuse("filter", asked, given)
     with late:
         if not about.data:
             st.caption("An autoencoder would need training images: this network's are not here.")
         with st.spinner("An autoencoder learns from training images first…", show_time=True):
             screen.screen("filter_late", lambda: None, lambda _: _late(*everything, chosen), {})
-
-
-def strength(name: str, value: float) -> str:
-    """Say how strong a filter is."""
-    return STRENGTHS[name].format(value).replace("1 bits", "1 bit").replace("%", " %")
-
-
-def short(name: str, value: float) -> str:
-    """Name a filter and its strength."""
-    return f"{SHORT[name]} {strength(name, value)}"
-
-
-def verdict(state: Withstood) -> str:
-    """Say which filters stand when the attack knows them, and which only seemed to."""
-    names = [short(*each) for each in state.filters]
-    (clean, _, bare), (_, unaware, aware) = state.accuracy[0], state.accuracy[1:].T
-    told = f"With no filter the attack leaves {_share(bare)}."
-    stand = [k for k in np.argsort(-aware) if aware[k] >= max(bare + GAIN, STANDS * clean)]
-    if stand:
-        left = words.listed([f"{names[k]} ({_share(aware[k])})" for k in stand])
-        told += (
-            f" Known to it, {left} still {'stands' if len(stand) == 1 else 'stand'}, as far as "
-            "these attacks go: a stronger one can only take more."
-        )
-    else:
-        best = int(aware.argmax())
-        told += f" Known to it, none stands: the best, {names[best]}, leaves {_share(aware[best])}."
-    seemed = [k for k in range(len(names)) if unaware[k] - max(aware[k], bare) >= GAIN]
-    if seemed:
-        lost = words.listed([f"{names[k]} ({_share(unaware[k])})" for k in seemed])
-        told += f" Only while it did not know them was more left behind {lost}."
-    return told
 
 
 def _choose(about: About) -> Chosen:
@@ -222,7 +170,7 @@ def _pair(title: str, filtered: Filtered, found: Outcome, about: About, look: st
     """Draw a picture behind a filter, clean and attacked."""
     right = int(filtered.after.argmax()) == found.label
     told = ("✓ right again" if right else "✗ still wrong") if found.fooled else "not attacked"
-    if title == "No filter":
+    if title == "No filter" and found.fooled:
         told = "attacked"
     both = (
         (title, filtered.clean, _read(filtered.before, about), "clean"),
@@ -248,11 +196,7 @@ def _pair(title: str, filtered: Filtered, found: Outcome, about: About, look: st
 
 
 def _read(probabilities: Float[np.ndarray, " k"], about: About) -> str:
-    return f"{about.classes[int(probabilities.argmax())]}, {_share(probabilities.max())}"
-
-
-def _share(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{about.classes[int(probabilities.argmax())]}, {per_cent(probabilities.max())}"
 
 
 def _small(pixels: Float[np.ndarray, "c h w"]) -> Float[np.ndarray, "c y x"]:
@@ -262,74 +206,3 @@ def _small(pixels: Float[np.ndarray, "c h w"]) -> Float[np.ndarray, "c y x"]:
         return pixels
     halves: np.ndarray = pixels.reshape(channels, height // 2, 2, width // 2, 2).mean((2, 4))
     return halves
-
-
-def _trial(
-    engine: Engine, visitor: str, source: Source, chosen: Chosen
-) -> dict[str, tuple[Any, str]]:
-    """Draw the settings of a trial and the newest one; give the rules for the address."""
-    st.markdown("**The same filters before many test images, and an attack that knows them**")
-    places = st.columns([1, 1, 1, 1])
-    titles = {name: METHODS[name].title for name in defences.KNOWING}
-    method = places[0].selectbox(
-        "Attack", [*titles], format_func=titles.__getitem__, key="filter_method", **BOUND
-    )
-    budgets = {said("linf", each): each for each in BUDGETS}
-    epsilon = places[1].selectbox("ε in L∞", [*budgets], 2, key="filter_epsilon", **BOUND)
-    images = places[2].selectbox("Test images", COUNTS, key="filter_images", **BOUND)
-    seed = places[3].number_input("Seed", 0, 1_000, key="filter_seed", **BOUND)
-    view = newest(engine, visitor, source, defences.FILTER)
-
-    def begin() -> None:
-        trial = live.trying(
-            FilterTrial,
-            source=source,
-            filters=chosen,
-            method=method,
-            epsilon=budgets[epsilon],
-            images=images,
-            seed=seed,
-        )
-        if trial is not None:
-            live.trying(engine.submit, defences.FILTER, trial, visitor=visitor)
-
-    start_and_stop(engine, view, "filter", "Try them", "filter_alt", begin)
-    st.caption(
-        "Of each filter the accuracy that it leaves to clean images, to images that were attacked "
-        "before anybody thought of it, and to images that were attacked through it: by its own "
-        "gradient, by BPDA, which goes back as if the filter did nothing, and by Square, which "
-        "asks for no gradient. The worst counts, image by image."
-    )
-    if view is not None:
-        run = view.run
-        screen.screen("filter_screen", lambda: live.seen(engine, run), _draw, {})
-    return {
-        "filter_method": (titles[method], words.choices([*titles.values()])),
-        "filter_epsilon": (epsilon, words.choices([*budgets])),
-        "filter_images": (images, words.choices(COUNTS)),
-        "filter_seed": (seed, "a whole number from 0 to 1,000"),
-    }
-
-
-def _draw(view: View | None) -> list[Block]:
-    if view is None:
-        return []
-    state: Withstood | None = view.state
-    if state is None:
-        return [live.standing(view)]
-    method = METHODS[str(view.config["method"])].title
-    size = said("linf", float(view.config["epsilon"]))
-    rows = [("No filter", "the dashed line: what the attack leaves", state.accuracy[0])]
-    for (name, value), shares in zip(state.filters, state.accuracy[1:], strict=True):
-        rows.append((short(name, value), f"known by {FILTERS[name].known_by}", shares))
-    ended = not state.working and np.isfinite(state.accuracy).all()
-    return [
-        live.standing(view),
-        charts.bars(
-            f"Accuracy behind each filter, {method}, {size} in L∞, {state.images:,} test images",
-            defences.COLUMNS,
-            rows,
-            mark=float(state.accuracy[0, 2]),
-            under=verdict(state) if ended else words.sentence(state.working or "not all measured"),
-        ),
-    ]

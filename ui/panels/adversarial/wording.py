@@ -1,6 +1,6 @@
-"""The attack panel's words: what to try, and the formulae."""
+"""The attack panel's words: what to try, the formulae, and what filters are called."""
 
-__all__ = ["FORMULAE", "LESSONS"]
+__all__ = ["FORMULAE", "LESSONS", "per_cent", "short", "strength"]
 
 LESSONS = """
 1. **One step, then forty.** Drag ε with *FGSM* until the digit is misread, and remember the figure.
@@ -63,3 +63,34 @@ FORMULAE = (
         ),
     ),
 )
+STRENGTHS = {  # of a filter, as it is chosen and stands in the address
+    "gaussian": "σ {:g}",
+    "median": "{0:g}×{0:g}",
+    "jpeg": "quality {:g}",
+    "depth": "{:g} bits",
+    "resize": "{:.0%}",
+    "autoencoder": "σ {:g}",
+}
+SHORT = {  # before its strength
+    "gaussian": "Gaussian",
+    "median": "Median",
+    "jpeg": "JPEG,",
+    "depth": "Depth",
+    "resize": "Shrunk",
+    "autoencoder": "Autoencoder",
+}
+
+
+def strength(name: str, value: float) -> str:
+    """Say how strong a filter is."""
+    return STRENGTHS[name].format(value).replace("1 bits", "1 bit").replace("%", " %")
+
+
+def short(name: str, value: float) -> str:
+    """Name a filter and its strength."""
+    return f"{SHORT[name]} {strength(name, value)}"
+
+
+def per_cent(share: float) -> str:
+    """Say a share, from 0 to 1."""
+    return f"{100 * share:.1f} %"
