@@ -134,7 +134,8 @@ def _late(
         (
             int(filtered.after.argmax()) == found.label if found.fooled else None,
             short(*each),
-            f"attacked: {_read(filtered.after, about)}; clean: {_read(filtered.before, about)}",
+            (f"attacked: {_read(filtered.after, about)}; " if found.fooled else "")
+            + f"clean: {_read(filtered.before, about)}",
         )
         for each, filtered in behind.items()
     ]
