@@ -227,16 +227,17 @@ def gallery(
     return Block(words, _joined([picture.pixels.ravel() for picture in pictures]))
 
 
-def maps(panels: Sequence[Maps], *, span: int = 12) -> Block:
-    """Draw a board of maps; hovering reads a value."""
+def maps(panels: Sequence[Maps], *, span: int = 12, framed: bool = False) -> Block:
+    """Draw a board of maps; hovering reads a value. A frame says that they belong together."""
     offset, described = 0, []
     for panel in panels:
         count, height, width = panel.values.shape
-        words = {name: getattr(panel, name) for name in Maps.__slots__ if name != "values"}
-        described.append({**words, "c": count, "h": height, "w": width, "offset": offset})
+        looks = {name: getattr(panel, name) for name in Maps.__slots__ if name != "values"}
+        described.append({**looks, "c": count, "h": height, "w": width, "offset": offset})
         offset += panel.values.size
     numbers = np.concatenate([panel.values.ravel() for panel in panels])
-    return Block({"kind": "maps", "span": span, "panels": described}, numbers)
+    words = {"kind": "maps", "span": span, "panels": described, "framed": framed}
+    return Block(words, numbers)
 
 
 def matrix(

@@ -1,4 +1,4 @@
-"""Curves over any axis, a list of what holds, a table of shares; painted by ui/js/charts.js."""
+"""Curves over any axis, bars, a list of what holds, a table of shares: ui/js/charts.js."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from ui.blocks import Block
 
-__all__ = ["checks", "lines", "shares"]
+__all__ = ["bars", "checks", "lines", "shares"]
 
 TICKS = 6  # about, on an axis
 NARROW = 1e-9
@@ -72,6 +72,38 @@ def lines(
     return Block(words, np.concatenate([x, *(row for _, row in rows)]))
 
 
+def bars(
+    title: str,
+    names: Sequence[str],
+    rows: Sequence[tuple[str, str, Float[np.ndarray, " n"]]],
+    *,
+    mark: float = math.nan,
+    under: str = "",
+    span: int = 12,
+) -> Block:
+    """Draw shares from 0 to 1 as bars, some of them for each of some things.
+
+    Args:
+        title: what is drawn.
+        names: of the bars of each thing.
+        rows: of each thing what it is, a few small words on it, and its shares; NaN is not known.
+        mark: a share at which a dashed line goes through all bars; NaN for none.
+        under: words that stand below.
+        span: twelfths of the screen.
+    """
+    told = [(what, note, [_bar(float(share)) for share in shares]) for what, note, shares in rows]
+    words = {
+        "kind": "bars",
+        "span": span,
+        "title": title,
+        "names": list(names),
+        "rows": told,
+        "mark": None if math.isnan(mark) else mark,
+        "under": under,
+    }
+    return Block(words)
+
+
 def checks(title: str, rows: Sequence[tuple[bool | None, str, str]], *, span: int = 12) -> Block:
     """List what holds and what does not: whether it does, what is asked, and the answer.
 
@@ -120,6 +152,10 @@ def shares(
         "under": under,
     }
     return Block(words, np.concatenate([counts.ravel(), tried.ravel()]))
+
+
+def _bar(share: float) -> tuple[float, str]:
+    return (0.0, "–") if math.isnan(share) else (share, f"{100 * share:.1f} %")
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:

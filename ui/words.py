@@ -10,6 +10,7 @@ __all__ = [
     "a",
     "choices",
     "duration",
+    "listed",
     "pair",
     "plain",
     "sentence",
@@ -42,6 +43,12 @@ def duration(seconds: float | None) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def listed(names: Sequence[str]) -> str:
+    """List what is so: "a, b and c"."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def pair(loss: float, accuracy: float) -> str:

@@ -103,6 +103,8 @@ def test_the_tabs_hold_what_they_promise(visit: Visit) -> None:
     expect(page.locator(".katex").first).to_be_visible()
     page.get_by_role("tab", name="Fake robustness").click()
     expect(page.get_by_role("button", name="Attack it")).to_be_visible()
+    page.get_by_role("tab", name="Defences").click()
+    expect(page.get_by_role("button", name="Try them")).to_be_visible()
     page.get_by_role("tab", name="Targets").click()
     expect(page.get_by_role("button", name="Try all targets")).to_be_visible()
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from core.adversarial import METHODS, Attack
+from core.adversarial.defences import FILTERS
 from ui import charts
 from ui.panels.adversarial.settings import (
     CHOICES,
@@ -14,6 +15,7 @@ from ui.panels.adversarial.settings import (
     epsilon_of,
     said,
 )
+from ui.panels.adversarial.wording import short, strength
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -76,3 +78,26 @@ def test_a_curve_without_a_single_value_is_still_drawn() -> None:
     block = charts.lines("t", "step", np.zeros(1), [("a", np.full(1, np.nan))])
     assert block.words["ticks"]
     assert block.words["alt"] == "t over step: a from – to –"
+
+
+def test_a_bar_that_is_not_known_has_no_length() -> None:
+    rows = [("No filter", "nothing", np.array([1.0, np.nan]))]
+    words = charts.bars("t", ("a", "b"), rows).words
+    assert words["rows"] == [("No filter", "nothing", [(1.0, "100.0 %"), (0.0, "–")])]
+    assert words["mark"] is None
+    assert charts.bars("t", ("a", "b"), rows, mark=0.25).words["mark"] == 0.25
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_each_strength_of_a_filter_has_words_of_its_own(name: str) -> None:
+    known = FILTERS[name]
+    words = [strength(name, each) for each in known.strengths]
+    assert len(set(words)) == len(words)
+    assert known.usual in known.strengths
+    assert all(len(short(name, each)) < 24 for each in known.strengths)
+
+
+def test_a_strength_is_said_as_a_person_would() -> None:
+    assert strength("depth", 1) == "1 bit"
+    assert strength("resize", 0.2) == "20 %"
+    assert short("median", 3) == "Median 3×3"

@@ -1,4 +1,4 @@
-// Curves over any axis, a list of what holds and what does not, and a table of shares.
+// Curves over any axis, bars, a list of what holds and what does not, and a table of shares.
 Object.assign(kinds, {
   lines: {
     build(node) { node.append(head(make('em')), make('canvas'), make('output')) },
@@ -58,6 +58,38 @@ Object.assign(kinds, {
       c.strokeStyle = c.fillStyle = style.color
       if (block.best !== null) { c.lineWidth = 2; c.beginPath(); c.arc(x(xs[block.best]), y(rows[0][block.best]), 7, 0, 7); c.stroke() }
       if (block.now !== null) { c.lineWidth = 2; c.setLineDash([4, 3]); c.beginPath(); c.moveTo(x(xs[block.now]), top); c.lineTo(x(xs[block.now]), height - bottom); c.stroke(); c.setLineDash([]) }
+    },
+  },
+  bars: {
+    build(node, block) {
+      node.append(head(make('em')))
+      for (const _ of block.rows) {
+        const row = make('div', 'thing'), what = make('div'), all = make('div', 'all')
+        what.append(make('b'), make('span'))
+        block.names.forEach((_, i) => {  // each in a row of its own: the dashed line lies over all of them
+          const track = make('span', 'track'), value = make('span')
+          track.style.gridRow = value.style.gridRow = i + 1
+          track.append(make('i')); all.append(track, value)
+        })
+        all.append(make('u')); row.append(what, all); node.append(row)
+      }
+      node.append(make('output'))
+    },
+    paint(node, block) {
+      const html = block.names.map((name, k) => `<span><i class="run k${k}"></i>${escape(name)}</span>`).join(''), em = node.querySelector('em')
+      if (em.__html !== html) em.innerHTML = em.__html = html
+      set(node.querySelector('h4 span'), block.title); set(node.lastChild, block.under)
+      node.querySelectorAll('.thing').forEach((row, k) => {
+        const [what, note, shares] = block.rows[k], all = row.lastChild
+        set(row.querySelector('b'), what); set(row.querySelector('b + span'), note)
+        shares.forEach(([share, text], i) => {
+          all.children[2 * i].firstChild.style.width = `${(100 * share).toFixed(2)}%`
+          all.children[2 * i].title = block.names[i]
+          set(all.children[2 * i + 1], text)
+        })
+        all.lastChild.hidden = block.mark === null
+        all.lastChild.style.marginLeft = `${(100 * (block.mark ?? 0)).toFixed(2)}%`
+      })
     },
   },
   checks: {

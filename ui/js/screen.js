@@ -235,6 +235,7 @@ const kinds = {
   },
   maps: {
     build(node, block) {
+      node.classList.toggle('framed', !!block.framed)
       for (const panel of block.panels) {
         const figure = make('figure'), canvas = make('canvas')
         figure.innerHTML = '<figcaption><b></b><span></span></figcaption>'

@@ -29,6 +29,7 @@ def choose(
     *,
     usual: int = 0,
     said: Callable[[Any], str] = str,
+    about: str | None = None,
 ) -> Any:
     """Draw a choice that stands in the address.
 
@@ -40,8 +41,9 @@ def choose(
         rules: to which the choice's own is added.
         usual: the place of the value that is chosen at first.
         said: names a value; so it is shown, and so it stands in the address.
+        about: a word on it that is shown when it is asked for.
     """
-    chosen = place.selectbox(label, values, usual, format_func=said, key=key, **BOUND)
+    chosen = place.selectbox(label, values, usual, format_func=said, key=key, help=about, **BOUND)
     rules[key] = said(chosen), words.choices([said(each) for each in values])
     return chosen
 

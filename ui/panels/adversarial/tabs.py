@@ -12,6 +12,7 @@ from ui import pinned, words
 from ui.beside import PICTURE, offer_picture
 from ui.panels.adversarial.curves import curves
 from ui.panels.adversarial.fakes import fakes
+from ui.panels.adversarial.filters import filters
 from ui.panels.adversarial.hardening import hardening
 from ui.panels.adversarial.norms import norms
 from ui.panels.adversarial.screen import outcome, reaches_through
@@ -30,6 +31,7 @@ TABS = [
     "Targets",
     "Transfer",
     "Universal",
+    "Defences",
     "Adversarial training",
     "Fake robustness",
     "Formula",
@@ -47,7 +49,7 @@ def tabs(
     looks: dict[str, Any],
 ) -> None:
     """Draw the tabs; what is in one is computed only while it is open."""
-    lessons, sides, sweep, matrix, shared, single, hardened, faked, formula, code = st.tabs(
+    lessons, sides, sweep, matrix, shared, single, shield, hardened, faked, formula, code = st.tabs(
         TABS, on_change="rerun", key="attack_tab", bind="query-params"
     )
     if lessons.open:
@@ -67,6 +69,9 @@ def tabs(
     if single.open:
         with single:
             universal(engine, visitor, source, about)
+    if shield.open:
+        with shield:
+            filters(engine, visitor, source, about, pin, config, looks)
     if hardened.open:
         with hardened:
             hardening(engine, visitor, about)

@@ -1,6 +1,6 @@
-"""The attack panel's words: what to try, and the formulae."""
+"""The attack panel's words: what to try, the formulae, and what filters are called."""
 
-__all__ = ["FORMULAE", "LESSONS"]
+__all__ = ["FORMULAE", "LESSONS", "per_cent", "short", "strength"]
 
 LESSONS = """
 1. **One step, then forty.** Drag ε with *FGSM* until the digit is misread, and remember the figure.
@@ -18,7 +18,11 @@ LESSONS = """
 5. **Does it fool others too?** Train two runs with different seeds, for an epoch, and open
    *Transfer*. Read each cell against the row of noise below it: only what is above that was carried
    over. Then give *DeepFool* the same budget: it stops at the boundary, and far less is.
-6. **Two that learn side by side.** In *Adversarial training* press *Train both*: on clean images
+6. **A defence that was not told.** Pin Fashion-MNIST, open *Defences* and choose *Try them*: behind
+   the autoencoder most is read right that was attacked without knowing it, and a small part once
+   the attack goes through it. Repeat it with MNIST and 2 bits: digits are black and white, and
+   there it stays. Which pictures is a filter for?
+7. **Two that learn side by side.** In *Adversarial training* press *Train both*: on clean images
    the two end within a few points of each other, under PGD far apart. Look at ∂L/∂x of both: of
    the one that learned against an adversary it begins to look like the digit.
 """
@@ -63,4 +67,42 @@ FORMULAE = (
             r"\min_w\; \lVert x' - x\rVert_2^2 + c\,\max(m(x'), -\kappa) \qquad x' = \tfrac12(\tanh w + 1)",  # noqa: E501
         ),
     ),
+    (
+        "A filter T before the network, for an attack that knows it: BPDA and the mean over draws",
+        (
+            r"\nabla_x L(f(T(x))) \approx \nabla_u L(f(u))\big|_{u=T(x)} \quad\text{as if}\quad \frac{\partial T}{\partial x} = 1",  # noqa: E501
+            r"\nabla_x\, \mathbb{E}_{t} L(f(t(x))) \approx \frac1n \sum_{i=1}^{n} \nabla_x L(f(t_i(x)))",  # noqa: E501
+        ),
+    ),
 )
+STRENGTHS = {  # of a filter, as it is chosen and stands in the address
+    "gaussian": "σ {:g}",
+    "median": "{0:g}×{0:g}",
+    "jpeg": "quality {:g}",
+    "depth": "{:g} bits",
+    "resize": "{:.0%}",
+    "autoencoder": "σ {:g}",
+}
+SHORT = {  # before its strength
+    "gaussian": "Gaussian",
+    "median": "Median",
+    "jpeg": "JPEG,",
+    "depth": "Depth",
+    "resize": "Shrunk",
+    "autoencoder": "Autoencoder",
+}
+
+
+def strength(name: str, value: float) -> str:
+    """Say how strong a filter is."""
+    return STRENGTHS[name].format(value).replace("1 bits", "1 bit").replace("%", " %")
+
+
+def short(name: str, value: float) -> str:
+    """Name a filter and its strength."""
+    return f"{SHORT[name]} {strength(name, value)}"
+
+
+def per_cent(share: float) -> str:
+    """Say a share, from 0 to 1."""
+    return f"{100 * share:.1f} %"
