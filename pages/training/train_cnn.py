@@ -15,9 +15,11 @@ views, recipes = live.readable(engine.runs_of(visitor), train_cnn.TRAIN, train_c
 asked = address.asked("train")
 if asked.get("train_run") in views:
     st.session_state.train_run = asked["train_run"]
-compared = comparing.take_asked(asked, views)
+compared = comparing.take_asked(asked)
 first = st.session_state.get("train_run") or next(iter(views), "")
 looks = st.session_state.setdefault("train_looks", looks_of(asked, first))
+if looks["began"]:
+    st.session_state.train_run, looks["began"] = looks["began"], ""
 desk = Desk(engine, views, recipes, looks)
 
 
@@ -27,9 +29,9 @@ def start(made: Recipe | None = None, step: int | None = None) -> None:
     wanted = made or recipe
     run = live.trying(engine.submit, train_cnn.TRAIN, wanted, visitor=visitor, origin=origin)
     if run:
-        st.session_state.train_others = [chosen.run] if made and chosen else []
-        st.session_state.train_run = run
-        looks["step"] = None
+        # Only what is no session's state: whoever touches that may be cut off by the next rerun.
+        others = [chosen.run] if made and chosen else []
+        looks.update(others=others, began=run, step=None)
         live.trying(engine.post, run, train_cnn.SHOW, desk.digit(wanted))
 
 

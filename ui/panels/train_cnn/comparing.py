@@ -1,6 +1,6 @@
 """Runs beside one another: up to four on one axis, and the chosen one again with one change."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
@@ -17,11 +17,8 @@ __all__ = ["compare", "take_asked"]
 OVERLAID = 3  # runs over the chosen one
 
 
-def take_asked(asked: Mapping[str, str], runs: Collection[str]) -> dict[str, tuple[Any, str]]:
+def take_asked(asked: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
     """Choose what the address asks for; the present values, with the rules for them."""
-    if "train_others" in asked:
-        others = [run for run in asked["train_others"].split(",") if run in runs]
-        st.session_state.train_others = others[:OVERLAID]
     what, value = change(asked.get("train_what", ""), asked.get("train_value", ""))
     if asked:
         st.session_state.train_what, st.session_state.train_value = what, value
@@ -47,15 +44,21 @@ def compare(
 
     Returns: the runs that are drawn over the chosen one.
     """
+    offered = [run for run in desk.views if not chosen or run != chosen.run]
+    # With each new run it is another box, as that of the runs is.
+    key = f"train_others_{next(iter(desk.views), '')}"
+    if key not in st.session_state:
+        given = [run for run in desk.looks["others"] if run in offered]
+        st.session_state[key] = given[:OVERLAID]
     others: list[str] = st.multiselect(
         "Draw over the chosen run's curves",
-        [run for run in desk.views if not chosen or run != chosen.run],
+        offered,
         format_func=desk.told,
         max_selections=OVERLAID,
-        key="train_others",
+        key=key,
         placeholder="up to three other runs",
-        persist_state="session",
     )
+    desk.looks["others"] = others
     st.markdown("**One change.** The chosen run again: same seed, same order of the images.")
     what = st.selectbox(
         "Change",

@@ -17,7 +17,8 @@ __all__ = ["DIGITS", "Desk", "Looks", "looks_of"]
 
 DIGITS = 9_999  # the last validation image of the largest data
 
-Looks = dict[str, Any]  # the digit, the cell, the step, the ink, and the run that they are of
+# The digit, the cell, the step, the ink, the run that they are of, those that are drawn over it.
+Looks = dict[str, Any]
 
 
 def looks_of(asked: Mapping[str, str], run: str) -> Looks:
@@ -28,6 +29,8 @@ def looks_of(asked: Mapping[str, str], run: str) -> Looks:
         "cell": address.numbers(asked.get("train_cell", ""), 2),
         "ink": None,
         "run": run,
+        "others": asked.get("train_others", "").split(","),
+        "began": "",  # a run that the next script run shall look at
     }
 
 
