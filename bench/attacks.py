@@ -117,7 +117,7 @@ def contests(network: nn.Module) -> dict[str, tuple[int, str, dict[str, Side]]]:
             },
         ),
         "DeepFool": (
-            1_000,
+            200,  # of which torchattacks takes a minute
             "l2",
             {
                 "ours": ours(network, near),

@@ -99,8 +99,7 @@ def attack(
         fooled = bool(goal.fooled(opened))
         if fooled:
             images, content, after = batch.images, saved, opened
-            if bool(batch.longer):
-                reel.end(batch, after)
+            reel.end(batch, after)
             noises = NOISES_OF_PHOTOGRAPHS if scene.large else NOISES
             noise = yield from _noise(scene, goal, config.seed, images, noises)
     sizes = {name: float(size) for name, size in norms(images - scene.clean).items()}
@@ -245,7 +244,7 @@ class _Reel:
         self.pictures: list[tuple[int, Tensor]] = []
         self.every = 1  # row whose picture is kept
         self.best, self.still = 0, scene.clean
-        self.lowest = math.inf
+        self.lowest, self.moments = math.inf, 0
 
     def begin(self, logits: Float[Tensor, "1 k"]) -> None:
         """Show the clean picture first."""
@@ -255,6 +254,7 @@ class _Reel:
     def add(self, row: Row) -> None:
         """Take a moment of the attack."""
         gradient = math.nan if row.gradient is None else float(row.gradient)
+        self.moments += 1
         if len(self.numbers) == 1 and row.images.equal(self.scene.clean):  # it is shown already
             self.numbers, self.pictures = [], []
         self._take(row.images, row.logits, gradient, row.queries, bool(row.undone))
@@ -294,10 +294,14 @@ class _Reel:
         )
 
     def end(self, batch: Batch, logits: Float[Tensor, "1 k"]) -> None:
-        """Show the result last, where it is none of the moments."""
-        queries = int(self.numbers[-1][7])
-        self._take(batch.images, logits, math.nan, queries, False)
-        self.best, self.still = len(self.numbers) - 1, batch.images
+        """Mark the moment that the result is of, or show it last where it is of none."""
+        if bool(batch.longer):
+            self._take(batch.images, logits, math.nan, int(self.numbers[-1][7]), False)
+            self.moments += 1
+            self.best = len(self.numbers) - 1
+        else:
+            self.best = len(self.numbers) - self.moments + int(batch.steps)
+        self.still = batch.images
 
     def _take(
         self, images: Tensor, logits: Tensor, gradient: float, queries: int, undone: bool

@@ -127,7 +127,7 @@ class Row(NamedTuple):
     images: Float[Tensor, "n c h w"]
     logits: Float[Tensor, "n k"]
     gradient: Float[Tensor, " n"] | None
-    undone: Bool[Tensor, " n"]  # fooled there, but not by the same in 8 bits
+    undone: Bool[Tensor, " n"]  # fooled there, but not by the same in 8 bits, where that was asked
     better: Bool[Tensor, " n"]  # than anything before
     queries: int  # pictures that were read until then
 
@@ -176,8 +176,9 @@ def drive(
     """Attack some images, moment by moment.
 
     Of a method with a budget the best is what the network is surest to misread, of one that looks
-    for the least change the nearest that fools. What an image is fooled by is rounded to 8 bits at
-    once and read again, and counts only if it still fools (unless `attack.whole_levels` is off).
+    for the least change the nearest that fools. What an image is fooled by is rounded to 8 bits
+    and read again, and counts only if it still fools (unless `attack.whole_levels` is off): at once
+    until something holds, and of a budget then once more for the best of all in the end.
 
     Args:
         method: one of `attacking.CODE`.
@@ -235,8 +236,8 @@ def drive(
             moves.close()
     if best is None:
         best = _Best(problem, problem.logits(images), attack)
-    if attack.about.minimal and attack.whole_levels:
-        best.stretch()
+    if attack.whole_levels:
+        (best.stretch if attack.about.minimal else best.settle)()
     return best.batch()
 
 
@@ -258,6 +259,7 @@ class _Best:
         self.float_score = self.score.clone()
         self.score[self.already] = self.float_score[self.already] = -math.inf
         self.steps = torch.zeros(count, dtype=torch.long, device=clean.device)
+        self.float_steps = self.steps.clone()
         self.moments = -1  # the last one, counted from 0 over all beginnings
         self.longer = torch.zeros_like(self.fooled)  # those that were lengthened in the end
         self.asked, self.dead = torch.zeros((2,), dtype=torch.long, device=clean.device)
@@ -279,18 +281,28 @@ class _Best:
         undone = torch.zeros_like(fooled)
         # Of a budget what is read again is new; the nearest that fools may be undone, and one that
         # is further away be not.
-        news = fooled & (score < self.score[here]) if attack.about.minimal else better
+        news = (
+            fooled & (score < self.score[here])
+            if attack.about.minimal
+            else (better & ~self.fooled[here])
+        )
         if attack.whole_levels and bool(news.any()):
             rows = news.nonzero()[:, 0]
             levels, holds, sure = self._round(images[rows], here[rows])
             undone[rows] = ~holds
-            better = torch.zeros_like(fooled)
-            better[rows] = holds & (sure < self.score[here[rows]])
-            kept = better[rows]
+            kept = better[rows] = holds & (sure < self.score[here[rows]])
             self._keep(here[rows][kept], levels[kept], sure[kept])
         elif not attack.whole_levels:
             self._keep(here[better], images[better], score[better])
         return Row(images, logits, moment.gradient, undone, better, problem.counts.queries)
+
+    def settle(self) -> None:
+        """Round the best of all, where another has been rounded so far, and take it if it holds."""
+        here = (self.fooled & (self.float_steps != self.steps)).nonzero()[:, 0]
+        if len(here):
+            levels, holds, score = self._round(self.float_images[here], here)
+            kept = holds & (score < self.score[here])
+            self._keep(here[kept], levels[kept], score[kept], self.float_steps[here[kept]])
 
     def stretch(self) -> None:
         """Lengthen what rounding undoes, little by little, until it holds."""
@@ -347,8 +359,11 @@ class _Best:
     def _note(self, here: Tensor, images: Tensor, score: Tensor) -> None:
         self.found[here] = True
         self.float_images[here], self.float_score[here] = images, score
+        self.float_steps[here] = self.moments
 
-    def _keep(self, here: Tensor, images: Tensor, score: Tensor) -> None:
+    def _keep(
+        self, here: Tensor, images: Tensor, score: Tensor, steps: Tensor | None = None
+    ) -> None:
         self.fooled[here] = True
         self.images[here], self.score[here] = images, score
-        self.steps[here] = self.moments
+        self.steps[here] = self.moments if steps is None else steps

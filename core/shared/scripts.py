@@ -72,6 +72,8 @@ network = efficientnet.lite0(weights)
 OF_ZOO = """weights = torch.load(models.folder() / "{file}", weights_only=True)
 network = zoo.build("{name}", weights)
 """
+LAYOUT = """network.to(memory_format=torch.channels_last)  # the quicker layout
+"""
 ARRAY = """pixels = torch.from_numpy(np.load({path})).float()  # from 0 to 1
 """
 GREY = """image = Image.open({path}).convert("L")
@@ -96,7 +98,7 @@ def script(title: str, source: Source, picture: str, body: str) -> str:
     shape = models.about(source).shape
     title = f"{title}, to be started in the folder of Glassbox"
     pixels = f"{read(picture, shape[0])}\n" if picture else ""
-    return whole(title, f"{_network(source)}\n{pixels}{body}")
+    return whole(title, f"{_network(source)}{LAYOUT}\n{pixels}{body}")
 
 
 def whole(title: str, body: str) -> str:
