@@ -72,7 +72,7 @@ class SameConv(nn.Conv2d):
         )
         edges = (width // 2, width - width // 2, height // 2, height - height // 2)
         padded = F.pad(maps, edges) if any(edges) else maps
-        return F.conv2d(padded, self.weight, None, self.stride, 0, 1, self.groups)
+        return F.conv2d(padded, self.weight, self.bias, self.stride, 0, 1, self.groups)
 
 
 class Block(nn.Module):

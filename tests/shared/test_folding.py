@@ -1,0 +1,88 @@
+"""A folded network is the same function, and the network that it was made of stays as it is."""
+
+import pytest
+import torch
+from torch import nn
+
+from core.shared import folding
+from core.shared.folding import folded
+from core.shared.loading import load
+from core.shared.models import Source
+from core.shared.networks import build
+from tests.shared.untouched import untouched
+
+
+def learned(table: str) -> nn.Module:
+    """A network whose normalisations have seen something."""
+    network = build(table, torch.Generator().manual_seed(1))
+    network.train()(torch.rand(40, 1, 28, 28, generator=torch.Generator().manual_seed(2)))
+    return network.eval().requires_grad_(False)
+
+
+def norms(network: nn.Module) -> int:
+    return sum(isinstance(part, nn.BatchNorm2d) for part in network.modules())
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "conv8-s2-batch-relu,conv12-batch-tanh,global",
+        "conv8-batch-relu,res8-batch-relu,skip16-s2-batch-relu,global",
+        "conv6-s2-batch-relu,depthwise-s2-p1-batch-gelu,conv8-k1-batch-leaky,fc20-batch-relu",
+        "max2,inception8-batch-relu,global",
+    ],
+)
+def test_it_gives_the_same_logits_and_gradients(table: str) -> None:
+    network = learned(table)
+    images = torch.rand(6, 1, 28, 28, generator=torch.Generator().manual_seed(3))
+    with untouched(network):
+        quick = folded(network, (1, 28, 28))
+    assert norms(quick) < norms(network)
+    assert not quick.training
+    slopes = []
+    for each in (network, quick):
+        leaf = images.clone().requires_grad_()
+        logits = each(leaf)
+        slopes.append((logits.detach(), *torch.autograd.grad(logits.square().sum(), leaf)))
+    for mine, theirs in zip(*slopes, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-4)
+    assert folded(network, (1, 28, 28)) is quick
+
+
+def test_where_nothing_is_to_fold_it_is_the_network() -> None:
+    network = learned("conv8-s2-relu,fc20-relu")
+    assert folded(network, (1, 28, 28)) is network
+
+
+class Crossed(nn.Module):
+    """A convolution and a normalisation that stand beside each other, called the other way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(1, 1, 3), nn.BatchNorm2d(1)
+        nn.init.constant_(self.norm.weight, 3.0)
+        nn.init.constant_(self.norm.bias, 0.7)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.conv(self.norm(images)).flatten(1)
+        return logits
+
+
+def test_what_would_answer_otherwise_is_not_taken() -> None:
+    network = Crossed().eval().requires_grad_(False)
+    assert folded(network, (1, 8, 8)) is network
+
+
+def test_that_comparison_rejects_a_wrong_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = learned("conv8-s2-batch-relu,global")
+    monkeypatch.setattr(folding, "fuse_conv_bn_eval", lambda conv, _: conv)
+    assert folded(network, (1, 28, 28)) is network
+
+
+def test_imagenets_network_is_folded_and_reads_as_before() -> None:
+    network = load(Source(kind="built-in", name="efficientnet-lite0")).network
+    quick = folded(network, (3, 224, 224))
+    assert norms(quick) == 0
+    noise = torch.rand(1, 3, 224, 224, generator=torch.Generator().manual_seed(4))
+    with torch.no_grad():
+        torch.testing.assert_close(quick(noise), network(noise), rtol=1e-3, atol=1e-3)
