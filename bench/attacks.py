@@ -3,13 +3,17 @@
     python -m bench.attacks            three rounds
     python -m bench.attacks --quick    one round, fewer images
 
-All sides attack the same digits in turns, as floats within the same budget, and each side's success
-is counted alike: the network is read once more, and the distance measured. Ours is measured too
-where success counts in 8 bits only, as on the page. The photograph is attacked through its
-resize; it stands against as many plain passes forwards and backwards of the network.
+All sides attack the same digits in turns, as floats within the same budget and with the same loss,
+and each side's success is counted alike: the network is read once more, and the distance measured.
+Ours is measured too where success counts in 8 bits only, as on the page. Theirs have the network as
+torch builds it, ours as the panel's studies climb it: what that gains is the engine's. Of what looks
+for the least change the mean distance is told, and ours has the number of steps with which it still
+comes nearest. The photograph is attacked through its resize; it stands against as many plain passes
+forwards and backwards of the network.
 """
 
 import argparse
+import copy
 import os
 import statistics
 import time
@@ -32,6 +36,7 @@ from core.adversarial.driving import perturb
 from core.adversarial.goals import Goal
 from core.shared import data, devices, photographs, seeing
 from core.shared.evaluating import quickest
+from core.shared.folding import folded
 from core.shared.loading import load
 from core.shared.models import Source
 
@@ -40,17 +45,19 @@ LITE = Source(kind="built-in", name="efficientnet-lite0")
 AT_ONCE = 128  # of our images
 EPSILON, RADIUS = 0.2, 3.0  # in L∞ and in L2
 STEPS, QUERIES = 40, 500
+FEW = 8  # images that each side warms up with
 PHOTOGRAPH = "coffee"
 
 Side = Callable[[Tensor, Tensor], Tensor]
 
 
 def ours(network: nn.Module, config: Attack) -> Side:
-    """Give our attack, some images at a time."""
+    """Give our attack, some images at a time, on the copy that the panel's studies climb too."""
+    climbed = quickest(folded(network, (1, 28, 28)))
 
     def run(images: Tensor, labels: Tensor) -> Tensor:
         found = [
-            perturb(CODE[config.method], quickest(network), few, Goal(true, None), config).images
+            perturb(CODE[config.method], climbed, few, Goal(true, None), config).images
             for few, true in zip(images.split(AT_ONCE), labels.split(AT_ONCE), strict=True)
         ]
         return torch.cat(found)
@@ -89,18 +96,18 @@ def success(network: nn.Module, clean: Tensor, labels: Tensor, changed: Tensor, 
     return float((wrong & near).float().mean())
 
 
-def contests(network: nn.Module) -> dict[str, tuple[int, str, dict[str, Side]]]:
+def contests(network: nn.Module, plain: nn.Module) -> dict[str, tuple[int, str, dict[str, Side]]]:
     """Say for each attack on how many images it is measured, in which norm, and who takes part."""
-    floats = Attack(epsilon=EPSILON, steps=STEPS, whole_levels=False)
-    near = replace(floats, norm="l2", method="deepfool", epsilon=RADIUS, steps=50)
+    floats = Attack(epsilon=EPSILON, steps=STEPS, loss="ce", whole_levels=False)
+    near = replace(floats, loss="margin", norm="l2", method="deepfool", epsilon=RADIUS, steps=50)
     return {
         "FGSM": (
             1_000,
             "linf",
             {
                 "ours": ours(network, replace(floats, method="fgsm")),
-                "torchattacks": theirs(lambda n: torchattacks.FGSM(n, eps=EPSILON), network),
-                "foolbox": of_foolbox(foolbox.attacks.LinfFastGradientAttack(), network, EPSILON),
+                "torchattacks": theirs(lambda n: torchattacks.FGSM(n, eps=EPSILON), plain),
+                "foolbox": of_foolbox(foolbox.attacks.LinfFastGradientAttack(), plain, EPSILON),
             },
         ),
         f"PGD-{STEPS}": (
@@ -111,9 +118,9 @@ def contests(network: nn.Module) -> dict[str, tuple[int, str, dict[str, Side]]]:
                 "ours, in 8 bits": ours(network, replace(floats, whole_levels=True)),
                 "torchattacks": theirs(
                     lambda n: torchattacks.PGD(n, eps=EPSILON, alpha=EPSILON / 10, steps=STEPS),
-                    network,
+                    plain,
                 ),
-                "foolbox": of_foolbox(foolbox.attacks.LinfPGD(steps=STEPS), network, EPSILON),
+                "foolbox": of_foolbox(foolbox.attacks.LinfPGD(steps=STEPS), plain, EPSILON),
             },
         ),
         "DeepFool": (
@@ -121,23 +128,23 @@ def contests(network: nn.Module) -> dict[str, tuple[int, str, dict[str, Side]]]:
             "l2",
             {
                 "ours": ours(network, near),
-                "torchattacks": theirs(lambda n: torchattacks.DeepFool(n, steps=50), network),
-                "foolbox": of_foolbox(foolbox.attacks.L2DeepFoolAttack(steps=50), network, None),
+                "torchattacks": theirs(lambda n: torchattacks.DeepFool(n, steps=50), plain),
+                "foolbox": of_foolbox(foolbox.attacks.L2DeepFoolAttack(steps=50), plain, None),
             },
         ),
         "Carlini-Wagner": (
             100,
             "l2",
             {
-                "ours": ours(network, replace(near, method="cw", steps=100, searches=6)),
+                "ours": ours(network, replace(near, method="cw", steps=50, searches=5)),
                 "torchattacks": theirs(
-                    lambda n: torchattacks.CW(n, c=1, steps=600, lr=0.01), network
+                    lambda n: torchattacks.CW(n, c=1, steps=600, lr=0.01), plain
                 ),
                 "foolbox": of_foolbox(
                     foolbox.attacks.L2CarliniWagnerAttack(
                         binary_search_steps=6, steps=100, stepsize=0.05
                     ),
-                    network,
+                    plain,
                     None,
                 ),
             },
@@ -146,9 +153,11 @@ def contests(network: nn.Module) -> dict[str, tuple[int, str, dict[str, Side]]]:
             100,
             "linf",
             {
-                "ours": ours(network, replace(floats, method="square", queries=QUERIES)),
+                "ours": ours(
+                    network, replace(floats, method="square", loss="margin", queries=QUERIES)
+                ),
                 "torchattacks": theirs(
-                    lambda n: torchattacks.Square(n, eps=EPSILON, n_queries=QUERIES), network
+                    lambda n: torchattacks.Square(n, eps=EPSILON, n_queries=QUERIES), plain
                 ),
             },
         ),
@@ -186,18 +195,24 @@ def main() -> None:
     report.heading("bench.attacks", name)
     warnings.simplefilter("ignore")  # those of the libraries
     network, test = load(DIGITS).network, data.dataset("mnist", device).test
+    plain = copy.deepcopy(network)
+    plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     claims = []
-    for attacked, (count, norm, sides) in contests(network).items():
+    for attacked, (count, norm, sides) in contests(network, plain).items():
         clean, labels = test.images[: count // share], test.labels[: count // share]
-        seconds, found = defaultdict(list), {}
+        seconds, found, far = defaultdict(list), {}, {}
+        for run in sides.values():  # what is loaded and compiled at first is nobody's time
+            run(clean[:FEW], labels[:FEW])
         for _ in range(rounds):
             for side, run in sides.items():
                 began = time.perf_counter()
                 changed = run(clean, labels)
                 seconds[side].append(time.perf_counter() - began)
                 found[side] = success(network, clean, labels, changed.detach(), norm)
+                far[side] = float((changed.detach() - clean).flatten(1).norm(dim=1).mean())
         for side, values in seconds.items():
-            report.spread(f"{attacked}, {side}: {found[side]:.1%} fooled", values, "s")
+            told = f", L2 {far[side]:.3f}" if norm == "l2" else ""
+            report.spread(f"{attacked}, {side}: {found[side]:.1%} fooled{told}", values, "s")
         goal = 5.0 if attacked.startswith("PGD") else 1.5
         for side in sides:
             if not side.startswith("ours"):
@@ -206,6 +221,9 @@ def main() -> None:
                 claims.append(report.claim(f"{attacked}: {side} / ours, seconds", faster, goal))
                 more = found["ours"] - found[side]
                 claims.append(report.claim(f"{attacked}: success above {side}", more, 0.0))
+                if norm == "l2" and found[side] == found["ours"]:
+                    nearer = far[side] / far["ours"]
+                    claims.append(report.claim(f"{attacked}: L2 of {side} / ours", nearer, 1.0))
     attacks, passes = photograph(rounds)
     report.spread(f"PGD-{STEPS} on a photograph, through its resize", attacks, "s")
     report.spread(f"{STEPS} passes of the network, forwards and backwards", passes, "s")

@@ -48,6 +48,7 @@ class Counts:
 
     queries: int = 0  # pictures that were read
     gradients: int = 0  # of these, those with a gradient
+    checked: bool = False  # whether the goals are known to be classes of the network
 
 
 @dataclass(slots=True)
@@ -76,7 +77,14 @@ class Problem:
         devices.pulse()
         self.counts.queries += len(images)
         with torch.no_grad():
-            return network(images)
+            return self._checked(network(images))
+
+    def _checked(self, logits: Tensor) -> Tensor:
+        """Refuse goals that are no classes of the network, at its first answer."""
+        if not self.counts.checked:
+            self.goal.check(logits.shape[1])
+            self.counts.checked = True
+        return logits
 
     def gradient(
         self, images: Float[Tensor, "n c h w"], loss: str, draws: int = 1
@@ -113,7 +121,7 @@ class Problem:
         self.counts.gradients += len(images)
         with torch.enable_grad():
             leaf = images.detach().requires_grad_()
-            logits = self.network(leaf)
+            logits = self._checked(self.network(leaf))
             (gradient,) = torch.autograd.grad(value(logits).sum(), leaf)
         return gradient.nan_to_num(0, 0, 0), logits.detach()
 
@@ -199,11 +207,10 @@ def drive(
     looks = logits is None and saved is None and attack.about.looks_first
     if logits is not None:
         problem.counts.queries = len(images)  # somebody has asked
-    else:
-        first = images[:1] if looks else images
-        logits = problem.read(first) if attack.whole_levels else problem.logits(first)
-    goal.check(logits.shape[1])
-    best = None if looks else _Best(problem, logits, attack)
+        goal.check(logits.shape[1])
+    elif not looks:
+        logits = problem.read(images) if attack.whole_levels else problem.logits(images)
+    best = None if logits is None else _Best(problem, logits, attack)
     for restart in range(attack.restarts):
         if best is None:
             here = torch.arange(len(images), device=images.device)

@@ -13,6 +13,7 @@ from core.adversarial.goals import Goal
 from core.shared import data
 from core.shared.data import Dataset
 from core.shared.evaluating import quickest
+from core.shared.folding import folded
 from core.shared.loading import Model, load
 from core.shared.models import Source, about
 from core.shared.turns import WAITING
@@ -39,6 +40,7 @@ class Subject:
         model = load(source)
         self.classes = model.classes
         self.network: Network | None = quickest(model.network)
+        self.climbed: Network | None = quickest(folded(model.network, model.shape))
         self.images, self.labels = (each[:images] for each in tested(model))
 
     def ask(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
@@ -49,6 +51,15 @@ class Subject:
         if self.network is None:
             raise ValueError("study must go on, got one that has ended")
         return self.network(images)
+
+    def climb(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
+        """Ask a copy of the network that is quicker and the same but for its last bits.
+
+        Raises: ValueError when the study has ended.
+        """
+        if self.climbed is None:
+            raise ValueError("study must go on, got one that has ended")
+        return self.climbed(images)
 
     def parts(self) -> Iterator[Tensor]:
         """Give the places of the images, so many at a time."""
@@ -72,14 +83,18 @@ class Subject:
             few: their places.
             attack: how.
             method: its code.
-            network: that is attacked; None for the subject's own.
+            network: that is attacked; None for the subject's own, of which a quicker copy is
+                climbed and the network itself asked what it reads in the end.
         """
-        goal = Goal(self.labels[few], None)
-        return (yield from drive(method, network or self.ask, self.images[few], goal, attack))
+        goal, saved = Goal(self.labels[few], None), None
+        if network is None:
+            network, saved = self.climb, self.ask
+        return (yield from drive(method, network, self.images[few], goal, attack, saved))
 
     def let_go(self) -> None:
         """Hold no network and no images any more: an ended study may be kept for long."""
-        self.network, self.images = None, self.images[:0].clone()
+        self.network = self.climbed = None
+        self.images = self.images[:0].clone()
 
 
 @runtime_checkable
