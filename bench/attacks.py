@@ -6,10 +6,10 @@
 All sides attack the same digits in turns, as floats within the same budget and with the same loss,
 and each side's success is counted alike: the network is read once more, and the distance measured.
 Ours is measured too where success counts in 8 bits only, as on the page. Theirs have the network as
-torch builds it, ours as the panel's studies climb it: what that gains is the engine's. Of what looks
-for the least change the mean distance is told, and ours has the number of steps with which it still
-comes nearest. The photograph is attacked through its resize; it stands against as many plain passes
-forwards and backwards of the network.
+torch builds it, ours as the panel's studies climb it: what that gains is the engine's. Of what
+looks for the least change the mean distance is told, and ours has the number of steps with which it
+still comes nearest. The photograph is attacked through its resize; it stands against as many plain
+passes forwards and backwards of the network.
 """
 
 import argparse

@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 __all__ = ["folded"]
 
 ALIKE = 1e-4  # of the largest logit: by so much the two may differ, in float32
-_known: "WeakKeyDictionary[nn.Module, nn.Module]" = WeakKeyDictionary()
+_known: "WeakKeyDictionary[nn.Module, nn.Module | None]" = WeakKeyDictionary()
 
 
 def folded(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
@@ -29,8 +29,9 @@ def folded(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
         other and are not called one after the other do no harm.
     """
     if network not in _known:
-        _known[network] = _fold(network, shape)
-    return _known[network]
+        made = _fold(network, shape)
+        _known[network] = None if made is network else made  # itself it would keep for ever
+    return _known[network] or network
 
 
 @torch.no_grad()

@@ -1,5 +1,8 @@
 """A folded network is the same function, and the network that it was made of stays as it is."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import nn
@@ -52,6 +55,16 @@ def test_it_gives_the_same_logits_and_gradients(table: str) -> None:
 def test_where_nothing_is_to_fold_it_is_the_network() -> None:
     network = learned("conv8-s2-relu,fc20-relu")
     assert folded(network, (1, 28, 28)) is network
+
+
+@pytest.mark.parametrize("table", ["conv8-s2-relu,fc20-relu", "conv8-s2-batch-relu,global"])
+def test_whoever_folds_a_network_does_not_keep_it(table: str) -> None:
+    network = learned(table)
+    folded(network, (1, 28, 28))
+    seen = weakref.ref(network)
+    del network
+    gc.collect()
+    assert seen() is None
 
 
 class Crossed(nn.Module):
