@@ -23,16 +23,6 @@ if chosen is None:
 source, about, pin = chosen
 
 
-def leaf(index: Any) -> None:
-    """Go to another test image."""
-    pin["index"] = max(0, int(index))
-
-
-def ink(text: Any) -> None:
-    """Take what is drawn."""
-    pin["ink"] = screen.ink(text)
-
-
 picture, side = st.columns([3.9, 1], gap="medium")
 with side:
     config = settings(asked, about, looks)
@@ -41,7 +31,7 @@ with picture:
         "attack_screen",
         lambda: None,
         lambda _: draw(engine, source, about, pin, config, looks),
-        {**steer(looks, config.norm), "index": leaf, "ink": ink},
+        {**steer(looks, config.norm), **pinned.steer(pin)},
     )
     take(engine, source, about, pin, config, looks)
 address.note("attack_epsilon", str(looks["places"][config.norm]))

@@ -42,21 +42,11 @@ if chosen is None:
 source, about, pin = chosen
 
 
-def leaf(index: Any) -> None:
-    """Go to another test image."""
-    pin["index"] = max(0, int(index))
-
-
-def ink(text: Any) -> None:
-    """Take what is drawn."""
-    pin["ink"] = screen.ink(text)
-
-
 screen.screen(
     "maps_screen",
     lambda: None,
     lambda _: draw(engine, source, about, pin, looks),
-    {**steer(looks), "index": leaf, "ink": ink},
+    {**steer(looks), **pinned.steer(pin)},
 )
 at = looks["at"]
 refuse(asked, looks)

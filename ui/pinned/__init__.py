@@ -25,6 +25,7 @@ from ui.pinned.picture import (
     offered,
     pictures_of,
     see,
+    steer,
     take,
 )
 from ui.pinned.shown import blocks
@@ -40,6 +41,7 @@ __all__ = [
     "networks_like",
     "offered",
     "see",
+    "steer",
     "take",
 ]
 

@@ -1,6 +1,6 @@
 """The choice of the picture, in the sidebar of every vision panel, in the form a network takes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from core.shared import datasets, models, photographs, pictures, seeing
 from core.shared.engine import Engine
 from core.shared.models import About, Source
 from core.shared.pictures import Picture
-from ui import address, words
+from ui import address, screen, words
 
 __all__ = [
     "KINDS",
@@ -149,6 +149,18 @@ def offered(about: About) -> dict[str, str]:
     """Name the data whose test images a network can be shown: first those it learned from."""
     own = [about.data] if about.data else []
     return {name: datasets.about(name).title for name in (*own, "mnist", "fashion")}
+
+
+def steer(pin: Pin) -> dict[str, Callable[[Any], object]]:
+    """Say what to do with what a screen tells of the picture: its index, and what is drawn."""
+
+    def leaf(index: Any) -> None:
+        pin["index"] = max(0, int(index))
+
+    def ink(text: Any) -> None:
+        pin["ink"] = screen.ink(text)
+
+    return {"index": leaf, "ink": ink}
 
 
 def see(engine: Engine, source: Source, about: About, pin: Pin) -> Pinned:

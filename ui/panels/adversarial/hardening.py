@@ -1,10 +1,8 @@
 """Adversarial training: two runs with the same seed and order, one of them against an adversary."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from core import train_cnn
@@ -13,10 +11,11 @@ from core.shared.engine import Engine, View
 from core.shared.models import About
 from core.shared.recipes import Recipe
 from core.train_cnn import State
-from ui import address, blocks, charts, live, screen
-from ui.blocks import Block, Maps
+from ui import address, blocks, live, screen
+from ui.blocks import Block
 from ui.panels.adversarial.running import Rules, choose, choose_seed
 from ui.panels.adversarial.settings import said
+from ui.panels.adversarial.twins import NAMES, draw
 
 __all__ = ["hardening"]
 
@@ -29,8 +28,6 @@ NETWORKS = {
 COUNTS = (1_000, 2_000, 5_000, 10_000)  # training images; data that have fewer give all
 EPOCHS = (1, 2, 3, 5, 10)
 RATE = 0.05  # half the usual: what an adversary moves is harder to learn
-KERNELS, FEW, NARROW, WIDE = 16, 6, 3, 4  # shown; so many have three in a row, more have four
-NAMES = ("plain", "hardened")
 
 
 def hardening(engine: Engine, visitor: str, about: About) -> None:
@@ -202,113 +199,6 @@ def _draw(views: list[View | None], recipe: Recipe) -> list[Block]:
     about = datasets.about(recipe.data)
     return [
         live.standing(both),
-        _curves(known, recipe),
-        blocks.figures(_figures(known), span=5),
-        charts.checks("What it was worth", _worth(known, recipe), span=5),
-        blocks.maps(_board(known), span=12),
+        *draw(known, recipe),
         blocks.drag("digit", "Validation image", 0, about.validation - 1, known[0].index, span=12),
     ]
-
-
-def _curves(states: list[State], recipe: Recipe) -> Block:
-    """Draw the accuracy of both, on clean validation images and under PGD."""
-    told = [np.isfinite(state.curves.robust_accuracy) for state in states]
-    epochs = [state.curves.epoch[each] for state, each in zip(states, told, strict=True)]
-    longest = max(epochs, key=len)
-    rows = []
-    for name, state, each in zip(NAMES, states, told, strict=True):
-        for kind, values in (
-            ("clean", state.curves.validation_accuracy),
-            ("under PGD", state.curves.robust_accuracy),
-        ):
-            row = np.full(len(longest), np.nan)
-            row[: int(each.sum())] = values[each]
-            rows.append((f"{name}, {kind}", row))
-    return charts.lines(
-        f"Accuracy on validation images, PGD within {said('linf', recipe.epsilon)}",
-        "epoch",
-        longest,
-        rows,
-        share=True,
-        under="500 of them clean, 200 of these under ten steps of PGD that climbs the margin.",
-        span=7,
-    )
-
-
-def _shares(state: State) -> tuple[float, float]:
-    """Give the newest clean accuracy, and the newest under PGD."""
-    robust = state.curves.robust_accuracy
-    known = robust[np.isfinite(robust)]
-    return float(state.curves.validation_accuracy[-1]), float(known[-1]) if len(known) else math.nan
-
-
-def _figures(states: list[State]) -> list[tuple[str, str, float]]:
-    rows = []
-    for name, state in zip(NAMES, states, strict=True):
-        for kind, share in zip(("clean", "under PGD"), _shares(state), strict=True):
-            told = "–" if math.isnan(share) else f"{100 * share:.1f} %"
-            rows.append((f"{name}, {kind}", told, 1.0))
-    return rows
-
-
-def _worth(states: list[State], recipe: Recipe) -> list[tuple[bool | None, str, str]]:
-    """Say what the hardening has gained, and what it has cost."""
-    (clean, robust), (hard_clean, hard_robust) = map(_shares, states)
-    ended = all(state.step == state.steps for state in states)
-    gained, paid = 100 * (hard_robust - robust), 100 * (hard_clean - clean)
-    told = f"under PGD {gained:+.1f} points, clean {paid:+.1f}"
-    size = said("linf", recipe.epsilon)
-    return [
-        (gained > 0 if ended else None, f"It withstands {size} better", told if ended else "–"),
-    ]
-
-
-def _board(states: list[State]) -> list[Maps]:
-    """Put the kernels of both on one scale, and the gradient of each on its own."""
-    seen, true = states[0].watched.seen, states[0].classes[states[0].label]
-    colour = len(seen) > 1
-    read = [state.classes[int(state.watched.probabilities.argmax())] for state in states]
-    panels = [
-        Maps(
-            name=f"validation image {states[0].index:,}",
-            values=seen,
-            high=1,
-            columns=1,
-            share=1.4,
-            look="colour" if colour else "ink",
-            range=f"true {true}; read {read[0]} and {read[1]}",
-            alt=f"An image of the class {true}",
-        )
-    ]
-    largest = max(float(abs(state.kernels).max()) for state in states) or 1.0
-    for name, state in zip(NAMES, states, strict=True):
-        kernels = state.kernels[:KERNELS]
-        panels.append(
-            Maps(
-                name=f"{state.kernels_of} kernels, {name}",
-                values=kernels.reshape(-1, *kernels.shape[2:]),
-                high=largest,
-                low=-largest,
-                look="colour" if kernels.shape[1] > 1 and colour else "signed",
-                columns=NARROW if len(kernels) <= FEW else WIDE,
-                share=1.6,
-                range=f"both on ±{largest:.2f}",
-                alt=f"Kernels of the first layer, {name}",
-            )
-        )
-    for name, state in zip(NAMES, states, strict=True):
-        slope = np.zeros_like(seen) if state.slope is None else state.slope
-        slope = slope if len(slope) == 1 else slope.mean(0, keepdims=True)
-        high = float(abs(slope).max())
-        panels.append(
-            Maps(
-                name=f"∂L/∂x, {name}",
-                values=np.ascontiguousarray(slope),
-                high=high or 1.0,
-                columns=1,
-                share=1.6,
-                range=f"±{high:.2g}, a scale of its own",
-                alt=f"The gradient of the loss by the pixels, {name}",
-            )
-        )
-    return panels
