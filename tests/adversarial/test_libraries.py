@@ -100,11 +100,12 @@ def test_pgd_fools_as_many_digits_as_theirs_by_either_loss(
             of_foolbox(attack, network, digits, epsilon),
         )
     )
-    # The margin's rival may be another class in each step: three of a thousand stay so between two.
-    for loss, less in (("ce", 0.0), ("margin", 0.005)):
+    # One of a thousand is found from some beginnings and from others not. The margin's rival may be
+    # another class in each step: three more stay so between two.
+    for loss, less in (("ce", 0.001), ("margin", 0.004)):
         given = {"method": "pgd", "epsilon": epsilon, "loss": loss, "steps": steps}
         mine = ours(follow_gradient, network, digits, **given)
-        assert success(network, digits, mine, epsilon) >= theirs - less > 0.98
+        assert success(network, digits, mine, epsilon) >= theirs - less - 1e-6 > 0.98
 
 
 @pytest.mark.parametrize(("norm", "epsilon"), [("linf", 0.08), ("l2", 1.0)])
