@@ -123,7 +123,7 @@ IN_VAIN = {"PGD in vain", "DeepFool too far", "JSMA in vain"}
 WRONG: dict[str, tuple[str, str]] = {  # a case, and what is made wrong of its code
     "BIM": ("step_size = ", "step_size = 0.5 * "),
     "PGD": ("manual_seed(3)", "manual_seed(4)"),
-    "PGD, early": ("            break\n", ""),
+    "PGD, early": ("manual_seed(3)", "manual_seed(4)"),
     "MI-FGSM": ("decay * momentum", "momentum"),
     "APGD": ("0.25 * (images - previous)", "0.5 * (images - previous)"),
     "DeepFool": ("(1 + overshoot)", "(1.2 + overshoot)"),

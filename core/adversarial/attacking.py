@@ -178,11 +178,8 @@ class _Scene:
         self.large = math.prod(model.shape) > LARGE
         self.network: Network = answers
         self.saved: Network = answers
-        if self.large:  # what is found by the quicker copy is read by the network itself
-            self.network = quickest(folded(model.network, model.shape))
-            self.saved = answers
-        if self.through:
-            climbed = self.network
+        if self.through:  # what the quicker copy leads to is read by the network itself
+            climbed = quickest(folded(model.network, model.shape))
             self.network = lambda images: climbed(self.view(images))
             self.saved = lambda images: answers(exactly(images, model.shape))
 

@@ -26,7 +26,7 @@ from core.adversarial.balls import distance, rounded
 from core.adversarial.goals import Goal
 from core.shared import devices
 
-__all__ = ["Batch", "Method", "Moment", "Problem", "Row", "drive", "perturb"]
+__all__ = ["Batch", "Method", "Moment", "Network", "Problem", "Row", "drive", "perturb"]
 
 SCALES = 24  # tries to bring a change that rounding undoes beyond the boundary
 STRETCH = 1.1  # by which each of these is longer than the last
@@ -186,7 +186,8 @@ def drive(
     Of a method with a budget the best is what the network is surest to misread, of one that looks
     for the least change the nearest that fools. What an image is fooled by is rounded to 8 bits
     and read again, and counts only if it still fools (unless `attack.whole_levels` is off): at once
-    until something holds, and of a budget then once more for the best of all in the end.
+    until something holds, and of a budget then once more for the best of all in the end; if that
+    does not hold, the first that did is the result.
 
     Args:
         method: one of `attacking.CODE`.

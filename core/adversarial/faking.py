@@ -90,7 +90,8 @@ class Faking:
                 self.working = f"{TRICKS[config.trick][0]}, {strength:g}: {name}"
                 changed, asked, dead = [], 0, 0
                 for few in subject.parts():
-                    batch = yield from subject.attack(few, attack, method, network)
+                    drawn = config.trick == "noise"
+                    batch = yield from subject.attack(few, attack, method, network, drawn=drawn)
                     changed.append(batch.images)
                     asked, dead = asked + batch.asked, dead + batch.dead
                 self.accuracy[row, column] = self._right(network, torch.cat(changed))

@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator
 from typing import Protocol, TypeVar, cast, runtime_checkable
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -40,7 +41,7 @@ class Subject:
         model = load(source)
         self.classes = model.classes
         self.network: Network | None = quickest(model.network)
-        self.climbed: Network | None = quickest(folded(model.network, model.shape))
+        self.model: Model | None = model
         self.images, self.labels = (each[:images] for each in tested(model))
 
     def ask(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
@@ -57,9 +58,9 @@ class Subject:
 
         Raises: ValueError when the study has ended.
         """
-        if self.climbed is None:
+        if self.model is None:
             raise ValueError("study must go on, got one that has ended")
-        return self.climbed(images)
+        return quickest(folded(self.model.network, self.model.shape))(images)
 
     def parts(self) -> Iterator[Tensor]:
         """Give the places of the images, so many at a time."""
@@ -76,6 +77,8 @@ class Subject:
         attack: Attack,
         method: Method,
         network: Network | None = None,
+        *,
+        drawn: bool = False,
     ) -> Generator[object, None, Batch]:
         """Lead some of the images away from their class, moment by moment.
 
@@ -84,16 +87,20 @@ class Subject:
             attack: how.
             method: its code.
             network: that is attacked; None for the subject's own, of which a quicker copy is
-                climbed and the network itself asked what it reads in the end.
+                climbed and, where success counts in 8 bits, the network itself asked in the end.
+            drawn: whether that network answers at random: then every image is attacked, also one
+                whose first reading happens to be wrong.
         """
-        goal, saved = Goal(self.labels[few], None), None
+        goal, saved, logits = Goal(self.labels[few], None), None, None
         if network is None:
             network, saved = self.climb, self.ask
-        return (yield from drive(method, network, self.images[few], goal, attack, saved))
+        if drawn:
+            logits = F.one_hot(goal.labels, len(self.classes)).to(self.images)
+        return (yield from drive(method, network, self.images[few], goal, attack, saved, logits))
 
     def let_go(self) -> None:
         """Hold no network and no images any more: an ended study may be kept for long."""
-        self.network = self.climbed = None
+        self.network = self.model = None
         self.images = self.images[:0].clone()
 
 

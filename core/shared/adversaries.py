@@ -39,6 +39,9 @@ def perturb(
             or "pgd", seven of 2.5 ε / 7 from a random place. It climbs the recipe's loss.
         source: of the random places; on the CPU.
 
+    Returns: pixels from 0 to 1, none further than epsilon from where it was.
+    Raises: KeyError when the recipe has no adversary.
+
     Source: Goodfellow, Shlens, Szegedy 2014, arXiv:1412.6572, section 6 ("fgsm", without their
     clean half of the loss); Wong, Rice, Kolter 2020, arXiv:2001.03994, algorithm 3 ("fast"); Madry
     et al. 2017, arXiv:1706.06083, section 2.1 ("pgd").
@@ -77,6 +80,8 @@ def withstood(
         labels: their classes.
         epsilon: the budget, in pixel units.
 
+    Returns: after each step which images are right so far; the first time without any change.
+
     Source: Madry et al. 2017, arXiv:1706.06083, section 2.1; Carlini, Wagner 2016,
     arXiv:1608.04644, section V.A, for the margin.
     """
@@ -99,7 +104,7 @@ def withstood(
                 moved = moved.clone()
                 raised = moved[here] + length * gradient.sign()
                 moved[here] = raised.clamp(low[here], high[here])
-        yield right
+        yield right.clone()
 
 
 def slope(

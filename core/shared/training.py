@@ -32,13 +32,13 @@ class Point:
 
     step: int  # steps done
     seen: int  # training images seen, each epoch anew
-    training_loss: float | None  # over the batches since the last point, each before its step
-    training_accuracy: float | None  # the share of those images that were read right
+    training_loss: float | None  # over the batches since the last point, each before its step,
+    training_accuracy: float | None  # and the share that was read right; as an adversary moved them
     validation_loss: float
     validation_accuracy: float
     validation_images: int  # the first so many of the validation images, the same for all points
     robust_accuracy: float | None = None  # of the first ATTACKED of them, within the recipe's ε;
-    # the first point, each third after it, and the last have it
+    # the first point, each third after it, and that of the last weights have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +299,8 @@ class Training:
         early = record["ended"] and self.seen < earlier.epochs * self.images
         self.ended = self.seen >= self.total or (early and earlier.patience == recipe.patience)
         self.points = list(starmap(Point, record["points"]))
+        if earlier.epsilon != recipe.epsilon:  # one curve cannot tell of two budgets
+            self.points = [replace(point, robust_accuracy=None) for point in self.points]
         self.changes = list(starmap(Change, record["changes"]))
         self.kept = list(record["kept"])
         self.began, self.branched = Recipe(**record["began"]), dict(record["branched"])
@@ -343,18 +345,20 @@ class Training:
         return adversaries.perturb(self.network, images, labels, self.recipe, source)
 
     def _withstand(self) -> Iterator[Literal["busy"]]:
-        """Attack the images of the newest point, if nobody has, as far as the recipe says."""
-        point = self.points[-1]
-        due = len(self.points) % EVERY == 1 or self.seen >= self.total
-        told = point.robust_accuracy is not None or point.step != self.weights_of
-        if told or not due or not self.recipe.epsilon:
+        """Attack the images of the point that the present weights are of, if nobody has."""
+        due = self.ended or len(self.points) % EVERY == 1
+        here = [k for k, point in enumerate(self.points) if point.step == self.weights_of]
+        if not due or not here or not self.recipe.epsilon:
+            return
+        point = self.points[here[-1]]
+        if point.robust_accuracy is not None:
             return
         few, share = self._watched(ATTACKED), 0.0
         epsilon = self.recipe.epsilon
         for right in adversaries.withstood(self.network, few.images, few.labels, epsilon):
             share = float(right.float().mean())
             yield "busy"
-        self.points[-1] = replace(point, robust_accuracy=share)
+        self.points[here[-1]] = replace(point, robust_accuracy=share)
 
     def _sums(self) -> tuple[float, int, int]:
         """Add up the window: losses of its images, how many were right, how many there are."""

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from core.adversarial import Attack
+from core.adversarial import Attack, subjects
 from core.adversarial.attacking import CODE
 from core.adversarial.defences import FakeDefence
 from core.adversarial.driving import perturb
@@ -114,3 +114,25 @@ def test_the_laboratory_leaves_the_network_as_it_was(linear_digits: nn.Module) -
 def test_a_bad_setting_of_the_laboratory_is_named(given: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         FakeDefence(source=SOURCE, **given)  # type: ignore[arg-type]
+
+
+def test_who_answers_at_random_is_attacked_also_where_the_first_reading_is_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network, images, labels = trained()
+    put(monkeypatch, network, images[:20], labels[:20])
+    subject, asked = subjects.Subject(SOURCE, 20), []
+
+    def unlucky(given: Tensor) -> Tensor:  # its first answer is wrong for all
+        asked.append(len(given))
+        answer: Tensor = network(given)
+        return -answer if len(asked) == 1 else answer
+
+    config = Attack(epsilon=0.05, steps=3, early=False)
+    for drawn, gradients in ((True, 60), (False, 0)):
+        asked.clear()
+        rows = subject.attack(torch.arange(20), config, CODE["pgd"], unlucky, drawn=drawn)
+        with pytest.raises(StopIteration) as ended:
+            while True:
+                next(rows)
+        assert ended.value.value.counts.gradients == gradients

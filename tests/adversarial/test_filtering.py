@@ -147,10 +147,10 @@ def test_a_filter_that_draws_is_known_by_the_mean_of_its_gradients(
     usual = subjects.Subject.attack
 
     def noting(
-        self: subjects.Subject, few: Tensor, config: Attack, *rest: Any
+        self: subjects.Subject, few: Tensor, config: Attack, *rest: Any, drawn: bool = False
     ) -> Generator[object, None, Batch]:
         asked.append(config)
-        return (yield from usual(self, few, config, *rest))
+        return (yield from usual(self, few, config, *rest, drawn=drawn))
 
     monkeypatch.setattr(subjects.Subject, "attack", noting)
     config = FilterTrial(source=DIGITS, filters=(("resize", 0.2), ("jpeg", 50)), images=4, steps=2)

@@ -200,3 +200,27 @@ def test_without_an_epsilon_nothing_is_attacked(monkeypatch: pytest.MonkeyPatch)
     for _ in run.run():
         pass
     assert all(point.robust_accuracy is None for point in run.points)
+
+
+def test_a_branch_with_another_epsilon_begins_its_curve_anew() -> None:
+    given = Recipe(network="fc9-relu", epsilon=0.02, batch_size=40, epochs=1, learning_rate=0.02)
+    run = begin(given)
+    snapshot = next(kept for kept in run.run() if not isinstance(kept, str))
+    assert begin(given, snapshot).points[0].robust_accuracy is not None
+    other = begin(replace(given, epsilon=0.2), snapshot)
+    assert [point.robust_accuracy for point in other.points] == [None]
+
+
+def test_the_weights_that_early_stopping_keeps_have_their_share() -> None:
+    given = Recipe(
+        network="fc20-relu", epsilon=0.02, batch_size=20, epochs=20, patience=1, learning_rate=0.3
+    )
+    run = begin(given)
+    for _ in run.run():
+        pass
+    assert run.weights_of < run.step
+    told = {point.step: point.robust_accuracy for point in run.points}
+    *_, right = withstood(
+        run.network, run.dataset.validation.images, run.dataset.validation.labels, 0.02
+    )
+    assert told[run.weights_of] == pytest.approx(float(right.float().mean()))

@@ -48,17 +48,19 @@ DISTANCES = {
 ALREADY = """if margin(network(clean)) < 0:
     raise SystemExit("It is read as was wanted already: there is nothing to attack.")
 """
-SUREST = """best, lowest, least = None, 0.0, 0.0
+SUREST = """best, surest, lowest = None, None, 0.0
 """
 STEPS = """for step, (images, logits) in enumerate(attack({source})):
-    if margin(logits) < lowest:  # what fools counts in 8 bits only
-        lowest, levels = margin(logits), in_8_bits(images)
-        sure = margin(network(levels))
-        if sure < least:
-            best, least = levels, sure
-            print(f"step {{step}}: margin {{sure.item():.4f}}")
+    if margin(logits) < lowest:
+        lowest, surest = margin(logits), images
+        print(f"step {{step}}: margin {{lowest.item():.4f}}")
+        if best is None and margin(network(in_8_bits(images))) < 0:  # only 8 bits count
+            best = in_8_bits(images)
 """
 EARLY = """            break
+"""
+SETTLED = """if best is not None and margin(network(in_8_bits(surest))) < margin(network(best)):
+    best = in_8_bits(surest)  # the surest of all, if 8 bits hold it
 """
 RESTARTS = """for restart in range({restarts}):
     if best is not None:
@@ -140,7 +142,7 @@ def keep_surest(config: Attack, *, random: bool) -> list[str]:
     else:
         steps = steps.format(source=begin.format(config.seed))
     rounded = IN_8_BITS.format(within=WITHIN.get(config.norm, ""))
-    return [rounded, ALREADY + SUREST + steps]
+    return [rounded, ALREADY + SUREST + steps + SETTLED * (not config.early)]
 
 
 def keep_nearest(config: Attack) -> list[str]:

@@ -1,5 +1,6 @@
 """Adversarial training: two runs with the same seed and order, one of them against an adversary."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +8,7 @@ import streamlit as st
 
 from core import train_cnn
 from core.shared import datasets, layers, recipes
-from core.shared.engine import Engine, View
+from core.shared.engine import Engine, EngineError, View
 from core.shared.models import About
 from core.shared.recipes import Recipe
 from core.train_cnn import State
@@ -44,6 +45,7 @@ def hardening(engine: Engine, visitor: str, about: About) -> None:
     views, configs = live.readable(engine.runs_of(visitor), train_cnn.TRAIN, train_cnn.known)
     pair = _newest_pair(views, configs, about.data)
     looks: dict[str, int] = st.session_state.setdefault("harden_looks", {"digit": 0})
+    looks["digit"] = min(looks["digit"], datasets.about(about.data).validation - 1)
     _buttons(engine, visitor, pair, recipe, looks["digit"])
     if not pair:
         return
@@ -74,7 +76,8 @@ def _awake(engine: Engine, run: str, looks: dict[str, int]) -> View | None:
     """See a run; one that ended long ago is taken from its last snapshot."""
     view = live.seen(engine, run)
     if view and view.state is None and not view.live and view.status != "failed":
-        engine.ask(run, train_cnn.SHOW, looks["digit"])
+        with suppress(EngineError, KeyError, ValueError):  # it may just have been deleted
+            engine.ask(run, train_cnn.SHOW, looks["digit"])
         view = live.seen(engine, run)
     return view
 
@@ -125,9 +128,9 @@ def _newest_pair(
 ) -> tuple[View, View] | None:
     """Find the newest run against an adversary, and the one that is its twin without."""
     for hard, config in configs.items():
-        if config.adversary and config.data == data:
+        if config.adversary and config.data == data and not views[hard].origin:
             twin = replace(config, adversary="")
-            plain = next((run for run, other in configs.items() if other == twin), None)
+            plain = next((r for r, c in configs.items() if c == twin and not views[r].origin), None)
             if plain:
                 return views[plain], views[hard]
     return None

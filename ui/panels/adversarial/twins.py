@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from core.shared import datasets
 from core.shared.recipes import Recipe
 from core.train_cnn import State
 from ui import blocks, charts
@@ -33,6 +34,7 @@ def draw(states: list[State], recipe: Recipe) -> list[Block]:
 
 def _curves(states: list[State], recipe: Recipe) -> Block:
     """Draw the accuracy of both, on clean validation images and under PGD."""
+    count = min(500, datasets.about(recipe.data).validation)
     told = [np.isfinite(state.curves.robust_accuracy) for state in states]
     epochs = [state.curves.epoch[each] for state, each in zip(states, told, strict=True)]
     longest = max(epochs, key=len)
@@ -51,16 +53,19 @@ def _curves(states: list[State], recipe: Recipe) -> Block:
         longest,
         rows,
         share=True,
-        under="500 of them clean, 200 of these under ten steps of PGD that climbs the margin.",
+        under=f"{count:,} of them clean, the first {min(200, count)} under ten steps of PGD that "
+        "climbs the margin.",
         span=7,
     )
 
 
 def _shares(state: State) -> tuple[float, float]:
-    """Give the newest clean accuracy, and the newest under PGD."""
-    robust = state.curves.robust_accuracy
-    known = robust[np.isfinite(robust)]
-    return float(state.curves.validation_accuracy[-1]), float(known[-1]) if len(known) else math.nan
+    """Give the newest accuracy under PGD, and the clean one of the same weights."""
+    curves = state.curves
+    told = np.isfinite(curves.robust_accuracy).nonzero()[0]
+    if not len(told):
+        return float(curves.validation_accuracy[-1]), math.nan
+    return float(curves.validation_accuracy[told[-1]]), float(curves.robust_accuracy[told[-1]])
 
 
 def _figures(states: list[State]) -> list[tuple[str, str, float]]:

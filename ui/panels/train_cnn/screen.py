@@ -68,7 +68,7 @@ def draw(shown: Shown) -> list[Block]:
             nothing = np.full(int(told.sum()), np.nan)
             accuracies.append(
                 Line(
-                    name=f"under PGD, {name}",
+                    name=f"PGD, 200 images: {name}",
                     x=c.epoch[told],
                     training=nothing,
                     validation=c.robust_accuracy[told],
@@ -117,7 +117,11 @@ def _figures(shown: Shown) -> list[tuple[str, str, float]]:
     return [
         ("step", f"{state.step:,} of {shown.newest.steps:,}", 1.45),
         ("η now", f"{state.learning_rate:.3g}", 0.9),
-        ("training", words.pair(curves.training_loss[-1], curves.training_accuracy[-1]), 1.35),
+        (
+            "training, moved" if shown.recipe.adversary else "training",
+            words.pair(curves.training_loss[-1], curves.training_accuracy[-1]),
+            1.35,
+        ),
         (f"validation, {verdict.images:,}", words.pair(verdict.loss, verdict.accuracy), 1.35),
         *last,
     ]

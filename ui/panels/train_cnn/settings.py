@@ -100,7 +100,7 @@ def settings(
             key="train_patience",
             **BOUND,
         )
-        adversary = _choose("Adversary", recipes.ADVERSARIES, "train_adversary")
+        adversary = _choose("Adversary, with ε above 0", recipes.ADVERSARIES, "train_adversary")
         epsilon = st.select_slider(
             "ε of the adversary, L∞",
             recipes.EPSILONS,
