@@ -1,5 +1,8 @@
 """A hidden gradient misleads cross-entropy, and nobody else."""
 
+from collections.abc import Generator
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -7,7 +10,7 @@ from torch import Tensor, nn
 from core.adversarial import Attack, subjects
 from core.adversarial.attacking import CODE
 from core.adversarial.defences import FakeDefence
-from core.adversarial.driving import perturb
+from core.adversarial.driving import Batch, perturb
 from core.adversarial.faking import defended, fake
 from core.adversarial.goals import Goal
 from core.shared.models import Source
@@ -116,6 +119,16 @@ def test_a_bad_setting_of_the_laboratory_is_named(given: dict[str, object], sent
         FakeDefence(source=SOURCE, **given)  # type: ignore[arg-type]
 
 
+def finished(work: Generator[object, None, Batch]) -> Batch:
+    """Let it go to its end, and give what it returns."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: Batch = end.value
+            return result
+
+
 def test_who_answers_at_random_is_attacked_also_where_the_first_reading_is_wrong(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -131,8 +144,6 @@ def test_who_answers_at_random_is_attacked_also_where_the_first_reading_is_wrong
     config = Attack(epsilon=0.05, steps=3, early=False)
     for drawn, gradients in ((True, 60), (False, 0)):
         asked.clear()
-        rows = subject.attack(torch.arange(20), config, CODE["pgd"], unlucky, drawn=drawn)
-        with pytest.raises(StopIteration) as ended:
-            while True:
-                next(rows)
-        assert ended.value.value.counts.gradients == gradients
+        asked_of = partial(subject.attack, torch.arange(20), config, CODE["pgd"], unlucky)
+        batch = finished(asked_of(drawn=drawn))
+        assert batch.counts.gradients == gradients
