@@ -30,7 +30,7 @@ def refuse(prefix: str, wanted: Mapping[str, str], given: Mapping[str, tuple[Any
     st.session_state[f"{prefix}_opened"] = True
     sentences = [
         f"{key} must be {rule}, got {wanted[key][:40]!r} in the address; "
-        f"it is {value or 'none'} now."
+        f"it is {'none' if value in (None, '') else value} now."
         for key, (value, rule) in given.items()
         if key in wanted and not _same(wanted[key], value)
     ]

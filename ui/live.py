@@ -266,13 +266,15 @@ STANDS = {
 }
 
 
-def standing(view: View | None, ending: str = "") -> Block:
+def standing(view: View | None, ending: str = "", *, resumes: bool = True) -> Block:
     """Say how a run stands: progress, place in the line, how it ended, or why it failed."""
     status = view.status if view else ""
     if view and status == "waiting" and view.place:
         text = f"Waiting for memory on the device: place {view.place} in the line."
     else:
         text = view.failure if view and status == "failed" else STANDS[status]
+    if not resumes and status in ("stopped", "interrupted"):
+        text = "Stopped before its end; another one begins anew."
     if status == "finished" and ending:
         text = f"{text} {ending}"
     if view and view.note:

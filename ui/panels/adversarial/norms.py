@@ -60,7 +60,7 @@ def _draw(
 def _row(norm: str, least: Attack, found: Outcome, about: About, look: str) -> list[Block]:
     change = found.changed - found.clean
     reach = float(abs(change).max())
-    title = f"Least in {NORMS[norm]}, by {least.about.title}"
+    title = f"As little as {least.about.title} finds, in {NORMS[norm]}"
     read = about.classes[int(found.after.argmax())]
     told = f"read as {read}" if found.fooled else "not fooled"
     return [

@@ -1,7 +1,7 @@
 """What the panel's studies have in common: a choice, the newest of a network, its start and end."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import streamlit as st
@@ -113,8 +113,10 @@ def study(
     def drawn(now: View | None) -> list[Block]:
         if now is None:
             return []
-        blocks = [live.standing(now)]
-        return blocks if now.state is None else blocks + draw(now.state, now.config)
+        blocks, state = [live.standing(now, resumes=False)], now.state
+        if not now.live and getattr(state, "working", None):
+            state = replace(state, working="not all is measured")
+        return blocks if state is None else blocks + draw(state, now.config)
 
     screen.screen(f"{name}_screen", lambda: live.seen(engine, run), drawn, told or {})
     return True

@@ -67,20 +67,34 @@ def draw(
     engine: Engine, source: Source, about: About, pin: Pin, config: Attack, looks: Looks
 ) -> list[Block]:
     """Draw an attack on the pinned picture; what cannot be had is said in a sentence."""
+    seen = None
     try:
         seen = pinned.see(engine, source, about, pin)
         config, found = outcome(engine, source, seen, config, looks)
     except (EngineError, ValueError) as error:
-        return [blocks.progress(0, words.sentence(str(error)), warn=True), _budget(config, looks)]
-    drawn = [_verdict(found, config, about), _budget(config, looks, 6 if seen.count else 12)]
-    if seen.count:
-        drawn.append(blocks.drag("index", "Test image", 0, seen.count - 1, seen.index, span=6))
+        refused = blocks.progress(0, words.sentence(str(error)), warn=True)
+        if seen is None:
+            return [refused, _budget(config, looks)]
+        return [
+            refused,
+            *_steering(config, looks, seen),
+            blocks.maps([_picture(seen.pixels, "clean", "not attacked", seen)], span=7),
+        ]
+    drawn = [_verdict(found, config, about, seen), *_steering(config, looks, seen)]
     drawn += [_pictures(found, config, seen), _answers(found, about, seen)]
     drawn += [_receipt(found, config, about, seen), _numbers(found)]
     drawn += _film(found, config, about, seen, looks)
     if seen.pad is not None:
         drawn.append(blocks.pad("ink", "Draw with mouse, pen or finger", blank=seen.pad, span=12))
     return drawn
+
+
+def _steering(config: Attack, looks: Looks, seen: Pinned) -> list[Block]:
+    """Draw what is dragged: the budget and, of a data set's images, which one."""
+    if not seen.count:
+        return [_budget(config, looks)]
+    index = blocks.drag("index", "Test image", 0, seen.count - 1, seen.index, span=6)
+    return [_budget(config, looks, 6), index]
 
 
 def _budget(config: Attack, looks: Looks, span: int = 12) -> Block:
@@ -90,7 +104,7 @@ def _budget(config: Attack, looks: Looks, span: int = 12) -> Block:
     return blocks.drag("epsilon", label, 0, most, place, budgets(config.norm), span=span)
 
 
-def _verdict(found: Outcome, config: Attack, about: About) -> Block:
+def _verdict(found: Outcome, config: Attack, about: About, seen: Pinned) -> Block:
     before, after = (about.classes[int(each.argmax())] for each in (found.before, found.after))
     true, method = about.classes[found.label], config.about.title
     wanted = "anything else" if config.target is None else about.classes[config.target]
@@ -107,7 +121,12 @@ def _verdict(found: Outcome, config: Attack, about: About) -> Block:
     elif found.found:
         text = f"{method} finds a change that fools it, but rounding to 8 bits undoes that."
     else:
-        text = f"{method} does not fool it within {budget}: {true} is not read as {wanted}."
+        text = (
+            f"{method} does not fool it within {budget}: {true} is not read as {wanted}. The film "
+            "has the attempt."
+        )
+    if seen.label is not None and seen.label != found.label:
+        text = f"It was read wrong before, for it is {about.classes[seen.label]}. {text}"
     return blocks.progress(float(found.fooled), text, warn=not found.fooled)
 
 
@@ -121,7 +140,7 @@ def _pictures(found: Outcome, config: Attack, seen: Pinned) -> Block:
     factor = 1 / reach if reach > FAINT else 1.0
     size = "×".join(map(str, found.changed.shape[1:]))
     both = [
-        _picture(found.clean, "clean", f"{size} pixels", seen),
+        _picture(found.clean, "clean", f"as it is seen, {size}", seen),
         _picture(found.changed, "changed", "after 8 bits" if found.fooled else "as before", seen),
         Maps(
             name="difference",
@@ -129,7 +148,7 @@ def _pictures(found: Outcome, config: Attack, seen: Pinned) -> Block:
             high=reach or 1.0,
             columns=1,
             share=2.3,
-            range=f"×{factor:.3g}" + (", mean of the colours" if len(change) > 1 else ""),
+            range=f"×{factor:.3g}" + (", mean" if len(change) > 1 else ""),
             alt=f"What was changed, {factor:.3g} times as strong, up to {255 * reach:.1f}/255",
         ),
     ]

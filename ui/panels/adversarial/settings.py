@@ -68,8 +68,12 @@ def settings(asked: Mapping[str, str], about: About, looks: dict[str, Any]) -> A
         looks["places"] = {}
     if was and was != (method, large):  # each has its usual settings
         for name in CHOICES:
-            st.session_state.pop(f"attack_{name}", None)
-            address.note(f"attack_{name}", "")
+            key = f"attack_{name}"
+            if name in known.heeds and key in st.session_state:  # set, so that the box shows it too
+                st.session_state[key] = _usual(method, name, large)
+            else:
+                st.session_state.pop(key, None)
+            address.note(key, "")
     st.caption(f"{known.box.capitalize()}. {known.knows} {known.paper}.")
     norm = known.norms[0]
     if len(known.norms) > 1:
@@ -159,15 +163,19 @@ def _choose(label: str, values: Mapping[str, str], name: str, usual: str = "") -
     return chosen
 
 
-def _value(method: str, name: str, large: bool) -> Any:
-    label, values, told = CHOICES[name]
+def _usual(method: str, name: str, large: bool) -> Any:
     usual = USUAL.get(method, {}).get(name, getattr(Attack(), name))
     if large and name in SPARING:  # a second or two, not a minute
-        usual = min(usual, SPARING[name])
+        return min(usual, SPARING[name])
+    return usual
+
+
+def _value(method: str, name: str, large: bool) -> Any:
+    label, values, told = CHOICES[name]
     return st.selectbox(
         label,
         values,
-        values.index(usual),
+        values.index(_usual(method, name, large)),
         format_func=lambda value: f"{value:.4g}",
         key=f"attack_{name}",
         help=told,
