@@ -1,6 +1,6 @@
 """A filter is worth what it leaves to an attack that knows it, and no more is said of it."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from core.adversarial import Attack, filtered, filtering, subjects
 from core.adversarial.attacking import attack
 from core.adversarial.defences import FILTERS, Filtered, FilterTrial, Withstood
-from core.adversarial.driving import Batch
+from core.adversarial.driving import Batch, Network
 from core.adversarial.filtered import through
 from core.adversarial.filtering import withstand
 from core.adversarial.filters import Filter
@@ -103,11 +103,31 @@ class Mean(nn.Module):
         return torch.stack([-bright, bright], 1)
 
 
-def flat_grey(monkeypatch: pytest.MonkeyPatch) -> tuple[nn.Module, Tensor]:
+class Chequered(Mean):
+    """The same of flat grey, but it minds a chequerboard four times as much as the mean."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        rows, columns = torch.meshgrid(torch.arange(28), torch.arange(28), indexing="ij")
+        board = 1 - 2 * ((rows + columns) % 2)
+        return super().forward(images + 4 * board * images)
+
+
+class Brighter(Mean):
+    """Two classes: whether the mean of the pixels is above three quarters."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images - 0.25)
+
+
+def flat_grey(
+    monkeypatch: pytest.MonkeyPatch,
+    network: nn.Module | None = None,
+    levels: Sequence[int] = (40, 100, 118, 123, 133, 138, 156, 210),
+) -> tuple[nn.Module, Tensor]:
     """Grey pictures of one shade each, and a network that reads which are bright."""
-    shades = torch.tensor([40, 100, 118, 123, 133, 138, 156, 210]) / 255
+    shades = torch.tensor(levels) / 255
     images = shades.view(-1, 1, 1, 1).expand(-1, 1, 28, 28).clone()
-    network = Mean().requires_grad_(False)
+    network = (network or Mean()).requires_grad_(False)
     model = Model(DIGITS, network, ("dark", "bright"), (1, 28, 28), "mnist")
     monkeypatch.setattr(subjects, "load", lambda _: model)
     monkeypatch.setattr(subjects, "tested", lambda _: (images, (shades > 0.5).long()))
@@ -115,10 +135,10 @@ def flat_grey(monkeypatch: pytest.MonkeyPatch) -> tuple[nn.Module, Tensor]:
 
 
 @pytest.mark.parametrize("name", ["gaussian", "median", "jpeg", "depth"])
-def test_where_the_best_attack_is_known_it_is_found_through_each_filter(
+def test_a_filter_that_leaves_flat_grey_alone_is_worth_nothing(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """All pixels move as one: smoothing changes nothing, and rounding just where it rounds."""
+    """All pixels move as one: who knows nothing of the filter has found the best already."""
     _, shades = flat_grey(monkeypatch)
     found = trial(
         FilterTrial(
@@ -138,6 +158,54 @@ def test_where_the_best_attack_is_known_it_is_found_through_each_filter(
         assert aware == pytest.approx(far.float().mean(), abs=1 / 8)
     else:
         assert aware == far.float().mean()
+
+
+BEHIND = {  # what is read, which shades, and of the network alone how far an attack must go
+    # Smoothing wipes out the chequerboard that the network minds, and leaves the mean.
+    "gaussian": (Chequered, (40, 111, 112, 123, 133, 143, 144, 210), (127.5, 4 * 16)),
+    # Rounded to black or white they are far from three quarters, or not at all.
+    "depth": (Brighter, (40, 80, 111, 112, 120, 127, 210, 250), (191.25, 16)),
+}
+
+
+def is_found_by_who_knows(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Whether the attack that knows the filter is the best there is, and the other is in vain."""
+    network, levels, (boundary, reach) = BEHIND[name]
+    flat_grey(monkeypatch, network(), levels)
+    found = trial(
+        FilterTrial(source=DIGITS, filters=((name, 1),), epsilon=16 / 255, images=8, steps=10)
+    )
+    shades = np.array(levels)
+    alone = float((abs(shades - boundary) > reach).mean())
+    assert found.accuracy[0].tolist() == [1, alone, alone]
+    # Behind either filter the best is to move all pixels as one, beyond half the way to white.
+    aware = float((abs(shades - 127.5) > 16).mean())
+    assert found.accuracy[1].tolist() == [1, 1, aware]
+
+
+@pytest.mark.parametrize("name", BEHIND)
+def test_where_the_best_attack_is_known_only_who_knows_the_filter_finds_it(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    is_found_by_who_knows(monkeypatch, name)
+
+
+@pytest.mark.parametrize("name", BEHIND)
+def test_that_closed_form_rejects_an_attack_that_does_nothing_behind_a_filter(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    usual = filtering.Filtering._attacked
+
+    def idle(
+        self: filtering.Filtering, network: Network, attack: Attack, **known: bool
+    ) -> Generator[object, None, Tensor]:
+        if network == self.subject.ask:
+            return (yield from usual(self, network, attack, **known))
+        return self.subject.images
+
+    monkeypatch.setattr(filtering.Filtering, "_attacked", idle)
+    with pytest.raises(AssertionError, match=r"\[1.0, 1.0, 1.0\] == "):
+        is_found_by_who_knows(monkeypatch, name)
 
 
 def test_a_filter_that_draws_is_known_by_the_mean_of_its_gradients(

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from core.shared import adversaries
 from core.shared.adversaries import perturb, slope, withstood
+from core.shared.data import Split
 from core.shared.evaluating import loss_of
 from core.shared.networks import build
 from core.shared.recipes import Recipe
@@ -75,33 +77,71 @@ def test_that_closed_form_rejects_one_that_descends_or_does_nothing(
     assert not agrees(kind, perturb)
 
 
+def where_differences_lead(
+    network: nn.Module, image: Tensor, label: Tensor, given: Recipe, start: Tensor
+) -> Tensor:
+    """Take the steps of an adversary up the sign of central differences, pixel by pixel."""
+    steps, length = {"fgsm": (1, 1.0), "fast": (1, 1.25), "pgd": (7, 2.5 / 7)}[given.adversary]
+    bumps = 1e-6 * torch.eye(784).double().view(784, 1, 28, 28)
+    low, high = (image - EPSILON).clamp(min=0), (image + EPSILON).clamp(max=1)
+    moved = start
+    for _ in range(steps):
+        with torch.no_grad():
+            up, down = (network(moved + side * bumps) for side in (1, -1))
+        if given.loss == "squared":
+            wanted = F.one_hot(label, 10)
+            values = [((each.sigmoid() - wanted) ** 2).sum(1) / 2 for each in (up, down)]
+        else:
+            values = [-each.log_softmax(1)[:, int(label)] for each in (up, down)]
+        rise = values[0] - values[1]
+        sign = rise.sign() * (rise.abs() > 1e-13)  # less is no slope but the last bits
+        moved = (moved + length * EPSILON * sign.view_as(image)).clamp(low, high)
+    return moved
+
+
+def follows_differences(kind: str, loss: str, move: Perturb) -> bool:
+    network = build(SMALL, seeded()).double().eval()
+    images = few_digits().training.images[:2].double() * 0.6 + 0.2
+    labels, given = few_digits().training.labels[:2], recipe(kind, loss=loss)
+    starts = images
+    if kind != "fgsm":
+        starts = images + EPSILON * (2 * torch.rand(images.shape, generator=seeded()) - 1)
+    found = move(network, images, labels, given, seeded())
+    return all(
+        bool(
+            where_differences_lead(network, *each[:2], given, each[2])
+            .isclose(each[3], atol=1e-6)
+            .all()
+        )
+        for each in zip(images, labels, starts, found, strict=True)
+    )
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("loss", ["cross-entropy", "squared"])
 def test_each_step_follows_the_sign_of_finite_differences(kind: str, loss: str) -> None:
-    network = build(SMALL, seeded()).double().eval()
-    images = few_digits().training.images[:2].double() * 0.6 + 0.2
-    labels = few_digits().training.labels[:2]
-    moved = perturb(network, images, labels, recipe(kind, loss=loss), seeded())
-    assert ((moved - images).abs() <= EPSILON + 1e-9).all()
+    assert follows_differences(kind, loss, perturb)
 
-    def value(image: Tensor, place: int) -> float:
-        logits = network(image[None]).detach()
-        return float(loss_of(recipe(kind, loss=loss), logits, labels[[place]]))
 
-    # The one step of FGSM is up the slope at the image itself, pixel by pixel.
-    if kind != "fgsm":
-        for place in range(2):
-            assert value(moved[place], place) > value(images[place], place)
+@pytest.mark.parametrize("kind", KINDS)
+def test_finite_differences_reject_another_loss_and_a_slope_that_is_kept(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other(network: nn.Module, images: Tensor, labels: Tensor, *rest: object) -> Tensor:
+        return perturb(network, images, (labels + 1) % 10, *rest)  # type: ignore[arg-type]
+
+    assert not follows_differences(kind, "cross-entropy", other)
+    if kind != "pgd":  # whose slope alone is asked again
         return
-    for pixel in range(60, 700, 53):
-        for place in range(2):
-            bump = torch.zeros(784).double()
-            bump[pixel] = 1e-5
-            bump = bump.view(1, 28, 28)
-            rise = value(images[place] + bump, place) - value(images[place] - bump, place)
-            if abs(rise) > 1e-9:
-                step = (moved - images)[place].flatten()[pixel]
-                assert float(step) == pytest.approx(EPSILON if rise > 0 else -EPSILON)
+    slopes: list[tuple[Tensor, Tensor]] = []
+    usual = adversaries._climb
+
+    def first(*given: Any) -> tuple[Tensor, Tensor]:
+        slopes.append(usual(*given))
+        return slopes[0]
+
+    monkeypatch.setattr(adversaries, "_climb", first)
+    assert not follows_differences(kind, "cross-entropy", perturb)
 
 
 def test_the_slope_of_an_image_is_that_of_finite_differences() -> None:
@@ -188,6 +228,87 @@ def test_adversarial_training_withstands_what_its_twin_does_not() -> None:
         assert run.points[-1].validation_accuracy > 0.6
         shares[kind] = told[-1] or 0.0
     assert shares["fast"] > shares[""] + 0.05
+
+
+TAUGHT = Recipe(
+    network="conv4-k5-s3-batch-relu,fc12-relu-drop50",
+    epsilon=0.04,
+    batch_size=20,
+    epochs=2,
+    learning_rate=0.1,
+)
+Taught = tuple[dict[int, dict[str, Tensor]], dict[int, float]]
+
+
+def plainly(weights: dict[str, Tensor]) -> nn.Module:
+    """The network of TAUGHT at rest, of torch's own modules alone."""
+    network = nn.Sequential(
+        nn.Conv2d(1, 4, 5, stride=3, bias=False),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(256, 12),
+        nn.ReLU(),
+        nn.Linear(12, 10),
+    )
+    values = dict(zip(network.state_dict(), weights.values(), strict=True))
+    network.load_state_dict(values)
+    return network.eval()
+
+
+def share_that_withstands(weights: dict[str, Tensor], split: Split, epsilon: float) -> float:
+    """Of each image take ten steps of a quarter of ε up the sign of what undoes its margin."""
+    network, images, labels = plainly(weights), split.images, split.labels
+    others = F.one_hot(labels, 10) == 0
+    moved, fallen = images.clone(), torch.zeros(len(images), dtype=torch.bool)
+    for step in range(11):
+        moved.requires_grad_()
+        logits = network((moved - 0.1) / 0.28)
+        fallen |= logits.argmax(1) != labels
+        own, rest = logits[~others], logits[others].view(-1, 9).max(1).values
+        (gradient,) = torch.autograd.grad((rest - own).sum(), moved)
+        if step < 10:
+            moved = moved.detach() + 0.25 * epsilon * gradient.sign()
+            moved = torch.minimum(torch.maximum(moved, images - epsilon), images + epsilon)
+            moved = moved.clamp(0, 1)
+    return float((~fallen).float().mean())
+
+
+@pytest.fixture(scope="module")
+def taught() -> Taught:
+    """The weights after each step of a run, and the robust accuracy that its points have."""
+    run, weights = begin(TAUGHT), {}
+    for told in run.run():
+        if told != "busy":
+            weights[run.step] = copy.deepcopy(run.network.state_dict())
+    shares = {point.step: point.robust_accuracy for point in run.points}
+    return weights, {step: share for step, share in shares.items() if share is not None}
+
+
+def test_the_robust_accuracy_of_each_point_is_what_plain_torch_finds(taught: Taught) -> None:
+    weights, shares = taught
+    validation = few_digits().validation
+    assert max(weights) == max(shares) == 32
+    assert len(shares) > 5
+    assert max(shares.values()) > min(shares.values()) + 0.1
+    for step, share in shares.items():
+        assert share == share_that_withstands(weights[step], validation, TAUGHT.epsilon)
+
+
+@pytest.mark.parametrize("wrong", ["training images", "half the budget", "the step before"])
+def test_that_comparison_rejects_other_images_another_budget_and_older_weights(
+    taught: Taught, wrong: str
+) -> None:
+    weights, shares = taught
+    digits, epsilon = few_digits(training=100), TAUGHT.epsilon
+    split = digits.training if wrong == "training images" else digits.validation
+    halved, back = wrong == "half the budget", wrong == "the step before"
+    apart = [
+        abs(share - share_that_withstands(weights[step - back], split, epsilon / (1 + halved)))
+        for step, share in shares.items()
+        if step
+    ]
+    assert max(apart) > 0.025  # of 100 images
 
 
 def test_without_an_epsilon_nothing_is_attacked(monkeypatch: pytest.MonkeyPatch) -> None:
