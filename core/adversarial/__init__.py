@@ -285,7 +285,7 @@ class Film:
     l0: Int[np.ndarray, " s"]  # pixels that are changed
     gradient: Float[np.ndarray, " s"]  # ‖∂ loss / ∂ pixels‖₂; NaN where none was asked for
     queries: Int[np.ndarray, " s"]  # pictures that the network had read by then
-    undone: Bool[np.ndarray, " s"]  # it is fooled there, but not by the same in 8 bits
+    undone: Bool[np.ndarray, " s"]  # fooled there, not by the same in 8 bits, where that was asked
     best: int  # the row of the result, rounded; where none fools the one that came nearest
     shown: Int[np.ndarray, " m"]  # rows whose pictures are here
     pictures: UInt8[np.ndarray, "m c h w"]  # rounded to 8 bits, as the network sees them

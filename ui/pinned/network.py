@@ -90,13 +90,19 @@ def networks_like(engine: Engine, visitor: str, about: About) -> dict[str, tuple
 
 def _offered(engine: Engine, visitor: str) -> dict[str, str]:
     """Name what can be chosen."""
-    views, _ = live.readable(engine.runs_of(visitor), train_cnn.TRAIN, train_cnn.known)
+    views, recipes = live.readable(engine.runs_of(visitor), train_cnn.TRAIN, train_cnn.known)
+    hard = {
+        run: f", ε {255 * each.epsilon:g}/255" for run, each in recipes.items() if each.adversary
+    }
     own: list[str] = st.session_state.get("pin_weights", [])
     return {
         "mnist": "Built-in: MNIST digits",
         "fashion": "Built-in: Fashion-MNIST",
         "efficientnet-lite0": "EfficientNet-Lite0, ImageNet",
-        **{f"run-{run}": f"Run {view.number} of yours" for run, view in views.items()},
+        **{
+            f"run-{run}": f"Run {view.number} of yours{hard.get(run, '')}"
+            for run, view in views.items()
+        },
         **{each: f"Your network {each.removeprefix('own-')[: models.SHORT]}" for each in own},
         **{
             name: f"{entry.title}, ImageNet" + ("" if models.here(name) else " ↓")

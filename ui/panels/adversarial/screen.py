@@ -307,7 +307,8 @@ def _film(found: Outcome, config: Attack, about: About, seen: Pinned, looks: Loo
             [("margin", film.margin)],
             now=row,
             best=film.best,
-            under="Below 0 the network is fooled; the ring is the best so far.",
+            under="Below 0 the network is fooled; the ring is the best so far."
+            + (" Step 1 is a random place." if config.method == "pgd" else ""),
             span=6,
         ),
         charts.lines(
