@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from core.adversarial import Attack
-from core.adversarial.studies import COUNTS
+from core.adversarial.studies import require_count
 from core.shared.models import Source
 
 __all__ = [
@@ -147,10 +147,7 @@ class FakeDefence:
         """Check each value."""
         if self.trick not in TRICKS:
             raise ValueError(f"trick must be one of {tuple(TRICKS)}, got {self.trick!r}")
-        if type(self.images) is not int or not 1 <= self.images <= COUNTS[-1]:
-            raise ValueError(
-                f"images must be a whole number from 1 to {COUNTS[-1]:,}, got {self.images!r}"
-            )
+        require_count(self.images)
         _ = self.attack
 
     @property
@@ -208,10 +205,7 @@ class FilterTrial:
         require_filters(given)
         if self.method not in KNOWING:
             raise ValueError(f"method must be one of {KNOWING}, got {self.method!r}")
-        if type(self.images) is not int or not 1 <= self.images <= COUNTS[-1]:
-            raise ValueError(
-                f"images must be a whole number from 1 to {COUNTS[-1]:,}, got {self.images!r}"
-            )
+        require_count(self.images)
         _ = self.attack
 
     @property

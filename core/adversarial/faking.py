@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.adversarial import Attack
 from core.adversarial.attacking import CODE
-from core.adversarial.defences import TRICKS, Defended, FakeDefence
+from core.adversarial.defences import GRADIENTS, TRICKS, Defended, FakeDefence
 from core.adversarial.driving import Method, Network
 from core.adversarial.subjects import Subject, studied
 from core.adversarial.transfer import transfer_method
@@ -18,7 +18,6 @@ from core.adversarial.transfer import transfer_method
 __all__ = ["Faking", "defended", "fake"]
 
 DRAWS = 8  # readings of an image by a network that answers at random
-GRADIENTS = 8  # of such a network, whose mean a step follows
 
 
 def defended(network: Network, trick: str, strength: float, source: torch.Generator) -> Network:

@@ -28,6 +28,7 @@ __all__ = [
     "Transferred",
     "Universal",
     "UniversalAttack",
+    "require_count",
 ]
 
 SWEEP = "core.adversarial.sweeping:sweep"  # long work: submit it with a Sweep
@@ -93,10 +94,7 @@ class Sweep:
             raise ValueError(
                 f"points must be a whole number from 2 to {MOST_POINTS}, got {self.points!r}"
             )
-        if type(self.images) is not int or not 1 <= self.images <= COUNTS[-1]:
-            raise ValueError(
-                f"images must be a whole number from 1 to {COUNTS[-1]:,}, got {self.images!r}"
-            )
+        require_count(self.images)
 
     def attack(self, method: str, epsilon: float) -> Attack:
         """Give the attack of a curve at one budget."""
@@ -185,10 +183,7 @@ class TransferMatrix:
             raise ValueError(f"sources must be 2 to {MOST_NETWORKS} networks, got {count}")
         if len(set(self.sources)) < count:
             raise ValueError("sources must be different networks, got the same one twice")
-        if type(self.images) is not int or not 1 <= self.images <= COUNTS[-1]:
-            raise ValueError(
-                f"images must be a whole number from 1 to {COUNTS[-1]:,}, got {self.images!r}"
-            )
+        require_count(self.images)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,3 +268,12 @@ class Universal:
     held_out: float  # the same of test pictures, which nothing was learned from
     images: int  # pictures that `fooled` is a share of
     others: int  # and that `held_out` is
+
+
+def require_count(images: int) -> None:
+    """Refuse what is no number of test images.
+
+    Raises: ValueError that says how many there may be.
+    """
+    if type(images) is not int or not 1 <= images <= COUNTS[-1]:
+        raise ValueError(f"images must be a whole number from 1 to {COUNTS[-1]:,}, got {images!r}")
