@@ -67,7 +67,7 @@ def _draw(state: Defended, config: Mapping[str, Any]) -> list[Block]:
             [*zip(state.names, state.accuracy, strict=True)],
             share=True,
             stops=[*zip(x.tolist(), strengths, strict=True)],
-            under=state.working or "The lowest of these curves is what the network can stand.",
+            under=state.working or "The network can stand no more than the lowest of these curves.",
             span=8,
         ),
         charts.checks("Does cross-entropy tell the truth?", _checks(state, strengths), span=4),
