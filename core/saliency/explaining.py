@@ -1,0 +1,96 @@
+"""Explain the answer to one picture: ask, by one method, and say what came of it."""
+
+import time
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from core.saliency import Attribution, Query
+from core.saliency.gradients import gradient, gradient_input
+from core.saliency.melting import melted, weighted_layers
+from core.saliency.questions import Answer, Code, Question
+from core.shared.loading import Model, load
+from core.shared.models import Source
+from core.shared.turns import patient
+
+__all__ = ["CODE", "explain", "explained", "image_of"]
+
+CODE: dict[str, Code] = {
+    "gradient": gradient,
+    "gradient_input": gradient_input,
+}
+
+
+@patient
+def explain(
+    source: Source, pixels: Float[np.ndarray, "c h w"], query: Query
+) -> Generator[Any, None, Attribution]:
+    """Say what each pixel of a picture has to do with an answer.
+
+    Args:
+        source: the network.
+        pixels: the picture as the network sees it, from 0 to 1.
+        query: what to explain, and how.
+
+    Raises: ValueError when the picture has another shape, there is no such class or layer, or the
+        method cannot explain this network.
+    """
+    model = load(source)
+    return (yield from explained(model, image_of(model, pixels), query))
+
+
+def explained(
+    model: Model, image: Float[Tensor, "1 c h w"], query: Query
+) -> Generator[Any, None, Attribution]:
+    """Explain, as `explain` does, the answer of a network that is loaded."""
+    began = time.perf_counter()
+    logits = _read(model, image)
+    target = int(logits.argmax()) if query.target is None else query.target
+    for name, number in (("target", target), ("against", query.against)):
+        if number is not None and number >= len(logits):
+            raise ValueError(f"{name} must be from 0 to {len(logits) - 1}, got {number}")
+    query = replace(query, target=target)
+    layers = weighted_layers(model.network)
+    network, gone = model.network, layers[::-1][: query.melted]
+    if gone:
+        network = melted(model.network, gone, query.seed)
+        with torch.no_grad():
+            logits = network(image)[0]
+    question = Question(model, network, image, target, query)
+    answer: Answer = yield from CODE[query.method](question)
+    return Attribution(
+        query=replace(query, layer=answer.layer),
+        values=answer.values.cpu().numpy().copy(),
+        score=float(question.score(logits[None])),
+        probability=float(logits.double().softmax(0)[target]),
+        baseline=answer.baseline,
+        grid=answer.grid or (image.shape[2], image.shape[3]),
+        melted=gone,
+        layers=len(layers),
+        passes=question.passes,
+        gradients=question.gradients,
+        seconds=time.perf_counter() - began,
+        surrogate=answer.surrogate,
+    )
+
+
+def image_of(model: Model, pixels: Float[np.ndarray, "c h w"]) -> Float[Tensor, "1 c h w"]:
+    """Bring a picture to a network.
+
+    Raises: ValueError when it has another shape.
+    """
+    if pixels.shape != model.shape:
+        raise ValueError(f"picture must be of {model.shape}, got {pixels.shape}")
+    device = next(model.network.parameters()).device
+    return torch.tensor(pixels, dtype=torch.float32, device=device)[None]
+
+
+def _read(model: Model, image: Float[Tensor, "1 c h w"]) -> Float[Tensor, " k"]:
+    with torch.no_grad():
+        logits: Tensor = model.network(image)
+    return logits[0]

@@ -1,0 +1,140 @@
+"""A network, a picture and a class: what every way to explain asks, and how its answer is made."""
+
+import math
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from core.saliency import Query, Surrogate
+from core.shared import devices
+from core.shared.evaluating import quickest
+from core.shared.folding import folded
+from core.shared.loading import Model
+
+__all__ = ["Answer", "Code", "Question", "absent"]
+
+AT_ONCE = {"cpu": 64 * 28 * 28, "cuda": 256 * 3 * 224 * 224}  # values of pictures at a time
+FEWEST = 4  # pictures at a time
+GREY = 0.5
+BLUR = 1 / 14  # standard deviation of the Gaussian, as a share of the picture's side
+REACH = 3  # standard deviations at which it is cut off
+
+
+@dataclass(slots=True, eq=False)
+class Question:
+    """What is asked of a network about one picture; it counts what the network reads."""
+
+    model: Model
+    network: nn.Module  # the model's own, or a private copy with random weights; at rest, frozen
+    image: Float[Tensor, "1 c h w"]
+    target: int
+    query: Query
+    passes: int = 0
+    gradients: int = 0
+    quick: Callable[[Tensor], Tensor] = field(init=False)  # the network; its last bits may differ
+
+    def __post_init__(self) -> None:
+        """Find the quickest way from pixels to logits."""
+        shape = self.image.shape[1], self.image.shape[2], self.image.shape[3]
+        self.quick = quickest(folded(self.network, shape))
+
+    @property
+    def at_once(self) -> int:
+        """Tell how many pictures are read at a time."""
+        return max(FEWEST, AT_ONCE[self.image.device.type] // self.image.numel())
+
+    def source(self) -> torch.Generator:
+        """Give a new source of random numbers, of the query's seed."""
+        return torch.Generator().manual_seed(self.query.seed)
+
+    def score(self, logits: Float[Tensor, "n k"]) -> Float[Tensor, " n"]:
+        """Give what is to be explained, of each picture: a logit, or the difference of two."""
+        against = self.query.against
+        scores = logits[:, self.target]
+        return scores if against is None else scores - logits[:, against]
+
+    def ask(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        """Give the scores of pictures."""
+        devices.pulse()
+        self.passes += len(images)
+        with torch.no_grad():
+            return self.score(self.quick(images))
+
+    def slope(
+        self, images: Float[Tensor, "n c h w"], network: Callable[[Tensor], Tensor] | None = None
+    ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n c h w"]]:
+        """Give the scores of pictures, and the gradient of each by its pixels.
+
+        Args:
+            images: from 0 to 1.
+            network: another way from these to the logits; None for the quickest.
+        """
+        devices.pulse()
+        self.passes += len(images)
+        self.gradients += len(images)
+        with torch.enable_grad():
+            leaf = images.detach().requires_grad_()
+            scores = self.score((network or self.quick)(leaf))
+            (gradient,) = torch.autograd.grad(scores.sum(), leaf)  # a sum keeps pictures apart
+        return scores.detach(), gradient
+
+    def absent(self) -> Float[Tensor, "1 c h w"]:
+        """Give the picture in which everything is absent, by the query's baseline."""
+        return absent(self.image, self.query.baseline, self.source())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Answer:
+    """The map that a way to explain gives."""
+
+    values: Float[Tensor, "d h w"]  # of each colour, or one for all
+    grid: tuple[int, int] | None = None  # rows and columns that were computed; None: each pixel
+    baseline: float = math.nan  # the score of the baseline, where completeness is promised
+    layer: str = ""  # that was taken
+    surrogate: Surrogate | None = None
+
+
+Code = Callable[[Question], Generator[Any, None, Answer]]
+
+
+def absent(
+    image: Float[Tensor, "1 c h w"], baseline: str, source: torch.Generator
+) -> Float[Tensor, "1 c h w"]:
+    """Give what stands for a picture of which nothing is there.
+
+    Args:
+        image: the picture, from 0 to 1.
+        baseline: one of BASELINES: black, grey of 0.5, the picture blurred with a Gaussian whose
+            standard deviation is a fourteenth of its side, uniform noise, or the picture's mean.
+        source: of the noise.
+
+    Raises: ValueError when there is no such baseline.
+    """
+    match baseline:
+        case "black":
+            return torch.zeros_like(image)
+        case "grey":
+            return torch.full_like(image, GREY)
+        case "blur":
+            return _blurred(image, BLUR * max(image.shape[2:]))
+        case "noise":
+            return torch.rand(image.shape, generator=source).to(image)
+        case "own":
+            return image.mean((2, 3), keepdim=True).expand_as(image).clone()
+    raise ValueError(f"baseline must be black, grey, blur, noise or own, got {baseline!r}")
+
+
+def _blurred(image: Float[Tensor, "1 c h w"], deviation: float) -> Float[Tensor, "1 c h w"]:
+    """Smooth along both axes; what lies outside is as the border."""
+    reach = max(1, round(REACH * deviation))
+    away = torch.arange(-reach, reach + 1, device=image.device, dtype=image.dtype)
+    weights = torch.exp(-(away**2) / (2 * deviation**2))
+    weights = (weights / weights.sum()).view(1, 1, 1, -1)
+    planes = F.pad(image.transpose(0, 1), (reach,) * 4, mode="replicate")
+    smooth = F.conv2d(F.conv2d(planes, weights), weights.transpose(2, 3))
+    return smooth.transpose(0, 1)
