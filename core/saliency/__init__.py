@@ -172,7 +172,7 @@ class Attribution:
     query: Query  # with target, and the layer that was taken, filled in
     values: Float[np.ndarray, "d h w"]  # of each colour, or one for all of them; as they are
     score: float  # logit of the target, less that of `against`, for the picture
-    probability: float  # of the target
+    probabilities: Float[np.ndarray, " k"]  # of the classes
     baseline: float  # the score of the baseline; NaN where there is none
     grid: tuple[int, int]  # rows and columns that were computed; each pixel, or fewer
     melted: tuple[str, ...]  # the layers that got random weights, the last first
@@ -181,6 +181,11 @@ class Attribution:
     gradients: int  # of these, those whose gradient was asked for
     seconds: float
     surrogate: Surrogate | None = None
+
+    @property
+    def probability(self) -> float:
+        """Of the target."""
+        return float(self.probabilities[self.query.target])
 
     @property
     def gap(self) -> float:

@@ -67,7 +67,7 @@ def explained(
         query=replace(query, layer=answer.layer),
         values=answer.values.cpu().numpy().copy(),
         score=float(question.score(logits[None])),
-        probability=float(logits.double().softmax(0)[target]),
+        probabilities=logits.double().softmax(0).cpu().numpy(),
         baseline=answer.baseline,
         grid=answer.grid or (image.shape[2], image.shape[3]),
         melted=gone,
