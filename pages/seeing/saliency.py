@@ -10,6 +10,7 @@ from ui.explained import VIEWS
 from ui.panels.saliency.screen import draw, steer
 from ui.panels.saliency.settings import settings
 from ui.panels.saliency.tabs import tabs
+from ui.panels.saliency.taking import take
 
 engine, visitor = server.engine(), visitors.visitor()
 asked = address.asked("saliency")
@@ -36,5 +37,6 @@ with picture:
         lambda _: draw(engine, source, about, pin, query, looks),
         {**steer(looks), **pinned.steer(pin)},
     )
+    take(engine, source, about, pin, query)
 address.note("saliency_view", looks["view"] if looks["view"] != next(iter(VIEWS)) else "")
 tabs(engine, visitor, source, about, pin, query, looks)

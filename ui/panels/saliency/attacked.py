@@ -35,8 +35,8 @@ def attacked(
     st.markdown(
         "An attack changes the picture until the network reads something else. What speaks for the "
         "new class in the attacked picture, and is it where the change is? A picture that was "
-        "pinned in *Adversarial attacks* is compared with what it was before; any other is attacked "
-        "here, by PGD."
+        "pinned in *Adversarial attacks* is compared with what it was before; any other is "
+        "attacked here, by PGD."
     )
     large = about.shape == models.IMAGENET_SHAPE
 

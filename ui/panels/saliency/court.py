@@ -11,11 +11,12 @@ import streamlit as st
 from jaxtyping import Float
 
 from core import saliency
-from core.saliency import BASELINES, CONTROL, METHODS, Query
+from core.saliency import BASELINES, Query
+from core.saliency.methods import CONTROL, METHODS
 from core.saliency.packing import packed, unpacked
 from core.saliency.trials import MELTED, METHOD, Court, Judged, Row
 from core.shared import models
-from core.shared.engine import Engine, EngineError
+from core.shared.engine import Engine
 from core.shared.models import About, Source
 from ui import blocks, charts, explained, inside, pinned, words
 from ui.blocks import Block
@@ -177,7 +178,8 @@ def _verdict(state: Judged, about: About) -> Block:
     done = sum(not np.isnan(row.total) or bool(row.refused) for row in state.rows)
     name = about.classes[state.target]
     if state.working or state.winner < 0:
-        told = f"Why {name}? {done} of {state.expected} maps are judged. {words.sentence(state.working)}"
+        told = f"Why {name}? {done} of {state.expected} maps are judged. "
+        told += words.sentence(state.working)
         return blocks.progress(done / state.expected, told)
     ranking = _ranking(state)
     best = state.rows[ranking[0]]

@@ -8,7 +8,8 @@ import numpy as np
 import streamlit as st
 
 from core import saliency
-from core.saliency import METHODS, Query
+from core.saliency import Query
+from core.saliency.methods import METHODS
 from core.saliency.trials import Melted
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
