@@ -30,7 +30,7 @@ CHOICES: dict[str, tuple[str, tuple[Any, ...], str]] = {  # of a query: label, v
     "segments": ("Superpixels", (10, 25, 50, 100, 200), "About so many."),
 }
 AUTOMATIC = {"size": 4, "stride": 28}  # 0 stands for such a part of the picture's side
-SPARING = {"steps": 20, "samples": 10, "masks": 200}  # where pictures are large
+SPARING = {"samples": 10, "masks": 200}  # where pictures are large
 
 
 def settings(
