@@ -9,22 +9,23 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from core.saliency.methods import METHODS, Method
+
 __all__ = [
     "ALL",
     "BASELINES",
     "EXPLAIN",
-    "FAMILIES",
-    "METHODS",
+    "JUDGE",
+    "MELT",
     "Attribution",
-    "Method",
     "Query",
     "Surrogate",
 ]
 
 EXPLAIN = "core.saliency.explaining:explain"  # a call
+JUDGE = "core.saliency.judging:judge"  # long work: submit it with a `trials.Court`
+MELT = "core.saliency.sanity:melt"  # a call
 
-PIXELS, MAPS, MASKS, CONTROL = "gradient", "activation map", "perturbation", "control"
-FAMILIES = (PIXELS, MAPS, MASKS, CONTROL)
 ALL = 1_000  # layers: more than any network has
 BASELINES = {  # what stands for a pixel that is absent
     "black": "black",
@@ -36,42 +37,6 @@ BASELINES = {  # what stands for a pixel that is absent
 LAST_SEED = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
-    """One way to explain: what it is called, what its numbers say, which of a query it heeds."""
-
-    title: str
-    family: str  # one of FAMILIES
-    says: str  # what a value of its map is, in a sentence
-    unit: str  # of a value
-    heeds: tuple[str, ...]  # the fields of `Query` besides target, against, melted and seed
-    paper: str
-    baseline: str = ""  # its usual one
-    complete: bool = False  # its values add up to the score less the baseline's
-    signed: bool = True  # whether a value below 0 can be, and speaks against the class
-    caution: str = ""  # what is known against it, in a sentence
-
-
-METHODS = {
-    "gradient": Method(
-        "Gradient",
-        PIXELS,
-        "How fast the score rises with the pixel.",
-        "logits per unit of brightness",
-        (),
-        "Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034, section 3",
-        caution="It says what would change the answer from here, not what made it.",
-    ),
-    "gradient_input": Method(
-        "Gradient × input",
-        PIXELS,
-        "How fast the score rises with the pixel, times the pixel: a black one has none.",
-        "logits",
-        (),
-        "Shrikumar, Greenside, Shcherbina, Kundaje 2016, arXiv:1605.01713, section 2",
-        caution="What is black can have no part, whatever the network makes of it.",
-    ),
-}
 WHOLE = {  # fields that are whole numbers, with their bounds
     "steps": (1, 1_000),
     "samples": (1, 500),
@@ -172,7 +137,7 @@ class Attribution:
     query: Query  # with target, and the layer that was taken, filled in
     values: Float[np.ndarray, "d h w"]  # of each colour, or one for all of them; as they are
     score: float  # logit of the target, less that of `against`, for the picture
-    probability: float  # of the target
+    probabilities: Float[np.ndarray, " k"]  # of the classes
     baseline: float  # the score of the baseline; NaN where there is none
     grid: tuple[int, int]  # rows and columns that were computed; each pixel, or fewer
     melted: tuple[str, ...]  # the layers that got random weights, the last first
@@ -181,6 +146,11 @@ class Attribution:
     gradients: int  # of these, those whose gradient was asked for
     seconds: float
     surrogate: Surrogate | None = None
+
+    @property
+    def probability(self) -> float:
+        """Of the target."""
+        return float(self.probabilities[self.query.target])
 
     @property
     def gap(self) -> float:

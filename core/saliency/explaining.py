@@ -11,9 +11,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.saliency import Attribution, Query
-from core.saliency.gradients import gradient, gradient_input
+from core.saliency.backwards import deconvnet, guided
+from core.saliency.controls import blob, edges, random
+from core.saliency.deeplift import deeplift
+from core.saliency.gradients import gradient, gradient_input, smoothgrad, vargrad
 from core.saliency.melting import melted, weighted_layers
+from core.saliency.paths import expected, integrated
 from core.saliency.questions import Answer, Code, Question
+from core.saliency.rollout import rollout
 from core.shared.loading import Model, load
 from core.shared.models import Source
 from core.shared.turns import patient
@@ -23,6 +28,17 @@ __all__ = ["CODE", "explain", "explained", "image_of"]
 CODE: dict[str, Code] = {
     "gradient": gradient,
     "gradient_input": gradient_input,
+    "edges": edges,
+    "random": random,
+    "blob": blob,
+    "smoothgrad": smoothgrad,
+    "vargrad": vargrad,
+    "integrated": integrated,
+    "expected": expected,
+    "deeplift": deeplift,
+    "guided": guided,
+    "deconvnet": deconvnet,
+    "rollout": rollout,
 }
 
 
@@ -67,7 +83,7 @@ def explained(
         query=replace(query, layer=answer.layer),
         values=answer.values.cpu().numpy().copy(),
         score=float(question.score(logits[None])),
-        probability=float(logits.double().softmax(0)[target]),
+        probabilities=logits.double().softmax(0).cpu().numpy(),
         baseline=answer.baseline,
         grid=answer.grid or (image.shape[2], image.shape[3]),
         melted=gone,

@@ -1,0 +1,113 @@
+"""The screen of the saliency panel: a picture, the map of one method, and what it adds up to."""
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float
+
+from core import saliency
+from core.saliency import Attribution, Query, Surrogate
+from core.shared.engine import Engine, EngineError
+from core.shared.models import About, Source
+from ui import blocks, charts, explained, pinned, words
+from ui.blocks import Block
+from ui.explained import VIEWS, Pane
+from ui.panels.saliency.showing import Looks, controls, number, shown, summed
+from ui.pinned import Pin, Pinned
+
+__all__ = ["attribution", "draw", "legend", "why"]
+
+
+def attribution(engine: Engine, source: Source, seen: Pinned, query: Query) -> Attribution:
+    """Explain the answer to the pinned picture.
+
+    Raises: EngineError when it cannot be explained so.
+    """
+    found: Attribution = engine.call(saliency.EXPLAIN, source, seen.pixels, query)
+    return found
+
+
+def draw(
+    engine: Engine, source: Source, about: About, pin: Pin, query: Query, looks: Looks
+) -> list[Block]:
+    """Draw why the network answers as it does; what cannot be had is said in a sentence."""
+    try:
+        seen = pinned.see(engine, source, about, pin)
+        found = attribution(engine, source, seen, query)
+    except (EngineError, ValueError) as error:
+        return [blocks.progress(0, words.sentence(str(error)), warn=True)]
+    values = summed(found.values)
+    about_it = found.query.about
+    told = explained.spread(values, about_it.unit)
+    (over,) = shown(
+        [(VIEWS[looks["view"]].capitalize(), legend(found), values, about_it.unit)], looks
+    )
+    rows = [
+        Pane(name="The picture", words=seen.title),
+        replace(over, name=about_it.title, words=told, view="map"),
+        over,
+    ]
+    drawn = [blocks.progress(found.probability, why(found, about)), controls(looks)]
+    if seen.count:
+        drawn.append(blocks.drag("index", "Test image", 0, seen.count - 1, seen.index, span=12))
+    drawn += [
+        explained.panes(seen.pixels, rows, look=seen.look, columns=3),
+        *_numbers(found, values),
+    ]
+    if found.surrogate is not None:
+        drawn.append(_weights(found.surrogate))
+    return [*drawn, *pinned.blocks(engine, replace(seen, count=0), found.probabilities)]
+
+
+def why(found: Attribution, about: About) -> str:
+    """Say what is explained."""
+    query = found.query
+    name = about.classes[query.target or 0]
+    sure = f"{100 * found.probability:.1f} %"
+    if query.against is None:
+        return f"Why {name}? It is sure of that by {sure}, with a logit of {number(found.score)}."
+    other = about.classes[query.against]
+    return f"Why {name} rather than {other}? Its logit is larger by {number(found.score)}."
+
+
+def legend(found: Attribution) -> str:
+    """Say what the colours mean."""
+    if not found.query.about.signed:
+        return "orange: much"
+    return "orange for it, blue against"
+
+
+def _numbers(found: Attribution, values: Float[np.ndarray, "h w"]) -> list[Block]:
+    """Show what the map adds up to, and what it cost."""
+    total = number(float(values.sum(dtype=np.float64)))
+    if np.isnan(found.baseline):
+        adds = [("sum of the map", total, 0.9), ("score", number(found.score), 0.9)]
+    else:
+        adds = [
+            ("sum", total, 0.9),
+            ("score", number(found.score), 0.9),
+            ("baseline's", number(found.baseline), 0.9),
+            ("missing", number(found.gap), 0.9),
+        ]
+    if found.surrogate is not None:
+        adds.append(("fidelity R²", f"{found.surrogate.fidelity:.3f}", 0.9))
+    costs = [
+        ("pictures", f"{found.passes:,}", 0.9),
+        ("gradients", f"{found.gradients:,}", 0.9),
+        ("seconds", f"{found.seconds:.2f}", 0.9),
+        ("places", "×".join(map(str, found.grid)), 0.9),
+    ]
+    return [blocks.figures(adds, span=6), blocks.figures(costs, span=6)]
+
+
+def _weights(surrogate: Surrogate) -> Block:
+    """Draw the weights of the simple model that stands for the network."""
+    weights = np.sort(surrogate.weights)[::-1]
+    return charts.lines(
+        "Weights of the superpixels, in logits",
+        "superpixel, the largest first",
+        np.arange(1.0, len(weights) + 1),
+        [("weight", weights)],
+        under="Each says by how much the score rises when its superpixel is there.",
+        span=12,
+    )
