@@ -169,6 +169,8 @@ class Examining:
                 seed = (query.seed + place) % (LAST_SEED + 1)
                 asked = replace(query, seed=seed)
                 given = yield from explained(self._network(), image[None], asked)
+                if not np.isfinite(given.values).all():
+                    raise ValueError("map must be of finite numbers, got some that are not")
                 bright = relevance(given)
                 found.append((*inside(bright, self.box), not bright.any()))
                 if score.values is None:  # the first of all is the example

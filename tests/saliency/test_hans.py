@@ -14,10 +14,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from core.saliency import METHODS, Attribution, Query, explaining, hans
+from core.saliency import Attribution, Query, explaining, hans
 from core.saliency.gradients import gradient
 from core.saliency.hans import Examining, examine, inside
 from core.saliency.laboratory import Examination, Examined, Inside
+from core.saliency.methods import METHODS
 from core.saliency.questions import Answer, Question
 from core.shared import data, snapshots
 from core.shared.data import Dataset, Split
