@@ -9,16 +9,24 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from core.saliency import LAST_SEED, Attribution, Query
+from core.saliency import LAST_SEED, Query
 from core.saliency.explaining import explained
-from core.saliency.laboratory import Answers, Examination, Examined, Inside, Scored
+from core.saliency.laboratory import (
+    Answers,
+    Examination,
+    Examined,
+    Inside,
+    Scored,
+    inside,
+    relevance,
+)
 from core.shared import devices, marks
 from core.shared.evaluating import CHUNK, quickest
 from core.shared.loading import Model, load
 from core.shared.studied import studied
 from core.shared.tested import tested
 
-__all__ = ["Examining", "examine", "inside", "relevance"]
+__all__ = ["Examining", "examine"]
 
 READ = 1_000  # test pictures of the marked class, and of others, that the network reads
 NAN = (math.nan, math.nan)
@@ -171,7 +179,7 @@ class Examining:
                 given = yield from explained(self._network(), image[None], asked)
                 if not np.isfinite(given.values).all():
                     raise ValueError("map must be of finite numbers, got some that are not")
-                bright = relevance(given)
+                bright = relevance(given.values, signed=query.about.signed)
                 found.append((*inside(bright, self.box), not bright.any()))
                 if score.values is None:  # the first of all is the example
                     score.values = given.values
@@ -198,39 +206,6 @@ def examine(config: Examination) -> Iterator[Examining]:
     the relevance within the truth).
     """
     yield from studied(Examining(config))
-
-
-def relevance(given: Attribution) -> Float[np.ndarray, "h w"]:
-    """Give what speaks for the class in each pixel: over the colours, the sum of what is above 0.
-
-    A method without a sign gives the sum of absolute values.
-    """
-    values = given.values.astype(np.float64)
-    kept = values.clip(min=0) if given.query.about.signed else abs(values)
-    total: Float[np.ndarray, "h w"] = kept.sum(0)
-    return total
-
-
-def inside(
-    relevance: Float[np.ndarray, "h w"], box: tuple[int, int, int, int]
-) -> tuple[float, float]:
-    """Give the share of the relevance inside a box, and how far its largest value is there.
-
-    Args:
-        relevance: of each pixel, not below 0.
-        box: top, left, bottom, right.
-
-    Returns: the share, and 1 where the largest value is inside, 0 where it is outside, or between
-        these the share of the pixels with that value that are. Where nothing is above 0, 0 and 0.
-    """
-    if not relevance.any():
-        return 0.0, 0.0
-    top, left, bottom, right = box
-    largest = relevance == relevance.max()
-    return (
-        float(relevance[top:bottom, left:right].sum() / relevance.sum()),
-        float(largest[top:bottom, left:right].sum() / largest.sum()),
-    )
 
 
 def _summed(found: list[tuple[float, float, bool]]) -> Inside:

@@ -1,4 +1,7 @@
-"""The Clever-Hans laboratory: what a page may ask of it and is given; needs no torch."""
+"""The Clever-Hans laboratory: what a page may ask of it and is given, and how a map is scored.
+
+It needs no torch: the server reads it too. The work itself is in `core.saliency.hans`.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -17,6 +20,8 @@ __all__ = [
     "Examined",
     "Inside",
     "Scored",
+    "inside",
+    "relevance",
 ]
 
 HANS = "core.saliency.hans:examine"  # long work: submit it with an Examination
@@ -112,3 +117,37 @@ class Examined:
     example: Float[np.ndarray, "c h w"] | None  # a picture with the mark, read as the marked class
     label: int | None  # its class
     working: str  # at what it is, in words
+
+
+def relevance(values: Float[np.ndarray, "d h w"], *, signed: bool) -> Float[np.ndarray, "h w"]:
+    """Give what speaks for the class in each pixel: over the colours, the sum of what is above 0.
+
+    Args:
+        values: a map.
+        signed: whether what is below 0 speaks against it; else absolute values are added.
+    """
+    exact = values.astype(np.float64)
+    total: np.ndarray = (exact.clip(min=0) if signed else abs(exact)).sum(0)
+    return total
+
+
+def inside(
+    relevance: Float[np.ndarray, "h w"], box: tuple[int, int, int, int]
+) -> tuple[float, float]:
+    """Give the share of the relevance inside a box, and how far its largest value is there.
+
+    Args:
+        relevance: of each pixel, not below 0.
+        box: top, left, bottom, right.
+
+    Returns: the share, and 1 where the largest value is inside, 0 where it is outside, or between
+        these the share of the pixels with that value that are. Where nothing is above 0, 0 and 0.
+    """
+    if not relevance.any():
+        return 0.0, 0.0
+    top, left, bottom, right = box
+    largest = relevance == relevance.max()
+    return (
+        float(relevance[top:bottom, left:right].sum() / relevance.sum()),
+        float(largest[top:bottom, left:right].sum() / largest.sum()),
+    )

@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from core.saliency import Attribution, Query, explaining, hans
+from core.saliency import Query, explaining, hans
 from core.saliency.gradients import gradient
-from core.saliency.hans import Examining, examine, inside
-from core.saliency.laboratory import Examination, Examined, Inside
+from core.saliency.hans import Examining, examine
+from core.saliency.laboratory import Examination, Examined, Inside, inside
 from core.saliency.methods import METHODS
 from core.saliency.questions import Answer, Question
 from core.shared import data, snapshots
@@ -219,13 +219,13 @@ def test_mass_hits_and_errors_are_those_of_pixels_counted_one_by_one(
     is_as_by_hand(monkeypatch, channels, signed=signed)
 
 
-def absolute(given: Attribution) -> np.ndarray:
-    found: np.ndarray = abs(given.values).sum(0)
+def absolute(values: np.ndarray, *, signed: bool) -> np.ndarray:
+    found: np.ndarray = abs(values).sum(0)
     return found
 
 
-def of_the_sum(given: Attribution) -> np.ndarray:
-    found: np.ndarray = given.values.sum(0).clip(min=0)
+def of_the_sum(values: np.ndarray, *, signed: bool) -> np.ndarray:
+    found: np.ndarray = values.sum(0).clip(min=0)
     return found
 
 
