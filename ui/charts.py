@@ -26,6 +26,7 @@ def lines(
     best: int | None = None,
     under: str = "",
     stops: Sequence[tuple[float, str]] = (),
+    faint: Sequence[Float[np.ndarray, " n"]] = (),
     span: int = 6,
 ) -> Block:
     """Draw curves over one axis, which is linear, as that of the values is.
@@ -40,11 +41,13 @@ def lines(
         now: the place that is looked at.
         best: the place of a value of the first curve that has a ring.
         stops: places of x and their words; without any, round numbers.
+        faint: more curves, drawn thin and grey behind these.
         under: words that stand below while nothing is pointed at.
         span: twelfths of the screen.
     """
     whole = bool((x == x.round()).all())
-    known = np.concatenate([row[np.isfinite(row)] for _, row in rows]) if rows else np.empty(0)
+    drawn = [*(row for _, row in rows), *faint]
+    known = np.concatenate([row[np.isfinite(row)] for row in drawn]) if drawn else np.empty(0)
     low, high = (0.0, 1.0) if share else _ends(known)
     ends = ", ".join(f"{label} from {_first(row)} to {_first(row[::-1])}" for label, row in rows)
     words = {
@@ -55,6 +58,7 @@ def lines(
         "alt": f"{title} over {axis}: {ends}",
         "names": [label for label, _ in rows],
         "points": len(x),
+        "faint": len(faint),
         "first": float(x[0]),
         "last": float(x[-1]),
         "low": low,
@@ -69,7 +73,7 @@ def lines(
         "best": best,
         "under": under,
     }
-    return Block(words, np.concatenate([x, *(row for _, row in rows)]))
+    return Block(words, np.concatenate([x, *drawn]))
 
 
 def bars(

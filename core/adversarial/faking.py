@@ -12,8 +12,9 @@ from core.adversarial import Attack
 from core.adversarial.attacking import CODE
 from core.adversarial.defences import GRADIENTS, TRICKS, Defended, FakeDefence
 from core.adversarial.driving import Method, Network
-from core.adversarial.subjects import Subject, studied
+from core.adversarial.subjects import Subject
 from core.adversarial.transfer import transfer_method
+from core.shared.studied import studied
 
 __all__ = ["Faking", "defended", "fake"]
 

@@ -15,9 +15,10 @@ from core.adversarial.attacking import CODE
 from core.adversarial.defences import COLUMNS, FILTERS, GRADIENTS, WAYS, FilterTrial, Withstood
 from core.adversarial.driving import Network
 from core.adversarial.filters import Filter, filter_of, straight_through
-from core.adversarial.subjects import Subject, studied
+from core.adversarial.subjects import Subject
 from core.shared.autoencoders import denoiser
 from core.shared.models import about
+from core.shared.studied import studied
 
 __all__ = ["READINGS", "Filtering", "withstand"]
 

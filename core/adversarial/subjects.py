@@ -1,7 +1,6 @@
-"""What a study of many images has in common with another: a network, images, and their end."""
+"""What a study of many images has in common with another: a network, and the images."""
 
 from collections.abc import Generator, Iterator
-from typing import Protocol, TypeVar, cast, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -11,18 +10,15 @@ from torch import Tensor
 from core.adversarial import Attack
 from core.adversarial.driving import Batch, Method, Network, drive
 from core.adversarial.goals import Goal
-from core.shared import data
-from core.shared.data import Dataset
 from core.shared.evaluating import quickest
 from core.shared.folding import folded
 from core.shared.loading import Model, load
-from core.shared.models import Source, about
-from core.shared.turns import WAITING
+from core.shared.models import Source
+from core.shared.tested import tested
 
-__all__ = ["AT_ONCE", "LEVELS", "TEACHING", "Subject", "known", "studied", "tested"]
+__all__ = ["AT_ONCE", "TEACHING", "Subject"]
 
 AT_ONCE = 64  # images
-LEVELS = 255
 TEACHING = "now teaching a network of its own by the answers of the one that is attacked"
 
 
@@ -102,53 +98,3 @@ class Subject:
         """Hold no network and no images any more: an ended study may be kept for long."""
         self.network = self.model = None
         self.images = self.images[:0].clone()
-
-
-@runtime_checkable
-class Study(Protocol):
-    """What can be looked at between two steps of it."""
-
-    def measure(self) -> Iterator[object]:
-        """Measure all there is to measure, yielding whenever others may have their turn."""
-
-    def let_go(self) -> None:
-        """Hold no network and no images any more."""
-
-
-S = TypeVar("S", bound=Study)
-
-
-def studied(study: S) -> Iterator[S]:
-    """Give a study before its first step and after each, and let it go at the end.
-
-    Where it waits for another's work, `turns.WAITING` is given.
-    """
-    try:
-        yield study
-        for given in study.measure():
-            yield cast(S, given) if given is WAITING else study  # which only the owner sees
-    finally:
-        study.let_go()
-
-
-def known(model: Model) -> Dataset:
-    """Give the data that a network learned from, on its device.
-
-    Raises: ValueError when they are not here.
-    """
-    if not model.data:
-        title = about(model.source).title
-        raise ValueError(f"network must be one whose data are here, got {title}")
-    return data.dataset(model.data, next(model.network.parameters()).device)
-
-
-def tested(model: Model) -> tuple[Float[Tensor, "n c h w"], Int[Tensor, " n"]]:
-    """Give the test images of the data that a network learned from, in whole 255ths, and labels.
-
-    Raises: ValueError when they are not here, or of another shape.
-    """
-    test = known(model).test
-    if test.images.shape[1:] != model.shape:
-        shape = tuple(test.images.shape[1:])
-        raise ValueError(f"network must take pictures of {shape}, got {model.shape}")
-    return (test.images * LEVELS).round() / LEVELS, test.labels

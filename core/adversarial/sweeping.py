@@ -12,7 +12,9 @@ from core.adversarial.attacking import method_of
 from core.adversarial.balls import distance, inward, project, random_change, rounded
 from core.adversarial.driving import Method
 from core.adversarial.studies import Sweep, Swept
-from core.adversarial.subjects import AT_ONCE, LEVELS, TEACHING, Subject, studied
+from core.adversarial.subjects import AT_ONCE, TEACHING, Subject
+from core.shared.studied import studied
+from core.shared.tested import LEVELS
 
 __all__ = ["Sweeping", "sweep"]
 

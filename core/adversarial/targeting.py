@@ -9,7 +9,9 @@ from core.adversarial.attacking import method_of
 from core.adversarial.driving import drive
 from core.adversarial.goals import Goal
 from core.adversarial.studies import MOST_CLASSES, Targeted, TargetMatrix
-from core.adversarial.subjects import LEVELS, TEACHING, Subject, studied
+from core.adversarial.subjects import TEACHING, Subject
+from core.shared.studied import studied
+from core.shared.tested import LEVELS
 
 __all__ = ["Targeting", "target_all"]
 

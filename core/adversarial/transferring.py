@@ -13,10 +13,12 @@ from core.adversarial.attacking import method_of
 from core.adversarial.balls import rounded, shuffled
 from core.adversarial.driving import Network
 from core.adversarial.studies import Misread, TransferMatrix, Transferred
-from core.adversarial.subjects import LEVELS, TEACHING, Subject, studied
+from core.adversarial.subjects import TEACHING, Subject
 from core.shared.evaluating import quickest
 from core.shared.loading import Model, load
 from core.shared.models import about
+from core.shared.studied import studied
+from core.shared.tested import LEVELS
 
 __all__ = ["Transferring", "transfer_all"]
 

@@ -11,10 +11,11 @@ from core.adversarial.driving import Network
 from core.adversarial.goals import Goal
 from core.adversarial.portions import portion
 from core.adversarial.studies import Universal, UniversalAttack
-from core.adversarial.subjects import known, studied
 from core.shared import devices
 from core.shared.evaluating import quickest
 from core.shared.loading import load
+from core.shared.studied import studied
+from core.shared.tested import known
 
 __all__ = ["Search", "universal"]
 

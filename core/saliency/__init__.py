@@ -14,6 +14,8 @@ __all__ = [
     "BASELINES",
     "EXPLAIN",
     "FAMILIES",
+    "JUDGE",
+    "MELT",
     "METHODS",
     "Attribution",
     "Method",
@@ -22,6 +24,8 @@ __all__ = [
 ]
 
 EXPLAIN = "core.saliency.explaining:explain"  # a call
+JUDGE = "core.saliency.judging:judge"  # long work: submit it with a `trials.Court`
+MELT = "core.saliency.sanity:melt"  # a call
 
 PIXELS, MAPS, MASKS, CONTROL = "gradient", "activation map", "perturbation", "control"
 FAMILIES = (PIXELS, MAPS, MASKS, CONTROL)
@@ -70,6 +74,36 @@ METHODS = {
         (),
         "Shrikumar, Greenside, Shcherbina, Kundaje 2016, arXiv:1605.01713, section 2",
         caution="What is black can have no part, whatever the network makes of it.",
+    ),
+    "edges": Method(
+        "Edges",
+        CONTROL,
+        "How sharp an edge of the picture there is; the network is not asked.",
+        "none",
+        (),
+        "Adebayo et al. 2018, arXiv:1810.03292, section 5",
+        signed=False,
+        caution="It explains nothing: it is the same for every network and every class.",
+    ),
+    "random": Method(
+        "Random",
+        CONTROL,
+        "A number drawn from 0 to 1; neither the network nor the picture is asked.",
+        "none",
+        (),
+        "Hooker, Erhan, Kindermans, Kim 2018, arXiv:1806.10758, section 3",
+        signed=False,
+        caution="It explains nothing.",
+    ),
+    "blob": Method(
+        "Centre",
+        CONTROL,
+        "How near the pixel is to the middle; neither the network nor the picture is asked.",
+        "none",
+        (),
+        "Judd, Ehinger, Durand, Torralba 2009, the distance to the centre",
+        signed=False,
+        caution="It explains nothing: photographers put in the middle what they mean.",
     ),
 }
 WHOLE = {  # fields that are whole numbers, with their bounds
@@ -172,7 +206,7 @@ class Attribution:
     query: Query  # with target, and the layer that was taken, filled in
     values: Float[np.ndarray, "d h w"]  # of each colour, or one for all of them; as they are
     score: float  # logit of the target, less that of `against`, for the picture
-    probability: float  # of the target
+    probabilities: Float[np.ndarray, " k"]  # of the classes
     baseline: float  # the score of the baseline; NaN where there is none
     grid: tuple[int, int]  # rows and columns that were computed; each pixel, or fewer
     melted: tuple[str, ...]  # the layers that got random weights, the last first
@@ -181,6 +215,11 @@ class Attribution:
     gradients: int  # of these, those whose gradient was asked for
     seconds: float
     surrogate: Surrogate | None = None
+
+    @property
+    def probability(self) -> float:
+        """Of the target."""
+        return float(self.probabilities[self.query.target])
 
     @property
     def gap(self) -> float:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.saliency import Attribution, Query
+from core.saliency.controls import blob, edges, random
 from core.saliency.gradients import gradient, gradient_input
 from core.saliency.melting import melted, weighted_layers
 from core.saliency.questions import Answer, Code, Question
@@ -23,6 +24,9 @@ __all__ = ["CODE", "explain", "explained", "image_of"]
 CODE: dict[str, Code] = {
     "gradient": gradient,
     "gradient_input": gradient_input,
+    "edges": edges,
+    "random": random,
+    "blob": blob,
 }
 
 
@@ -67,7 +71,7 @@ def explained(
         query=replace(query, layer=answer.layer),
         values=answer.values.cpu().numpy().copy(),
         score=float(question.score(logits[None])),
-        probability=float(logits.double().softmax(0)[target]),
+        probabilities=logits.double().softmax(0).cpu().numpy(),
         baseline=answer.baseline,
         grid=answer.grid or (image.shape[2], image.shape[3]),
         melted=gone,

@@ -12,6 +12,7 @@ from bench.browser import DRAWN, Server, chromium, settle, with_profile
 
 # Streamlit looks for two of its routes relative to a deep link first; that is expected.
 expect.set_options(timeout=15_000)  # a busy machine may take as long
+BUSY = ".screen[aria-busy]"
 EXPECTED = re.compile(r"/\w+/_stcore/(health|host-config)")
 
 
@@ -45,6 +46,8 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def click(self: Locator, **options: Any) -> None:
         with suppress(Error):  # where the server is gone it is another test's business
+            self.page.wait_for_selector(DRAWN, state="attached", timeout=10_000)
+            self.page.wait_for_selector(BUSY, state="detached", timeout=10_000)
             self.page.wait_for_selector(DRAWN, state="attached", timeout=10_000)
         at_once(self, **options)
 

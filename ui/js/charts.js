@@ -8,7 +8,7 @@ Object.assign(kinds, {
       const em = node.querySelector('em'), html = count > 1 ? block.names.map((name, k) => `<span><i class="run k${k}"></i>${escape(name)}</span>`).join('') : ''
       if (em.__html !== html) em.innerHTML = em.__html = html
       const width = canvas.clientWidth, height = canvas.clientHeight
-      const all = values.subarray(block.offset, block.offset + (1 + count) * n)
+      const all = values.subarray(block.offset, block.offset + (1 + count + block.faint) * n)
       const drawn = [all.join(), JSON.stringify([block.ticks, block.stops, block.now, block.best, block.low, block.high]), html, width, ratio, screen.dark].join(';')
       const output = node.querySelector('output')
       label(canvas, block.alt)
@@ -44,15 +44,20 @@ Object.assign(kinds, {
       }
       c.textBaseline = 'bottom'; c.fillText(block.axis, (left + width - right) / 2, height - 1)
       if (block.low < 0 && block.high > 0) { c.strokeStyle = style.color; c.beginPath(); c.moveTo(left, y(0)); c.lineTo(width - right, y(0)); c.stroke() }
-      rows.forEach((row, k) => {
-        c.strokeStyle = c.fillStyle = RUNS[screen.dark][k % RUNS[screen.dark].length]
-        c.lineWidth = 2.5; c.beginPath()
+      const trace = (row, width) => {
+        c.lineWidth = width; c.beginPath()
         let pen = false
         row.forEach((v, i) => {
           if (Number.isNaN(v)) { pen = false; return }
           pen ? c.lineTo(x(xs[i]), y(v)) : c.moveTo(x(xs[i]), y(v)); pen = true
         })
         c.stroke()
+      }
+      c.strokeStyle = screen.dark ? '#6f6f6f' : '#a8a8a8'
+      for (let k = 0; k < block.faint; k++) trace(all.subarray((1 + count + k) * n, (2 + count + k) * n), 1)
+      rows.forEach((row, k) => {
+        c.strokeStyle = c.fillStyle = RUNS[screen.dark][k % RUNS[screen.dark].length]
+        trace(row, 2.5)
         if (n <= 40) row.forEach((v, i) => { if (!Number.isNaN(v)) { c.beginPath(); c.arc(x(xs[i]), y(v), 3, 0, 7); c.fill() } })
       })
       c.strokeStyle = c.fillStyle = style.color

@@ -1,6 +1,6 @@
 // A screen of blocks that repaints itself from the server while a run moves, without a script run.
 // A packet: the header's length (uint32), the header as JSON padded to four bytes, float32 values.
-const BLUE = [0, 114, 178], ORANGE = [213, 94, 0], SIDE = 84, PAD = 336, RESTS = 500  // RESTS in milliseconds
+const BLUE = [0, 114, 178], ORANGE = [213, 94, 0], SIDE = 84, PAD = 336, RESTS = 500, HEARD = 5000  // these two in milliseconds
 const RUNS = { false: ['#0072b2', '#d55e00', '#007d5b', '#a0457f', '#6b6b6b'], true: ['#56b4e9', '#e69f00', '#3fc79a', '#e08fc2', '#b8b8b8'] }  // overlaid runs
 const LINES = { false: ['#0072b2', '#d55e00'], true: ['#56b4e9', '#e69f00'] }  // of the light and the dark theme
 const wait = ms => new Promise(done => setTimeout(done, ms))
@@ -516,7 +516,7 @@ async function tell(root, name, value, last) {
   if (name !== null) root.__told.set(name, value)
   root.__last ||= last
   if (root.__telling) return
-  root.__telling = true
+  root.__telling = true; rest(root)
   try {
     while (root.__told.size) {
       const [key, made] = root.__told.entries().next().value
@@ -529,9 +529,22 @@ async function tell(root, name, value, last) {
     }
     if (root.__last) {  // once the hand rests: the script makes the browser draw the whole page anew
       clearTimeout(root.__hear)
-      root.__hear = setTimeout(() => root.__moved(`told ${performance.now()}`), RESTS)
+      root.__hear = setTimeout(() => { root.__hear = null; root.__moved(`told ${performance.now()}`) }, RESTS)
     }
-  } finally { root.__telling = root.__last = false }
+  } finally { root.__telling = root.__last = false; rest(root) }
+}
+
+// Busy from what a control says, or from a new status, until the page's script has run on it.
+function rest(root) {
+  const busy = root.__telling || root.__hear || root.__asking
+  if (root.ariaBusy !== (busy ? 'true' : null)) root.ariaBusy = busy ? 'true' : null
+}
+
+function ask(root, component, status) {
+  clearTimeout(root.__asking)
+  root.__asking = setTimeout(() => { root.__asking = null; rest(root) }, HEARD)
+  rest(root)
+  component.setTriggerValue('moved', status)
 }
 
 async function follow(root) {
@@ -573,7 +586,8 @@ export default function (component) {
   root.__told ??= new Map()
   if (root.__url !== header.url) root.__version = -1  // another server counts anew
   root.__url = header.url; root.__status = header.status; root.__period = header.period
-  root.__moved = status => component.setTriggerValue('moved', status)
+  root.__moved = status => ask(root, component, status)
+  if (root.__given !== component.data) { clearTimeout(root.__asking); root.__asking = null; rest(root) }
   // Drawn again for another reason than new data, the newest packet stands, not the script's.
   show(root, root.__given === component.data ? root.__data : component.data)
   root.__given = component.data

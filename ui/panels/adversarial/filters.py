@@ -13,12 +13,12 @@ from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import address, blocks, charts, pinned, screen, words
 from ui.blocks import Block, Maps
-from ui.panels.adversarial.running import Rules, choose
 from ui.panels.adversarial.screen import outcome
 from ui.panels.adversarial.settings import said
 from ui.panels.adversarial.trial import trial
 from ui.panels.adversarial.wording import per_cent, short, strength
 from ui.pinned import Pin
+from ui.running import Rules, choose
 
 __all__ = ["filters"]
 

@@ -14,9 +14,9 @@ from core.shared.recipes import Recipe
 from core.train_cnn import State
 from ui import address, blocks, live, screen
 from ui.blocks import Block
-from ui.panels.adversarial.running import Rules, choose, choose_seed
 from ui.panels.adversarial.settings import said
 from ui.panels.adversarial.twins import NAMES, draw
+from ui.running import Rules, choose, choose_seed
 
 __all__ = ["hardening"]
 

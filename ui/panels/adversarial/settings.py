@@ -9,7 +9,7 @@ from core.adversarial import LOSSES, METHODS, NORMS, Attack
 from core.shared import models
 from core.shared.models import About
 from ui import address, words
-from ui.panels.adversarial.running import BOUND
+from ui.running import BOUND
 
 __all__ = ["budgets", "epsilon_of", "said", "settings"]
 

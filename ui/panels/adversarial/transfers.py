@@ -12,9 +12,9 @@ from core.shared.engine import Engine
 from core.shared.models import About, Source
 from ui import address, blocks, charts, pinned
 from ui.blocks import Block, Picture
-from ui.panels.adversarial.running import Rules, choose, study
 from ui.panels.adversarial.settings import epsilon_of, said
 from ui.pinned import look_of
+from ui.running import Rules, choose, study
 
 __all__ = ["transfers"]
 

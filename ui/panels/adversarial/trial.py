@@ -13,9 +13,9 @@ from core.shared.engine import Engine
 from core.shared.models import Source
 from ui import charts, words
 from ui.blocks import Block
-from ui.panels.adversarial.running import Rules, choose, choose_seed, study
 from ui.panels.adversarial.settings import said
 from ui.panels.adversarial.wording import per_cent, short
+from ui.running import Rules, choose, choose_seed, study
 
 __all__ = ["trial", "verdict"]
 

@@ -12,8 +12,8 @@ from core.shared.engine import Engine
 from core.shared.models import About, Source
 from ui import address, blocks
 from ui.blocks import Block, Maps
-from ui.panels.adversarial.running import Rules, choose, choose_seed, study
 from ui.panels.adversarial.settings import said
+from ui.running import Rules, choose, choose_seed, study
 
 __all__ = ["universal"]
 

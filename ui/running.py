@@ -1,4 +1,4 @@
-"""What the panel's studies have in common: a choice, the newest of a network, its start and end."""
+"""What the panels' studies have in common: a choice, the newest of a network, its start and end."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace

@@ -1,0 +1,1 @@
+"""What the saliency panel draws."""

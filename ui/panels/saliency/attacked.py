@@ -1,0 +1,172 @@
+"""Before and after an attack: what speaks for the old class, and what for the new one."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from jaxtyping import Float
+
+from core import adversarial, saliency
+from core.adversarial import Attack, Outcome
+from core.saliency import Attribution, Query
+from core.shared import models
+from core.shared.engine import Engine, EngineError
+from core.shared.models import About, Source
+from ui import blocks, explained, pinned, screen, words
+from ui.blocks import Block
+from ui.explained import Pane
+from ui.panels.saliency.screen import summed, views
+from ui.pinned import Pin, Pinned
+
+__all__ = ["attacked"]
+
+MOST, USUAL, PHOTOGRAPHS = 64, 38, 4  # places of the slider, in 255ths
+STEPS, STEPS_OF_PHOTOGRAPHS = 40, 10
+Looks = dict[str, Any]
+Pixels = Float[np.ndarray, "c h w"]
+
+
+def attacked(
+    engine: Engine, source: Source, about: About, pin: Pin, query: Query, looks: Looks
+) -> None:
+    """Draw the maps of a picture and of its attacked twin, for both classes."""
+    st.markdown(
+        "An attack changes the picture until the network reads something else. What speaks for the "
+        "new class in the attacked picture, and is it where the change is? A picture that was "
+        "pinned in *Adversarial attacks* is compared with what it was before; any other is attacked "
+        "here, by PGD."
+    )
+    large = about.shape == models.IMAGENET_SHAPE
+
+    def dragged(value: Any) -> None:
+        looks["epsilon"] = min(max(0, int(value)), MOST)
+
+    def view(chosen: Any) -> None:
+        if chosen in explained.VIEWS:
+            looks["view"] = chosen
+
+    looks.setdefault("epsilon", PHOTOGRAPHS if large else USUAL)
+    steer: dict[str, Callable[[Any], object]] = {"epsilon": dragged, "view": view}
+    with st.spinner("The picture is attacked and explained…", show_time=True):
+        screen.screen(
+            "saliency_attacked",
+            lambda: None,
+            lambda _: _draw(engine, source, about, pin, query, looks, large),
+            steer,
+        )
+
+
+def _draw(
+    engine: Engine,
+    source: Source,
+    about: About,
+    pin: Pin,
+    query: Query,
+    looks: Looks,
+    large: bool,
+) -> list[Block]:
+    control: list[Block] = []
+    try:
+        seen = pinned.see(engine, source, about, pin)
+        before = pinned.before(pin)
+        if before is not None and before.shape == seen.pixels.shape:
+            clean, changed = before, seen.pixels
+        else:
+            place = looks["epsilon"]
+            names = [f"{each}/255" for each in range(MOST + 1)]
+            control = [blocks.drag("epsilon", "Budget ε, L∞", 0, MOST, place, names, span=6)]
+            clean, changed = _attack(engine, source, seen, place / 255, large)
+        drawn = _both(engine, source, about, query, clean, changed, seen.look, looks)
+    except (EngineError, ValueError) as error:
+        return [blocks.progress(0, words.sentence(str(error)), warn=True), *control]
+    verdict, *rest = drawn
+    return [verdict, *control, views(looks, 6 if control else 12), *rest]
+
+
+def _attack(
+    engine: Engine, source: Source, seen: Pinned, epsilon: float, large: bool
+) -> tuple[Pixels, Pixels]:
+    config = Attack(epsilon=epsilon, early=False, steps=STEPS_OF_PHOTOGRAPHS if large else STEPS)
+    found: Outcome = engine.call(adversarial.ATTACK, source, seen.pixels, None, config, None)
+    return found.clean, found.changed
+
+
+def _both(
+    engine: Engine,
+    source: Source,
+    about: About,
+    query: Query,
+    clean: Pixels,
+    changed: Pixels,
+    look: str,
+    looks: Looks,
+) -> list[Block]:
+    plain = replace(query, target=None, against=None)
+    first, second = (_explain(engine, source, each, plain) for each in (clean, changed))
+    old, new = (int(each.query.target or 0) for each in (first, second))
+    names = about.classes
+    sure = [f"{100 * each.probability:.1f} %" for each in (first, second)]
+    if old == new:
+        told = f"Both are read as {names[old]} ({sure[0]} and {sure[1]}): give the attack more."
+        return [
+            blocks.progress(0, told, warn=True),
+            _row("Before", clean, [first], about, look, looks),
+            _row("After", changed, [second], about, look, looks),
+        ]
+    told = f"Before, it reads {names[old]} ({sure[0]}); after, {names[new]} ({sure[1]})."
+    rather = replace(plain, target=new, against=old)
+    rows = [
+        _row(
+            title,
+            picture,
+            [
+                _explain(engine, source, picture, replace(plain, target=old)),
+                _explain(engine, source, picture, replace(plain, target=new)),
+                _explain(engine, source, picture, rather),
+            ],
+            about,
+            look,
+            looks,
+        )
+        for title, picture in (("Before", clean), ("After", changed))
+    ]
+    return [blocks.progress(1, told), *rows]
+
+
+def _row(
+    title: str,
+    picture: Pixels,
+    found: list[Attribution],
+    about: About,
+    look: str,
+    looks: Looks,
+) -> Block:
+    panes = [
+        Pane(
+            name=title,
+            words=f"{100 * found[0].probability:.1f} % {about.classes[found[0].query.target or 0]}",
+        )
+    ]
+    for each in found:
+        values, unit = summed(each.values), each.query.about.unit
+        name = f"why {about.classes[each.query.target or 0]}"
+        if each.query.against is not None:
+            name += f" rather than {about.classes[each.query.against]}"
+        panes.append(
+            Pane(
+                name=name,
+                words=explained.spread(values, unit),
+                values=values,
+                high=explained.reach(values),
+                unit=unit,
+                view=looks["view"],
+            )
+        )
+    return explained.panes(picture, panes, look=look, columns=4)
+
+
+def _explain(engine: Engine, source: Source, picture: Pixels, query: Query) -> Attribution:
+    found: Attribution = engine.call(saliency.EXPLAIN, source, picture, query)
+    return found

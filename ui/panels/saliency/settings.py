@@ -1,0 +1,157 @@
+"""The settings of an explanation: widgets in, a query out; each stands in the address."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from core import saliency
+from core.saliency import BASELINES, CONTROL, METHODS, Query
+from core.shared import models
+from core.shared.engine import Engine
+from core.shared.models import About, Source
+from ui import address, words
+from ui.panels.adversarial.running import BOUND
+
+__all__ = ["for_photographs", "settings", "usual"]
+
+READ, NOTHING = "what it reads", "nothing else"
+WHOLE_LAYER = "the last one with maps"
+CHOICES: dict[str, tuple[str, tuple[Any, ...], str]] = {  # of a query: label, values, help
+    "baseline": ("What stands for absent", tuple(BASELINES), "A pixel that is away looks so."),
+    "steps": ("Steps", (10, 20, 50, 100, 200), "From the baseline to the picture."),
+    "samples": ("Samples", (5, 10, 25, 50, 100), "Over which the mean is taken."),
+    "deviation": ("Noise σ", (0.05, 0.1, 0.15, 0.2, 0.3), "Black to white is 1."),
+    "size": ("Side of the box", (0, 1, 2, 4, 7, 10, 14, 28, 56, 84), "In pixels."),
+    "stride": ("Stride", (0, 1, 2, 4, 7, 8, 14, 16, 28), "Pixels from one box to the next."),
+    "masks": ("Masks", (100, 200, 500, 1_000, 2_000, 4_000), "Pictures with parts hidden."),
+    "cells": ("Cells", (4, 5, 7, 10, 14), "Along each side of the grid of a mask."),
+    "segments": ("Superpixels", (10, 25, 50, 100, 200), "About so many."),
+}
+AUTOMATIC = {"size": 4, "stride": 28}  # 0 stands for such a part of the picture's side
+SPARING = {"steps": 20, "samples": 10, "masks": 200}  # where pictures are large
+
+
+def settings(
+    engine: Engine, source: Source, about: About, asked: Mapping[str, str], looks: dict[str, Any]
+) -> Query:
+    """Draw the settings.
+
+    Args:
+        engine: knows the layers of the network.
+        source: the network.
+        about: the network.
+        asked: what the address asked for when the page was opened.
+        looks: at what the session looks; the method that was chosen is noted.
+    """
+    rules: dict[str, tuple[Any, str]] = {}
+    named = {name: _titled(name) for name in METHODS if METHODS[name].family != CONTROL}
+    method = _box("Method", named, "method", "gradient", rules)
+    known, large = METHODS[method], about.shape == models.IMAGENET_SHAPE
+    was, looks["chosen"] = looks.get("chosen"), (method, large)
+    if was and was != (method, large):  # each has its usual settings
+        for name in CHOICES:
+            key = f"saliency_{name}"
+            if name in known.heeds and key in st.session_state:
+                st.session_state[key] = usual(method, name, large=large)
+            else:
+                st.session_state.pop(key, None)
+            address.note(key, "")
+    st.caption(f"{known.says} {known.paper}.")
+    if known.caution:
+        st.caption(f":material/warning: {known.caution}")
+    target, against = _classes(about, rules)
+    given: dict[str, Any] = {}
+    if "layer" in known.heeds:
+        given["layer"] = _layer(engine, source, rules)
+    for name in CHOICES:
+        if name in known.heeds:
+            given[name] = _value(method, name, about, rules)
+    seed = st.number_input("Seed", 0, saliency.LAST_SEED, 0, key="saliency_seed", **BOUND)
+    rules["saliency_seed"] = seed, f"a whole number from 0 to {saliency.LAST_SEED:,}"
+    address.refuse("saliency", asked, rules)
+    return Query(method=method, target=target, against=against, seed=seed, **given)
+
+
+def usual(method: str, name: str, *, large: bool) -> Any:
+    """Give what a field of a query is at first."""
+    query = Query(method=method)
+    found = getattr(query, name)
+    return min(found, SPARING[name]) if large and name in SPARING else found
+
+
+def for_photographs(method: str) -> dict[str, Any]:
+    """Give those fields of a query that are others where pictures are large."""
+    return {
+        name: usual(method, name, large=True) for name in SPARING if name in METHODS[method].heeds
+    }
+
+
+def _classes(about: About, rules: dict[str, tuple[Any, str]]) -> tuple[int | None, int | None]:
+    """Draw the choice of a class, and of another that it is explained against."""
+    names = [READ, *about.classes]
+    chosen = _box("Why", {each: each for each in names}, "class", READ, rules, free=True)
+    others = [NOTHING, *(each for each in about.classes if each != chosen)]
+    against = _box(
+        "rather than", {each: each for each in others}, "against", NOTHING, rules, free=True
+    )
+    return (
+        None if chosen == READ else about.classes.index(chosen),
+        None if against == NOTHING else about.classes.index(against),
+    )
+
+
+def _layer(engine: Engine, source: Source, rules: dict[str, tuple[Any, str]]) -> str:
+    """Draw the choice of the layer whose maps are weighed."""
+    found = engine.call(saliency.LAYERS, source)
+    names = {"": WHOLE_LAYER} | {
+        name: f"{name}: {kind}, {rows}×{columns}" for name, kind, rows, columns in reversed(found)
+    }
+    return _box("Layer", names, "layer", "", rules, free=True)
+
+
+def _titled(name: str) -> str:
+    return METHODS[name].title
+
+
+def _box(
+    label: str,
+    values: Mapping[str, str],
+    name: str,
+    first: str,
+    rules: dict[str, tuple[Any, str]],
+    *,
+    free: bool = False,
+) -> str:
+    key = f"saliency_{name}"
+    if st.session_state.get(key) not in (None, *values):  # of another network
+        del st.session_state[key]
+    chosen: str = st.selectbox(
+        label,
+        list(values),
+        [*values].index(first),
+        format_func=lambda each: values.get(each, each),
+        key=key,
+        **BOUND,
+    )
+    what = "the name of one" if free else words.choices([*values.values()])
+    rules[key] = values[chosen], what
+    return chosen
+
+
+def _value(method: str, name: str, about: About, rules: dict[str, tuple[Any, str]]) -> Any:
+    label, values, told = CHOICES[name]
+    side, key = about.shape[1], f"saliency_{name}"
+
+    def said(value: Any) -> str:
+        if name in AUTOMATIC and value == 0:
+            return f"{max(1, side // AUTOMATIC[name])}, automatic"
+        return BASELINES.get(value, str(value))
+
+    kept = tuple(each for each in values if name not in AUTOMATIC or each <= side)
+    first = usual(method, name, large=about.shape == models.IMAGENET_SHAPE)
+    chosen = st.selectbox(
+        label, kept, kept.index(first), format_func=said, key=key, help=told, **BOUND
+    )
+    rules[key] = said(chosen), words.choices([said(each) for each in kept])
+    return chosen

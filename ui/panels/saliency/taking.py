@@ -1,0 +1,68 @@
+"""What can be taken from an explanation: the raw map, and a picture of it."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import streamlit as st
+from jaxtyping import Float
+from PIL import Image
+
+from core.saliency import Query
+from core.shared.engine import Engine
+from core.shared.models import About, Source
+from ui import explained, pinned
+from ui.panels.saliency.screen import attribution, summed
+from ui.pinned import Pin
+
+__all__ = ["coloured", "take"]
+
+BLUE, ORANGE, PAPER = (0, 114, 178), (213, 94, 0), (247, 247, 247)  # as ui/js/screen.js has them
+FINE = 448  # pixels of the picture's side, about
+
+
+def take(engine: Engine, source: Source, about: About, pin: Pin, query: Query) -> None:
+    """Draw the buttons; each gives what is on the screen when it is pressed."""
+
+    def values() -> Float[np.ndarray, "d h w"]:
+        seen = pinned.see(engine, source, about, pin)
+        found: np.ndarray = attribution(engine, source, seen, query).values
+        return found
+
+    def raw() -> bytes:
+        file = io.BytesIO()
+        np.save(file, values())
+        return file.getvalue()
+
+    def picture() -> bytes:
+        return coloured(summed(values()))
+
+    buttons: list[tuple[str, Callable[[], bytes], str, str, str]] = [
+        ("The map as it is, .npy", raw, "map.npy", "application/octet-stream", "data_array"),
+        ("The map in colours, PNG", picture, "map.png", "image/png", "image"),
+    ]
+    with st.container(horizontal=True):
+        for label, content, name, kind, icon in buttons:
+            st.download_button(
+                label,
+                content,
+                name,
+                kind,
+                key=f"saliency_{icon}",
+                icon=f":material/{icon}:",
+                on_click="ignore",
+            )
+
+
+def coloured(values: Float[np.ndarray, "h w"]) -> bytes:
+    """Paint a map, orange above 0 and blue below, on its own scale, as a PNG."""
+    share = values / (explained.reach(values) or 1.0)
+    colour = np.where(share[..., None] < 0, BLUE, ORANGE)
+    levels = np.array(PAPER) + (colour - PAPER) * abs(share)[..., None]
+    times = max(1, round(FINE / max(values.shape)))
+    painted = Image.fromarray(levels.round().astype(np.uint8)).resize(
+        (values.shape[1] * times, values.shape[0] * times), Image.Resampling.NEAREST
+    )
+    file = io.BytesIO()
+    painted.save(file, "PNG")
+    return file.getvalue()
