@@ -17,6 +17,7 @@ __all__ = [
     "JUDGE",
     "MELT",
     "METHODS",
+    "WANT",
     "Attribution",
     "Method",
     "Query",
@@ -26,6 +27,7 @@ __all__ = [
 EXPLAIN = "core.saliency.explaining:explain"  # a call
 JUDGE = "core.saliency.judging:judge"  # long work: submit it with a `trials.Court`
 MELT = "core.saliency.sanity:melt"  # a call
+WANT = "core.saliency.wanting:want"  # long work: submit it with a `wishes.Wish`
 
 PIXELS, MAPS, MASKS, CONTROL = "gradient", "activation map", "perturbation", "control"
 FAMILIES = (PIXELS, MAPS, MASKS, CONTROL)

@@ -50,7 +50,6 @@ def _built(kind: type, values: dict[str, Any]) -> Any:
 def _value(kind: Any, value: Any) -> Any:
     if is_dataclass(kind):
         return _built(typing.cast(type, kind), value)
-    parts = typing.get_args(kind) if typing.get_origin(kind) is tuple else ()
-    if parts and is_dataclass(parts[0]):
-        return tuple(_value(parts[0], each) for each in value)
+    if typing.get_origin(kind) is tuple and isinstance(value, list):  # JSON has lists alone
+        return tuple(_value(typing.get_args(kind)[0], each) for each in value)
     return value
