@@ -8,9 +8,11 @@ from jaxtyping import Float
 
 from ui.blocks import Block
 
-__all__ = ["EMPTY", "VIEWS", "Pane", "panes", "reach", "spread"]
+__all__ = ["EMPTY", "SCALES", "VIEWS", "Pane", "full", "panes", "reach", "spread"]
 
 VIEWS = {"overlay": "laid over", "contour": "contours", "map": "the map alone"}
+SCALES = {"own": "the largest value", "most": "99 % of the pixels", "one": "one for all of a unit"}
+SHARE = 0.99  # of the pixels that reach less than the full colour, on the scale "most"
 EMPTY = 1e-6  # a map with no value beyond it is none
 
 
@@ -94,7 +96,20 @@ def reach(values: Float[np.ndarray, "h w"]) -> float:
     return float(abs(values).max(initial=0.0))
 
 
+def full(values: Float[np.ndarray, "h w"], scale: str, highest: float = 0.0) -> float:
+    """Give the value that gets the full colour.
+
+    Args:
+        values: of the map.
+        scale: one of SCALES.
+        highest: what has it on the scale of all, for "one".
+    """
+    if scale == "most":
+        return float(np.quantile(abs(values), SHARE)) or reach(values)
+    return highest if scale == "one" else reach(values)
+
+
 def spread(values: Float[np.ndarray, "h w"], unit: str) -> str:
     """Say from where to where the values of a map go."""
     low, high = (f"{each:.3g}".replace("-", "−") for each in (values.min(), values.max()))
-    return f"{low} to {high} {unit}".strip()
+    return f"{low} to {high} {unit}".removesuffix(" none")

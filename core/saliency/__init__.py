@@ -9,17 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from core.saliency.methods import METHODS, Method
+
 __all__ = [
     "ALL",
     "BASELINES",
     "EXPLAIN",
-    "FAMILIES",
     "JUDGE",
     "MELT",
-    "METHODS",
     "WANT",
     "Attribution",
-    "Method",
     "Query",
     "Surrogate",
 ]
@@ -29,8 +28,6 @@ JUDGE = "core.saliency.judging:judge"  # long work: submit it with a `trials.Cou
 MELT = "core.saliency.sanity:melt"  # a call
 WANT = "core.saliency.wanting:want"  # long work: submit it with a `wishes.Wish`
 
-PIXELS, MAPS, MASKS, CONTROL = "gradient", "activation map", "perturbation", "control"
-FAMILIES = (PIXELS, MAPS, MASKS, CONTROL)
 ALL = 1_000  # layers: more than any network has
 BASELINES = {  # what stands for a pixel that is absent
     "black": "black",
@@ -42,72 +39,6 @@ BASELINES = {  # what stands for a pixel that is absent
 LAST_SEED = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
-    """One way to explain: what it is called, what its numbers say, which of a query it heeds."""
-
-    title: str
-    family: str  # one of FAMILIES
-    says: str  # what a value of its map is, in a sentence
-    unit: str  # of a value
-    heeds: tuple[str, ...]  # the fields of `Query` besides target, against, melted and seed
-    paper: str
-    baseline: str = ""  # its usual one
-    complete: bool = False  # its values add up to the score less the baseline's
-    signed: bool = True  # whether a value below 0 can be, and speaks against the class
-    caution: str = ""  # what is known against it, in a sentence
-
-
-METHODS = {
-    "gradient": Method(
-        "Gradient",
-        PIXELS,
-        "How fast the score rises with the pixel.",
-        "logits per unit of brightness",
-        (),
-        "Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034, section 3",
-        caution="It says what would change the answer from here, not what made it.",
-    ),
-    "gradient_input": Method(
-        "Gradient × input",
-        PIXELS,
-        "How fast the score rises with the pixel, times the pixel: a black one has none.",
-        "logits",
-        (),
-        "Shrikumar, Greenside, Shcherbina, Kundaje 2016, arXiv:1605.01713, section 2",
-        caution="What is black can have no part, whatever the network makes of it.",
-    ),
-    "edges": Method(
-        "Edges",
-        CONTROL,
-        "How sharp an edge of the picture there is; the network is not asked.",
-        "none",
-        (),
-        "Adebayo et al. 2018, arXiv:1810.03292, section 5",
-        signed=False,
-        caution="It explains nothing: it is the same for every network and every class.",
-    ),
-    "random": Method(
-        "Random",
-        CONTROL,
-        "A number drawn from 0 to 1; neither the network nor the picture is asked.",
-        "none",
-        (),
-        "Hooker, Erhan, Kindermans, Kim 2018, arXiv:1806.10758, section 3",
-        signed=False,
-        caution="It explains nothing.",
-    ),
-    "blob": Method(
-        "Centre",
-        CONTROL,
-        "How near the pixel is to the middle; neither the network nor the picture is asked.",
-        "none",
-        (),
-        "Judd, Ehinger, Durand, Torralba 2009, the distance to the centre",
-        signed=False,
-        caution="It explains nothing: photographers put in the middle what they mean.",
-    ),
-}
 WHOLE = {  # fields that are whole numbers, with their bounds
     "steps": (1, 1_000),
     "samples": (1, 500),

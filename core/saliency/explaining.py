@@ -11,10 +11,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.saliency import Attribution, Query
+from core.saliency.backwards import deconvnet, guided
 from core.saliency.controls import blob, edges, random
-from core.saliency.gradients import gradient, gradient_input
+from core.saliency.deeplift import deeplift
+from core.saliency.gradients import gradient, gradient_input, smoothgrad, vargrad
 from core.saliency.melting import melted, weighted_layers
+from core.saliency.paths import expected, integrated
 from core.saliency.questions import Answer, Code, Question
+from core.saliency.rollout import rollout
 from core.shared.loading import Model, load
 from core.shared.models import Source
 from core.shared.turns import patient
@@ -27,6 +31,14 @@ CODE: dict[str, Code] = {
     "edges": edges,
     "random": random,
     "blob": blob,
+    "smoothgrad": smoothgrad,
+    "vargrad": vargrad,
+    "integrated": integrated,
+    "expected": expected,
+    "deeplift": deeplift,
+    "guided": guided,
+    "deconvnet": deconvnet,
+    "rollout": rollout,
 }
 
 

@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Float16
 from torch import Tensor
 
-from core.saliency import BASELINES, METHODS, Attribution, Query
+from core.saliency import BASELINES, Attribution, Query
 from core.saliency.curves import deletion, insertion, probability
 from core.saliency.explaining import explained, image_of
+from core.saliency.methods import METHODS
 from core.saliency.packing import unpacked
 from core.saliency.questions import Question, absent
 from core.saliency.ranking import rank_correlation, ranks, summed, support_of

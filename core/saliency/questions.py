@@ -76,8 +76,10 @@ class Question:
         devices.pulse()
         self.passes += len(images)
         self.gradients += len(images)
+        # Of one channel `contiguous` would copy nothing, and what comes after lie the slower way.
+        leaf = torch.empty_like(images, memory_format=torch.channels_last).copy_(images.detach())
         with torch.enable_grad():
-            leaf = images.detach().requires_grad_()
+            leaf.requires_grad_()
             scores = self.score((network or self.quick)(leaf))
             (gradient,) = torch.autograd.grad(scores.sum(), leaf)  # a sum keeps pictures apart
         return scores.detach(), gradient

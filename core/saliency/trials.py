@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Float16
 
-from core.saliency import ALL, BASELINES, CONTROL, LAST_SEED, Attribution, Query
+from core.saliency import ALL, BASELINES, LAST_SEED, Attribution, Query
+from core.saliency.methods import CONTROL
 from core.saliency.packing import unpacked
 from core.shared.models import Source
 

@@ -6,16 +6,21 @@ import streamlit as st
 
 from core import saliency  # noqa: F401 – the panel's computation, by its targets
 from ui import address, pinned, screen, server, visitors
-from ui.explained import VIEWS
-from ui.panels.saliency.screen import draw, steer
+from ui.explained import SCALES, VIEWS
+from ui.panels.saliency.screen import draw
 from ui.panels.saliency.settings import settings
+from ui.panels.saliency.showing import steer
 from ui.panels.saliency.tabs import tabs
+from ui.panels.saliency.taking import take
 
 engine, visitor = server.engine(), visitors.visitor()
 asked = address.asked("saliency")
-view = asked.get("saliency_view", "")
 looks: dict[str, Any] = st.session_state.setdefault(
-    "saliency_looks", {"view": view if view in VIEWS else next(iter(VIEWS))}
+    "saliency_looks",
+    {
+        "view": asked["saliency_view"] if asked.get("saliency_view") in VIEWS else "overlay",
+        "scale": asked["saliency_scale"] if asked.get("saliency_scale") in SCALES else "own",
+    },
 )
 st.title("Saliency", anchor=False)
 st.write("Why this answer, and how would we know that the explanation is true?")
@@ -36,5 +41,7 @@ with picture:
         lambda _: draw(engine, source, about, pin, query, looks),
         {**steer(looks), **pinned.steer(pin)},
     )
-address.note("saliency_view", looks["view"] if looks["view"] != next(iter(VIEWS)) else "")
+    take(engine, source, about, pin, query)
+address.note("saliency_view", looks["view"] if looks["view"] != "overlay" else "")
+address.note("saliency_scale", looks["scale"] if looks["scale"] != "own" else "")
 tabs(engine, visitor, source, about, pin, query, looks)

@@ -237,10 +237,23 @@ def _take(key: str, pin: Pin) -> None:
     _keep(picture, pin)
 
 
-def take(pin: Pin, picture: Picture) -> None:
-    """Take a picture that was made on a page for the visitor's own."""
+def take(pin: Pin, picture: Picture, before: Float[np.ndarray, "c h w"] | None = None) -> None:
+    """Take a picture that was made on a page for the visitor's own.
+
+    Args:
+        pin: of the visitor.
+        picture: that was made.
+        before: what it was made of, as the network sees it.
+    """
     _keep(picture, pin)
+    pin["before"] = picture.name, before
     st.session_state.pin_kind = "own"
+
+
+def before(pin: Pin) -> Float[np.ndarray, "c h w"] | None:
+    """Give what the pinned picture was made of, where a page made it."""
+    name, pixels = pin.get("before", ("", None))
+    return pixels if pin["kind"] == "own" and name == pin.get("chosen") else None
 
 
 def _keep(picture: Picture, pin: Pin) -> None:

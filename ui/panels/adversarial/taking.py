@@ -33,7 +33,7 @@ def take(
     def keep() -> None:
         given = live.trying(found)
         if given is not None:
-            pinned.take(pin, pictures.read(given[0].content))
+            pinned.take(pin, pictures.read(given[0].content), given[0].clean)
 
     buttons: list[tuple[str, Callable[[], bytes], str, str, str]] = [
         ("Changed picture", lambda: found()[0].content, "changed.png", "image/png", "image"),

@@ -1,6 +1,5 @@
 """Before and after an attack: what speaks for the old class, and what for the new one."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -17,14 +16,13 @@ from core.shared.models import About, Source
 from ui import blocks, explained, pinned, screen, words
 from ui.blocks import Block
 from ui.explained import Pane
-from ui.panels.saliency.screen import summed, views
+from ui.panels.saliency.showing import Looks, controls, shown, steer, summed
 from ui.pinned import Pin, Pinned
 
 __all__ = ["attacked"]
 
 MOST, USUAL, PHOTOGRAPHS = 64, 38, 4  # places of the slider, in 255ths
 STEPS, STEPS_OF_PHOTOGRAPHS = 40, 10
-Looks = dict[str, Any]
 Pixels = Float[np.ndarray, "c h w"]
 
 
@@ -35,26 +33,21 @@ def attacked(
     st.markdown(
         "An attack changes the picture until the network reads something else. What speaks for the "
         "new class in the attacked picture, and is it where the change is? A picture that was "
-        "pinned in *Adversarial attacks* is compared with what it was before; any other is attacked "
-        "here, by PGD."
+        "pinned in *Adversarial attacks* is compared with what it was before; any other is "
+        "attacked here, by PGD."
     )
     large = about.shape == models.IMAGENET_SHAPE
 
     def dragged(value: Any) -> None:
         looks["epsilon"] = min(max(0, int(value)), MOST)
 
-    def view(chosen: Any) -> None:
-        if chosen in explained.VIEWS:
-            looks["view"] = chosen
-
     looks.setdefault("epsilon", PHOTOGRAPHS if large else USUAL)
-    steer: dict[str, Callable[[Any], object]] = {"epsilon": dragged, "view": view}
     with st.spinner("The picture is attacked and explained…", show_time=True):
         screen.screen(
             "saliency_attacked",
             lambda: None,
             lambda _: _draw(engine, source, about, pin, query, looks, large),
-            steer,
+            {**steer(looks), "epsilon": dragged},
         )
 
 
@@ -76,13 +69,13 @@ def _draw(
         else:
             place = looks["epsilon"]
             names = [f"{each}/255" for each in range(MOST + 1)]
-            control = [blocks.drag("epsilon", "Budget ε, L∞", 0, MOST, place, names, span=6)]
+            control = [blocks.drag("epsilon", "Budget ε, L∞", 0, MOST, place, names)]
             clean, changed = _attack(engine, source, seen, place / 255, large)
         drawn = _both(engine, source, about, query, clean, changed, seen.look, looks)
     except (EngineError, ValueError) as error:
         return [blocks.progress(0, words.sentence(str(error)), warn=True), *control]
     verdict, *rest = drawn
-    return [verdict, *control, views(looks, 6 if control else 12), *rest]
+    return [verdict, *control, controls(looks), *rest]
 
 
 def _attack(
@@ -143,27 +136,17 @@ def _row(
     look: str,
     looks: Looks,
 ) -> Block:
-    panes = [
-        Pane(
-            name=title,
-            words=f"{100 * found[0].probability:.1f} % {about.classes[found[0].query.target or 0]}",
-        )
-    ]
+    names = about.classes
+    first = found[0]
+    maps = []
     for each in found:
         values, unit = summed(each.values), each.query.about.unit
-        name = f"why {about.classes[each.query.target or 0]}"
+        name = f"why {names[each.query.target or 0]}"
         if each.query.against is not None:
-            name += f" rather than {about.classes[each.query.against]}"
-        panes.append(
-            Pane(
-                name=name,
-                words=explained.spread(values, unit),
-                values=values,
-                high=explained.reach(values),
-                unit=unit,
-                view=looks["view"],
-            )
-        )
+            name += f" rather than {names[each.query.against]}"
+        maps.append((name, explained.spread(values, unit), values, unit))
+    told = f"{100 * first.probability:.1f} % {names[first.query.target or 0]}"
+    panes = [Pane(name=title, words=told), *shown(maps, looks)]
     return explained.panes(picture, panes, look=look, columns=4)
 
 

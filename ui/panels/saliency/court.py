@@ -11,18 +11,19 @@ import streamlit as st
 from jaxtyping import Float
 
 from core import saliency
-from core.saliency import BASELINES, CONTROL, METHODS, Query
+from core.saliency import BASELINES, Query
+from core.saliency.methods import CONTROL, METHODS
 from core.saliency.packing import packed, unpacked
 from core.saliency.trials import MELTED, METHOD, Court, Judged, Row
 from core.shared import models
-from core.shared.engine import Engine, EngineError
+from core.shared.engine import Engine
 from core.shared.models import About, Source
-from ui import blocks, charts, explained, inside, pinned, words
+from ui import blocks, charts, explained, pinned, words
 from ui.blocks import Block
-from ui.explained import VIEWS, Pane
+from ui.explained import Pane
 from ui.inside import Choice
-from ui.panels.saliency.screen import number
 from ui.panels.saliency.settings import for_photographs
+from ui.panels.saliency.showing import Looks, controls, number, shown, steer
 from ui.pinned import Pin
 from ui.running import BOUND, study
 
@@ -41,11 +42,9 @@ USUAL = (  # ten, of all families
     "lime",
 )
 IMPUTERS = ("grey", "blur", "noise", "own")
-SCALES = {"own": "each its own", "one": "one for all of a unit"}
 MEAN = "mean"  # of all imputers
 COLUMNS = 6
 STRONG = 5  # curves with a colour of their own
-Looks = dict[str, Any]
 
 
 def court(
@@ -111,28 +110,26 @@ def court(
         ("saliency_court", "Hear them", "gavel"),
         wish,
         draw,
-        _steer(looks),
+        _steers(looks),
         ready=bool(chosen and gone),
     )
     if not begun:
         st.caption("It takes a second or two for a digit, about a minute for a photograph.")
 
 
-def _steer(looks: Looks) -> dict[str, Callable[[Any], object]]:
+def _steers(looks: Looks) -> dict[str, Callable[[Any], object]]:
     """Say what to do with what each control tells."""
 
-    def known(name: str, values: Mapping[str, Any] | None = None) -> Callable[[Any], object]:
+    def noted(name: str) -> Callable[[Any], object]:
         def take(value: Any) -> None:
-            if values is None or value in values:
-                looks[name] = value
+            looks[name] = value
 
         return take
 
     return {
-        "view": known("view", VIEWS),
-        "court_scale": known("court_scale", SCALES),
-        "court_imputer": known("court_imputer"),
-        "court_row": known("court_row"),
+        **steer(looks),
+        "court_imputer": noted("court_imputer"),
+        "court_row": noted("court_row"),
     }
 
 
@@ -145,22 +142,18 @@ def _draw(state: Judged, config: Mapping[str, Any], about: About, looks: Looks) 
     imputer = looks.get("court_imputer")
     if imputer not in imputers:
         imputer = next(iter(imputers))
-    scale = looks.get("court_scale", "own")
     drawn.append(
-        inside.choices(
-            [
-                Choice(name="view", label="Maps", values=[*VIEWS.items()], chosen=looks["view"]),
-                Choice(name="court_scale", label="Scale", values=[*SCALES.items()], chosen=scale),
-                Choice(
-                    name="court_imputer",
-                    label="What is gone becomes",
-                    values=[*imputers.items()],
-                    chosen=imputer,
-                ),
-            ]
+        controls(
+            looks,
+            Choice(
+                name="court_imputer",
+                label="What is gone becomes",
+                values=[*imputers.items()],
+                chosen=imputer,
+            ),
         )
     )
-    drawn.append(_grid(state, pixels, about, looks, scale))
+    drawn.append(_grid(state, pixels, about, looks))
     place = list(state.imputers).index(imputer) if imputer != MEAN else None
     if state.rows:
         chosen = looks.get("court_row")
@@ -177,7 +170,8 @@ def _verdict(state: Judged, about: About) -> Block:
     done = sum(not np.isnan(row.total) or bool(row.refused) for row in state.rows)
     name = about.classes[state.target]
     if state.working or state.winner < 0:
-        told = f"Why {name}? {done} of {state.expected} maps are judged. {words.sentence(state.working)}"
+        told = f"Why {name}? {done} of {state.expected} maps are judged. "
+        told += words.sentence(state.working)
         return blocks.progress(done / state.expected, told)
     ranking = _ranking(state)
     best = state.rows[ranking[0]]
@@ -208,33 +202,14 @@ def _title(row: Row) -> str:
     return f"{title} of random weights" if row.role == MELTED else title
 
 
-def _grid(
-    state: Judged, pixels: Float[np.ndarray, "c h w"], about: About, looks: Looks, scale: str
-) -> Block:
-    most: dict[str, float] = {}
-    for row in state.rows:
-        unit = row.query.about.unit
-        most[unit] = max(most.get(unit, 0.0), explained.reach(row.map))
-    panes = [
-        Pane(
-            name="The picture",
-            words=f"{100 * state.probability:.1f} % {about.classes[state.target]}",
-        )
+def _grid(state: Judged, pixels: Float[np.ndarray, "c h w"], about: About, looks: Looks) -> Block:
+    sure = f"{100 * state.probability:.1f} % {about.classes[state.target]}"
+    maps = [
+        (_title(row), row.refused or explained.spread(row.map, unit), row.map, unit)
+        for row in state.rows
+        for unit in (row.query.about.unit,)
     ]
-    for row in state.rows:
-        unit, values = row.query.about.unit, row.map
-        high = most[unit] if scale == "one" else explained.reach(values)
-        told = row.refused or explained.spread(values, unit)
-        panes.append(
-            Pane(
-                name=_title(row),
-                words=told,
-                values=values,
-                high=high,
-                unit=unit,
-                view=looks["view"],
-            )
-        )
+    panes = [Pane(name="The picture", words=sure), *shown(maps, looks)]
     return explained.panes(
         pixels,
         panes,

@@ -1,6 +1,5 @@
 """Melt: layer by layer the network forgets what it learned; which maps notice?"""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,22 +7,21 @@ import numpy as np
 import streamlit as st
 
 from core import saliency
-from core.saliency import METHODS, Query
+from core.saliency import Query
+from core.saliency.methods import METHODS
 from core.saliency.trials import Melted
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import blocks, charts, explained, pinned, screen, words
 from ui.blocks import Block
-from ui.explained import Pane
-from ui.panels.saliency.screen import summed, views
+from ui.panels.saliency.showing import Looks, controls, shown, steer, summed
 from ui.pinned import Pin, Pinned
 
 __all__ = ["melt"]
 
 BESIDE = ("gradient", "guided", "gradcam", "gradient_input")  # quick ones, beside the chosen
 MOST = 4  # methods
-ALL_STEPS = 12  # layers, up to which the curves have a point for each
-Looks = dict[str, Any]
+ALL_STEPS = 12  # layers, up to which the curves have a point for each at once
 
 
 def melt(
@@ -40,17 +38,12 @@ def melt(
     def dragged(value: Any) -> None:
         looks["melted"] = max(0, int(value))
 
-    def view(chosen: Any) -> None:
-        if chosen in explained.VIEWS:
-            looks["view"] = chosen
-
-    steer: dict[str, Callable[[Any], object]] = {"melted": dragged, "view": view}
     with st.spinner("The network melts…", show_time=True):
         screen.screen(
             "saliency_melt",
             lambda: None,
             lambda _: _draw(engine, source, about, pin, query, looks),
-            steer,
+            {**steer(looks), "melted": dragged},
         )
 
 
@@ -67,23 +60,15 @@ def _draw(
     place = min(looks.get("melted", 0), len(layers))
     now = [_melted(engine, source, seen, each, place) for each in queries]
     names = ["none", *(f"{k} of {len(layers)}: to {name}" for k, name in enumerate(layers, 1))]
-    panes: list[Pane] = []
-    for before, found in zip(whole, now, strict=True):
-        title = before.attribution.query.about.title
-        unit = before.attribution.query.about.unit
-        first, then = summed(before.attribution.values), summed(found.attribution.values)
-        told = f"like the first by {_said(found.correlation)}" if place else "as it is"
-        panes.append(
-            Pane(
-                name=title,
-                words=told,
-                values=then,
-                high=explained.reach(then),
-                unit=unit,
-                view=looks["view"],
-            )
+    maps = [
+        (
+            found.attribution.query.about.title,
+            f"like the first by {_said(found.correlation)}" if place else "as it is",
+            summed(found.attribution.values),
+            found.attribution.query.about.unit,
         )
-        del first
+        for found in now
+    ]
     sure = now[0].attribution.probability
     target = about.classes[now[0].attribution.query.target or 0]
     told = (
@@ -93,9 +78,9 @@ def _draw(
     return [
         blocks.progress(place / len(layers), told),
         blocks.drag("melted", "Layers with random weights", 0, len(layers), place, names),
-        views(looks),
-        explained.panes(seen.pixels, panes, look=seen.look, columns=MOST),
-        _chart(engine, source, seen, queries, place, len(layers)),
+        controls(looks),
+        explained.panes(seen.pixels, shown(maps, looks), look=seen.look, columns=MOST),
+        _chart(engine, source, seen, queries, place, len(layers), looks),
     ]
 
 
@@ -125,13 +110,22 @@ def _melted(engine: Engine, source: Source, seen: Pinned, query: Query, place: i
 
 
 def _chart(
-    engine: Engine, source: Source, seen: Pinned, queries: list[Query], place: int, layers: int
+    engine: Engine,
+    source: Source,
+    seen: Pinned,
+    queries: list[Query],
+    place: int,
+    layers: int,
+    looks: Looks,
 ) -> Block:
-    if layers <= ALL_STEPS:
-        places = list(range(layers + 1))
-    else:
-        steps = np.geomspace(1, layers, ALL_STEPS // 2).round().astype(int)
-        places = sorted({0, place, *(int(each) for each in steps)})
+    """Draw the correlations: of every place, or where there are many layers of those looked at."""
+    places = list(range(layers + 1))
+    if layers > ALL_STEPS:
+        of, visited = looks.get("melt_visited", (None, set()))
+        key = (source, seen.title, tuple(queries))
+        visited = ({0} if of != key else visited) | {place}
+        looks["melt_visited"] = key, visited
+        places = sorted(visited)
     rows = [
         (
             METHODS[query.method].title,
@@ -145,7 +139,8 @@ def _chart(
         np.array(places, float),
         rows,
         now=places.index(place),
-        under="1 is the same order of pixels, 0 none in common.",
+        under="1 is the same order of pixels, 0 none in common."
+        + (" The places that you look at are drawn." if layers > ALL_STEPS else ""),
         span=12,
     )
 

@@ -1,8 +1,6 @@
 """The screen of the saliency panel: a picture, the map of one method, and what it adds up to."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -11,15 +9,13 @@ from core import saliency
 from core.saliency import Attribution, Query, Surrogate
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
-from ui import blocks, charts, explained, inside, pinned, words
+from ui import blocks, charts, explained, pinned, words
 from ui.blocks import Block
 from ui.explained import VIEWS, Pane
-from ui.inside import Choice
+from ui.panels.saliency.showing import Looks, controls, number, shown, summed
 from ui.pinned import Pin, Pinned
 
-__all__ = ["attribution", "draw", "legend", "number", "over", "steer", "summed", "views", "why"]
-
-Looks = dict[str, Any]  # at what a session looks: the view of the maps
+__all__ = ["attribution", "draw", "legend", "why"]
 
 
 def attribution(engine: Engine, source: Source, seen: Pinned, query: Query) -> Attribution:
@@ -29,16 +25,6 @@ def attribution(engine: Engine, source: Source, seen: Pinned, query: Query) -> A
     """
     found: Attribution = engine.call(saliency.EXPLAIN, source, seen.pixels, query)
     return found
-
-
-def steer(looks: Looks) -> dict[str, Callable[[Any], object]]:
-    """Say what to do with what each control of the screen tells."""
-
-    def view(chosen: Any) -> None:
-        if chosen in VIEWS:
-            looks["view"] = chosen
-
-    return {"view": view}
 
 
 def draw(
@@ -51,30 +37,22 @@ def draw(
     except (EngineError, ValueError) as error:
         return [blocks.progress(0, words.sentence(str(error)), warn=True)]
     values = summed(found.values)
-    unit, high = found.query.about.unit, explained.reach(values)
-    told = explained.spread(values, unit)
-    title = found.query.about.title
+    about_it = found.query.about
+    told = explained.spread(values, about_it.unit)
+    (over,) = shown(
+        [(VIEWS[looks["view"]].capitalize(), legend(found), values, about_it.unit)], looks
+    )
     rows = [
         Pane(name="The picture", words=seen.title),
-        Pane(name=title, words=told, values=values, high=high, unit=unit),
-        Pane(
-            name=over(looks),
-            words=legend(found),
-            values=values,
-            high=high,
-            unit=unit,
-            view=looks["view"],
-        ),
+        replace(over, name=about_it.title, words=told, view="map"),
+        over,
     ]
-    drawn = [
-        blocks.progress(found.probability, why(found, about), warn=False),
-        views(looks, 6 if seen.count else 12),
-    ]
+    drawn = [blocks.progress(found.probability, why(found, about)), controls(looks)]
     if seen.count:
-        drawn.append(blocks.drag("index", "Test image", 0, seen.count - 1, seen.index, span=6))
+        drawn.append(blocks.drag("index", "Test image", 0, seen.count - 1, seen.index, span=12))
     drawn += [
         explained.panes(seen.pixels, rows, look=seen.look, columns=3),
-        _numbers(found, values),
+        *_numbers(found, values),
     ]
     if found.surrogate is not None:
         drawn.append(_weights(found.surrogate))
@@ -92,17 +70,6 @@ def why(found: Attribution, about: About) -> str:
     return f"Why {name} rather than {other}? Its logit is larger by {number(found.score)}."
 
 
-def summed(values: Float[np.ndarray, "d h w"]) -> Float[np.ndarray, "h w"]:
-    """Add the colours of a map up."""
-    total: np.ndarray = values.sum(0)
-    return total
-
-
-def over(looks: Looks) -> str:
-    """Name the view that was chosen."""
-    return VIEWS[looks["view"]].capitalize()
-
-
 def legend(found: Attribution) -> str:
     """Say what the colours mean."""
     if not found.query.about.signed:
@@ -110,29 +77,27 @@ def legend(found: Attribution) -> str:
     return "orange for it, blue against"
 
 
-def views(looks: Looks, span: int = 12) -> Block:
-    """Draw the choice of how maps are shown."""
-    row = Choice(name="view", label="Maps", values=[*VIEWS.items()], chosen=looks["view"])
-    return inside.choices([row], span=span)
-
-
-def _numbers(found: Attribution, values: Float[np.ndarray, "h w"]) -> Block:
-    rows = [("sum of the map", number(float(values.sum(dtype=np.float64))), 1.0)]
-    if not np.isnan(found.baseline):
-        rows += [
-            ("score", number(found.score), 1.0),
-            ("score of the baseline", number(found.baseline), 1.0),
-            ("missing to completeness", number(found.gap), 1.0),
+def _numbers(found: Attribution, values: Float[np.ndarray, "h w"]) -> list[Block]:
+    """Show what the map adds up to, and what it cost."""
+    total = number(float(values.sum(dtype=np.float64)))
+    if np.isnan(found.baseline):
+        adds = [("sum of the map", total, 0.9), ("score", number(found.score), 0.9)]
+    else:
+        adds = [
+            ("sum", total, 0.9),
+            ("score", number(found.score), 0.9),
+            ("baseline's", number(found.baseline), 0.9),
+            ("missing", number(found.gap), 0.9),
         ]
-    rows += [
-        ("pictures read", f"{found.passes:,}", 1.0),
-        ("gradients", f"{found.gradients:,}", 1.0),
-        ("seconds", f"{found.seconds:.2f}", 1.0),
-        ("places computed", "×".join(map(str, found.grid)), 1.0),
-    ]
     if found.surrogate is not None:
-        rows.append(("fidelity R²", f"{found.surrogate.fidelity:.3f}", 1.0))
-    return blocks.figures(rows)
+        adds.append(("fidelity R²", f"{found.surrogate.fidelity:.3f}", 0.9))
+    costs = [
+        ("pictures", f"{found.passes:,}", 0.9),
+        ("gradients", f"{found.gradients:,}", 0.9),
+        ("seconds", f"{found.seconds:.2f}", 0.9),
+        ("places", "×".join(map(str, found.grid)), 0.9),
+    ]
+    return [blocks.figures(adds, span=6), blocks.figures(costs, span=6)]
 
 
 def _weights(surrogate: Surrogate) -> Block:
@@ -146,8 +111,3 @@ def _weights(surrogate: Surrogate) -> Block:
         under="Each says by how much the score rises when its superpixel is there.",
         span=12,
     )
-
-
-def number(value: float) -> str:
-    """Write a number with four digits."""
-    return f"{value:.4g}".replace("-", "−")

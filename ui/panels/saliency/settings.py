@@ -6,12 +6,13 @@ from typing import Any
 import streamlit as st
 
 from core import saliency
-from core.saliency import BASELINES, CONTROL, METHODS, Query
+from core.saliency import BASELINES, Query
+from core.saliency.methods import CONTROL, METHODS
 from core.shared import models
 from core.shared.engine import Engine
 from core.shared.models import About, Source
 from ui import address, words
-from ui.panels.adversarial.running import BOUND
+from ui.running import BOUND
 
 __all__ = ["for_photographs", "settings", "usual"]
 
@@ -29,7 +30,7 @@ CHOICES: dict[str, tuple[str, tuple[Any, ...], str]] = {  # of a query: label, v
     "segments": ("Superpixels", (10, 25, 50, 100, 200), "About so many."),
 }
 AUTOMATIC = {"size": 4, "stride": 28}  # 0 stands for such a part of the picture's side
-SPARING = {"steps": 20, "samples": 10, "masks": 200}  # where pictures are large
+SPARING = {"samples": 10, "masks": 200}  # where pictures are large
 
 
 def settings(
@@ -46,7 +47,7 @@ def settings(
     """
     rules: dict[str, tuple[Any, str]] = {}
     named = {name: _titled(name) for name in METHODS if METHODS[name].family != CONTROL}
-    method = _box("Method", named, "method", "gradient", rules)
+    method = _box("Method", named, "method", "integrated", rules)
     known, large = METHODS[method], about.shape == models.IMAGENET_SHAPE
     was, looks["chosen"] = looks.get("chosen"), (method, large)
     if was and was != (method, large):  # each has its usual settings

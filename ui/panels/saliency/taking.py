@@ -12,7 +12,8 @@ from core.saliency import Query
 from core.shared.engine import Engine
 from core.shared.models import About, Source
 from ui import explained, pinned
-from ui.panels.saliency.screen import attribution, summed
+from ui.panels.saliency.screen import attribution
+from ui.panels.saliency.showing import summed
 from ui.pinned import Pin
 
 __all__ = ["coloured", "take"]

@@ -1,0 +1,159 @@
+"""Every way to explain: what it is called, what its numbers say, and what is known against it."""
+
+from dataclasses import dataclass
+
+__all__ = ["CONTROL", "FAMILIES", "MAPS", "MASKS", "METHODS", "PIXELS", "Method"]
+
+PIXELS, MAPS, MASKS, CONTROL = "gradient", "activation map", "perturbation", "control"
+FAMILIES = (PIXELS, MAPS, MASKS, CONTROL)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One way to explain: what it is called, what its numbers say, which of a query it heeds."""
+
+    title: str
+    family: str  # one of FAMILIES
+    says: str  # what a value of its map is, in a sentence
+    unit: str  # of a value
+    heeds: tuple[str, ...]  # the fields of `Query` besides target, against, melted and seed
+    paper: str
+    baseline: str = ""  # its usual one
+    complete: bool = False  # its values add up to the score less the baseline's
+    signed: bool = True  # whether a value below 0 can be, and speaks against the class
+    caution: str = ""  # what is known against it, in a sentence
+
+
+METHODS = {
+    "gradient": Method(
+        "Gradient",
+        PIXELS,
+        "How fast the score rises with the pixel.",
+        "logits per unit of brightness",
+        (),
+        "Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034, section 3",
+        caution="It says what would change the answer from here, not what made it.",
+    ),
+    "gradient_input": Method(
+        "Gradient × input",
+        PIXELS,
+        "How fast the score rises with the pixel, times the pixel: a black one has none.",
+        "logits",
+        (),
+        "Shrikumar, Greenside, Shcherbina, Kundaje 2016, arXiv:1605.01713, section 2",
+        caution="What is black can have no part, whatever the network makes of it.",
+    ),
+    "smoothgrad": Method(
+        "SmoothGrad",
+        PIXELS,
+        "How fast the score rises with the pixel: the mean over pictures with noise.",
+        "logits per unit of brightness",
+        ("samples", "deviation"),
+        "Smilkov, Thorat, Kim, Viégas, Wattenberg 2017, arXiv:1706.03825, section 3",
+        caution="It speaks of pictures with noise, which the network may never have learned from.",
+    ),
+    "vargrad": Method(
+        "VarGrad",
+        PIXELS,
+        "How much the gradient varies from one picture with noise to the next: its variance.",
+        "(logits per unit of brightness)²",
+        ("samples", "deviation"),
+        "Adebayo, Gilmer, Goodfellow, Kim 2018, arXiv:1810.03307",
+        signed=False,
+        caution="It says where the gradient is unsteady, not whether the pixel speaks for the "
+        "class or against it.",
+    ),
+    "integrated": Method(
+        "Integrated gradients",
+        PIXELS,
+        "The gradient, averaged from the baseline to the picture, times what the pixel changes.",
+        "logits",
+        ("baseline", "steps"),
+        "Sundararajan, Taly, Yan 2017, arXiv:1703.01365, equation 1",
+        baseline="black",
+        complete=True,
+        caution="A pixel that is as in the baseline has no part: each baseline gives another map.",
+    ),
+    "expected": Method(
+        "Expected gradients",
+        PIXELS,
+        "The same from baselines that are pictures drawn at random: what they lack is drawn, too.",
+        "logits",
+        ("samples",),
+        "Erion, Janizek, Sturmfels, Lundberg, Lee 2021, arXiv:1906.10670, section 2.2",
+        complete=True,
+        caution="It adds up only on average over the draw: what is missing is sampling error. "
+        "Without the training images, the built-in photographs are the baselines.",
+    ),
+    "deeplift": Method(
+        "DeepLIFT",
+        PIXELS,
+        "What the pixel adds to the score, as each unit differs from the baseline's: Rescale rule.",
+        "logits",
+        ("baseline",),
+        "Shrikumar, Greenside, Kundaje 2017, arXiv:1704.02685, sections 3.2 and 3.5.1",
+        baseline="black",
+        complete=True,
+        caution="Another network that computes the same function may get another map.",
+    ),
+    "guided": Method(
+        "Guided backpropagation",
+        PIXELS,
+        "A gradient of which each ReLU lets pass only what is above 0, value and slope.",
+        "logits per unit of brightness",
+        (),
+        "Springenberg, Dosovitskiy, Brox, Riedmiller 2014, arXiv:1412.6806, section 3.4",
+        caution="It barely depends on the weights: it restores edges of the picture, and does so "
+        "after the network has melted (Adebayo et al. 2018, Nie et al. 2018).",
+    ),
+    "deconvnet": Method(
+        "Deconvnet",
+        PIXELS,
+        "A gradient of which each ReLU lets pass the slopes above 0, whatever its value.",
+        "logits per unit of brightness",
+        (),
+        "Zeiler, Fergus 2013, arXiv:1311.2901, section 2.1",
+        caution="It barely depends on the class or the weights (Nie et al. 2018), and without "
+        "pooling not even on the picture.",
+    ),
+    "rollout": Method(
+        "Attention rollout",
+        MAPS,
+        "How much of the patch flows into the class token through the attention of all blocks.",
+        "share",
+        (),
+        "Abnar, Zuidema 2020, arXiv:2005.00928, section 3",
+        signed=False,
+        caution="It is the same for every class, and knows nothing of what the values carry.",
+    ),
+    "edges": Method(
+        "Edges",
+        CONTROL,
+        "How sharp an edge of the picture there is; the network is not asked.",
+        "none",
+        (),
+        "Adebayo et al. 2018, arXiv:1810.03292, section 5",
+        signed=False,
+        caution="It explains nothing: it is the same for every network and every class.",
+    ),
+    "random": Method(
+        "Random",
+        CONTROL,
+        "A number drawn from 0 to 1; neither the network nor the picture is asked.",
+        "none",
+        (),
+        "Hooker, Erhan, Kindermans, Kim 2018, arXiv:1806.10758, section 3",
+        signed=False,
+        caution="It explains nothing.",
+    ),
+    "blob": Method(
+        "Centre",
+        CONTROL,
+        "How near the pixel is to the middle; neither the network nor the picture is asked.",
+        "none",
+        (),
+        "Judd, Ehinger, Durand, Torralba 2009, the distance to the centre",
+        signed=False,
+        caution="It explains nothing: photographers put in the middle what they mean.",
+    ),
+}
