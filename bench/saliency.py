@@ -17,6 +17,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from typing import Any
 
 os.environ.update({"GOMP_SPINCOUNT": "10000", **os.environ})  # as the engine's process has it
 
@@ -183,13 +184,15 @@ def difference(side: str, method: str, theirs: Tensor, our: Tensor) -> float:
     return float((theirs.detach() - our).abs().max() / our.abs().max())
 
 
+def sparing(method: str) -> dict[str, Any]:
+    """Give the settings of a method that the page has for photographs."""
+    return {name: value for name, value in SPARING.items() if name in METHODS[method].heeds}
+
+
 def court() -> tuple[float, list[str]]:
     """Time the whole court of one photograph."""
     pixels = seeing.fit(photographs.photograph(PHOTOGRAPH).pixels, (3, 224, 224), "")
-    queries = tuple(
-        Query(method=name, **{k: v for k, v in SPARING.items() if k in METHODS[name].heeds})
-        for name in HEARD
-    )
+    queries = tuple(Query(method=name, **sparing(name)) for name in HEARD)
     began = time.perf_counter()
     *_, ended = judge(Court(source=LITE, picture=packed(pixels), queries=queries))
     seconds = time.perf_counter() - began

@@ -77,13 +77,13 @@ METHODS = {
     "expected": Method(
         "Expected gradients",
         PIXELS,
-        "The same from baselines that are pictures drawn at random: what they lack is drawn, too.",
+        "The gradient on the way from other pictures to this, times what the pixel differs by.",
         "logits",
         ("samples",),
         "Erion, Janizek, Sturmfels, Lundberg, Lee 2021, arXiv:1906.10670, section 2.2",
         complete=True,
-        caution="It adds up only on average over the draw: what is missing is sampling error. "
-        "Without the training images, the built-in photographs are the baselines.",
+        caution="It adds up on average over the draw alone: what is missing is sampling error. "
+        "Where the training images are not here, the built-in photographs are the baselines.",
     ),
     "deeplift": Method(
         "DeepLIFT",

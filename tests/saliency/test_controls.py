@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from scipy import ndimage, signal, stats
 
-from core.saliency import CONTROL, METHODS, Query, controls
+from core.saliency import Query, controls
 from core.saliency.explaining import CODE, explain
+from core.saliency.methods import CONTROL, METHODS
 from core.saliency.trials import CONTROLS
 from core.shared.loading import load
 from tests.saliency.planes import SOURCE, Mute, picture, plane, question
