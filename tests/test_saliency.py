@@ -138,7 +138,7 @@ def test_a_picture_of_another_shape_is_refused() -> None:
         ({"target": 3, "against": 3}, "against must be another class than target, got 3 twice"),
         ({"target": -1}, "target must be the number of a class or None, got -1"),
         ({"steps": 0}, "steps must be a whole number from 1 to 1,000, got 0"),
-        ({"steps": 2.0}, "steps must be a whole number"),
+        ({"steps": 1_001}, "steps must be a whole number from 1 to 1,000, got 1001"),
         ({"deviation": float("nan")}, "deviation must be from 0 to 1, got nan"),
     ],
 )
