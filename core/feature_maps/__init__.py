@@ -7,8 +7,9 @@ server that draws the page needs none either.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int
 
+from core.shared.frames import Frame
 from core.shared.models import Source
 
 __all__ = [
@@ -35,7 +36,6 @@ __all__ = [
     "Dream",
     "EffectiveField",
     "Example",
-    "Frame",
     "Gradient",
     "Layer",
     "Lesion",
@@ -242,15 +242,6 @@ class Ascent:
     def held(self) -> int:
         """The steps that shift the picture, smooth it and draw it to grey: not the last quarter."""
         return self.steps - self.steps // 4
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """A picture on its way up, as it was after a step."""
-
-    step: int
-    value: float  # the channel's mean
-    picture: UInt8[np.ndarray, "c h w"]  # at most 64 pixels a side, black to white is 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

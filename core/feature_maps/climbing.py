@@ -1,26 +1,23 @@
 """What a channel would like to see: a picture that climbs up the gradient of its mean."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from core.feature_maps import Ascent, Dream, Frame
+from core.feature_maps import Ascent, Dream
 from core.feature_maps.passing import device_of, require_channel
 from core.shared import data
+from core.shared.ascent import STILL, ascend, frame, frame_steps
+from core.shared.frames import Frame
 from core.shared.loading import load
-from core.shared.runs import log_spaced
 from core.shared.tracing import until
 
 __all__ = ["Climb", "maximise"]
 
-FRAMES, SIDE = 24, 64  # of the film, at most; pixels of a frame's longer side, likewise
 NOISE = 0.1  # standard deviation of a pixel at the start
 GREY = 0.5  # the mean of data that are not here
-REACH = 3  # standard deviations at which a Gaussian is cut off
-FLAT = 1e-30  # a gradient below is none
 
 
 class Climb:
@@ -38,7 +35,7 @@ class Climb:
         self.picture = (self.grey + NOISE * noise).clamp(0, 1)
         self.blank = float(self._slope(torch.zeros_like(self.picture))[0])
         self.film: list[Frame] = []
-        self.shown = log_spaced(config.steps, FRAMES - 1)  # and step 0
+        self.shown = frame_steps(config.steps)
         self._show()
 
     @property
@@ -74,34 +71,31 @@ class Climb:
         Raises: FloatingPointError when the gradient is not finite.
         """
         config = self.config
-        held = self.step < config.held
-        reach = config.jitter if held else 0
-        shift = torch.randint(-reach, reach + 1, (2,), generator=self.source).tolist()
-        _, gradient = self._slope(self.picture.roll(shift, (2, 3)))
-        gradient = gradient.roll([-each for each in shift], (2, 3))
-        size = gradient.square().mean().sqrt()
-        if not torch.isfinite(size):
-            raise FloatingPointError(
-                f"the gradient was not finite after {self.step} steps: try another layer"
-            )
-        moved = self.picture + config.rate * gradient / size.clamp(min=FLAT)
+        moved = ascend(
+            self._slope,
+            self.picture,
+            config,
+            self.step,
+            self.source,
+            self.grey,
+            held=self.step < config.held,
+            instead="layer",
+        )
         self.step += 1
-        if held:
-            moved += config.weight_decay * (self.grey - self.picture)
-            if config.blur and self.step % config.every == 0:
-                moved = _blurred(moved, config.blur)
         self.picture = moved.clamp(0, 1)
         if self.step in self.shown:
             self._show()
 
-    def _slope(self, picture: Float[Tensor, "1 c h w"]) -> tuple[Tensor, Tensor]:
-        """Give the channel's mean, and its gradient by the pixels."""
+    def _slope(
+        self, picture: Float[Tensor, "1 c h w"], shift: Sequence[int] = STILL
+    ) -> tuple[Tensor, Tensor]:
+        """Give the channel's mean for the shifted picture, and its gradient by the pixels."""
         config, network = self.config, self.network
         if network is None:
             raise ValueError("climb must go on, got one that has ended")
         with torch.enable_grad():
             leaf = picture.detach().requires_grad_()
-            call = until(network, leaf, config.layer)
+            call = until(network, leaf.roll(tuple(shift), (2, 3)), config.layer)
             require_channel(call, config.channel)
             value = call.given.select(call.axis, config.channel).mean()
             (gradient,) = torch.autograd.grad(value, leaf)
@@ -109,12 +103,8 @@ class Climb:
 
     def _show(self) -> None:
         """Put the picture into the film."""
-        picture, side = self.picture, max(self.picture.shape[2:])
-        if side > SIDE:
-            small = [max(1, each * SIDE // side) for each in picture.shape[2:]]
-            picture = F.interpolate(picture, small, mode="area")
-        levels = picture[0].mul(255).round().byte().cpu().numpy()
-        self.film.append(Frame(self.step, float(self._slope(self.picture)[0]), levels))
+        value = float(self._slope(self.picture)[0])
+        self.film.append(frame(self.step, value, self.picture))
 
 
 def maximise(config: Ascent) -> Iterator[Climb]:
@@ -144,14 +134,3 @@ def maximise(config: Ascent) -> Iterator[Climb]:
             yield climb
     finally:
         climb.let_go()
-
-
-def _blurred(picture: Float[Tensor, "1 c h w"], deviation: float) -> Float[Tensor, "1 c h w"]:
-    """Smooth along both axes; what lies outside is as the border."""
-    reach = max(1, round(REACH * deviation))
-    away = torch.arange(-reach, reach + 1, device=picture.device, dtype=picture.dtype)
-    weights = torch.exp(-(away**2) / (2 * deviation**2))
-    weights = (weights / weights.sum()).view(1, 1, 1, -1)
-    planes = F.pad(picture.transpose(0, 1), (reach,) * 4, mode="replicate")
-    smooth = F.conv2d(F.conv2d(planes, weights), weights.transpose(2, 3))
-    return smooth.transpose(0, 1)

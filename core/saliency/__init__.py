@@ -17,6 +17,7 @@ __all__ = [
     "EXPLAIN",
     "JUDGE",
     "MELT",
+    "WANT",
     "Attribution",
     "Query",
     "Surrogate",
@@ -25,6 +26,7 @@ __all__ = [
 EXPLAIN = "core.saliency.explaining:explain"  # a call
 JUDGE = "core.saliency.judging:judge"  # long work: submit it with a `trials.Court`
 MELT = "core.saliency.sanity:melt"  # a call
+WANT = "core.saliency.wanting:want"  # long work: submit it with a `wishes.Wish`
 
 ALL = 1_000  # layers: more than any network has
 BASELINES = {  # what stands for a pixel that is absent

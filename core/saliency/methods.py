@@ -28,8 +28,8 @@ METHODS = {
     "gradient": Method(
         "Gradient",
         PIXELS,
-        "How fast the score rises with the pixel.",
-        "logits per unit of brightness",
+        "How fast the score rises with the pixel, black to white being one unit.",
+        "logits per unit",
         (),
         "Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034, section 3",
         caution="It says what would change the answer from here, not what made it.",
@@ -47,7 +47,7 @@ METHODS = {
         "SmoothGrad",
         PIXELS,
         "How fast the score rises with the pixel: the mean over pictures with noise.",
-        "logits per unit of brightness",
+        "logits per unit",
         ("samples", "deviation"),
         "Smilkov, Thorat, Kim, Viégas, Wattenberg 2017, arXiv:1706.03825, section 3",
         caution="It speaks of pictures with noise, which the network may never have learned from.",
@@ -56,7 +56,7 @@ METHODS = {
         "VarGrad",
         PIXELS,
         "How much the gradient varies from one picture with noise to the next: its variance.",
-        "(logits per unit of brightness)²",
+        "(logits per unit)²",
         ("samples", "deviation"),
         "Adebayo, Gilmer, Goodfellow, Kim 2018, arXiv:1810.03307",
         signed=False,
@@ -77,13 +77,13 @@ METHODS = {
     "expected": Method(
         "Expected gradients",
         PIXELS,
-        "The same from baselines that are pictures drawn at random: what they lack is drawn, too.",
+        "The gradient on the way from other pictures to this, times what the pixel differs by.",
         "logits",
         ("samples",),
         "Erion, Janizek, Sturmfels, Lundberg, Lee 2021, arXiv:1906.10670, section 2.2",
         complete=True,
-        caution="It adds up only on average over the draw: what is missing is sampling error. "
-        "Without the training images, the built-in photographs are the baselines.",
+        caution="It adds up on average over the draw alone: what is missing is sampling error. "
+        "Where the training images are not here, the built-in photographs are the baselines.",
     ),
     "deeplift": Method(
         "DeepLIFT",
@@ -100,7 +100,7 @@ METHODS = {
         "Guided backpropagation",
         PIXELS,
         "A gradient of which each ReLU lets pass only what is above 0, value and slope.",
-        "logits per unit of brightness",
+        "logits per unit",
         (),
         "Springenberg, Dosovitskiy, Brox, Riedmiller 2014, arXiv:1412.6806, section 3.4",
         caution="It barely depends on the weights: it restores edges of the picture, and does so "
@@ -110,7 +110,7 @@ METHODS = {
         "Deconvnet",
         PIXELS,
         "A gradient of which each ReLU lets pass the slopes above 0, whatever its value.",
-        "logits per unit of brightness",
+        "logits per unit",
         (),
         "Zeiler, Fergus 2013, arXiv:1311.2901, section 2.1",
         caution="It barely depends on the class or the weights (Nie et al. 2018), and without "

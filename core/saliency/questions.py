@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.saliency import Query, Surrogate
 from core.shared import devices
+from core.shared.blurring import blurred
 from core.shared.evaluating import quickest
 from core.shared.folding import folded
 from core.shared.loading import Model
@@ -22,7 +22,6 @@ AT_ONCE = {"cpu": 64 * 28 * 28, "cuda": 256 * 3 * 224 * 224}  # values of pictur
 FEWEST = 4  # pictures at a time
 GREY = 0.5
 BLUR = 1 / 14  # standard deviation of the Gaussian, as a share of the picture's side
-REACH = 3  # standard deviations at which it is cut off
 
 
 @dataclass(slots=True, eq=False)
@@ -123,20 +122,9 @@ def absent(
         case "grey":
             return torch.full_like(image, GREY)
         case "blur":
-            return _blurred(image, BLUR * max(image.shape[2:]))
+            return blurred(image, BLUR * max(image.shape[2:]))
         case "noise":
             return torch.rand(image.shape, generator=source).to(image)
         case "own":
             return image.mean((2, 3), keepdim=True).expand_as(image).clone()
     raise ValueError(f"baseline must be black, grey, blur, noise or own, got {baseline!r}")
-
-
-def _blurred(image: Float[Tensor, "1 c h w"], deviation: float) -> Float[Tensor, "1 c h w"]:
-    """Smooth along both axes; what lies outside is as the border."""
-    reach = max(1, round(REACH * deviation))
-    away = torch.arange(-reach, reach + 1, device=image.device, dtype=image.dtype)
-    weights = torch.exp(-(away**2) / (2 * deviation**2))
-    weights = (weights / weights.sum()).view(1, 1, 1, -1)
-    planes = F.pad(image.transpose(0, 1), (reach,) * 4, mode="replicate")
-    smooth = F.conv2d(F.conv2d(planes, weights), weights.transpose(2, 3))
-    return smooth.transpose(0, 1)
