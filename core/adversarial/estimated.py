@@ -8,8 +8,8 @@ from torch import Tensor
 
 from core.adversarial import Attack
 from core.adversarial.balls import project, steepest
-from core.adversarial.driving import Moment, Problem
 from core.adversarial.portions import portion
+from core.adversarial.problems import Moment, Problem
 
 __all__ = ["estimate_gradient"]
 

@@ -7,9 +7,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from core.adversarial.balls import distance, steepest
-from core.adversarial.driving import Network
 from core.adversarial.goals import Goal
 from core.adversarial.portions import portion
+from core.adversarial.problems import Network
 from core.adversarial.studies import Universal, UniversalAttack
 from core.adversarial.subjects import known, studied
 from core.shared import devices
