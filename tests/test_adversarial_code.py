@@ -244,6 +244,16 @@ def test_that_comparison_rejects_a_wrong_script(
     assert not agrees(found[name], text, folder), text
 
 
+@pytest.mark.parametrize("name", ["BIM", "PGD", "APGD", "Square", "DeepFool", "Carlini–Wagner"])
+def test_code_and_film_count_the_same_steps(
+    name: str, said: Said, found: Mapping[str, Outcome]
+) -> None:
+    """Also where an attack begins elsewhere than at the clean picture."""
+    best = re.findall(r"^step (\d+): ", said[name][1], re.MULTILINE)[-1]
+    film = found[name].film
+    assert int(best) == found[name].steps == film.step[film.best]
+
+
 @pytest.mark.parametrize("name", CASES.keys() - IN_VAIN)
 def test_what_a_script_saves_still_fools_when_it_is_uploaded(name: str, said: Said) -> None:
     index, config = CASES[name]

@@ -276,7 +276,9 @@ class Attack:
 class Film:
     """An attack on one picture, moment by moment; the first row is the clean picture."""
 
-    step: Int[np.ndarray, " s"]  # of the row, counted from the clean picture's 0
+    # Of the row. An attack that begins elsewhere, as PGD does, counts from that place; the clean
+    # picture is then at −1. Beginnings after the first are counted on.
+    step: Int[np.ndarray, " s"]
     margin: Float[np.ndarray, " s"]  # in logits; below 0 the network is fooled
     p_true: Float[np.ndarray, " s"]  # probability of the true class
     p_other: Float[np.ndarray, " s"]  # of the target, or of the likeliest other class
@@ -289,6 +291,12 @@ class Film:
     best: int  # the row of the result, rounded; where none fools the one that came nearest
     shown: Int[np.ndarray, " m"]  # rows whose pictures are here
     pictures: UInt8[np.ndarray, "m c h w"]  # rounded to 8 bits, as the network sees them
+
+    def title(self, row: int) -> str:
+        """Name a row: the clean picture, the start where that is another, or the step."""
+        if row == 0:
+            return "clean"
+        return "start" if self.step[row] == 0 else f"step {self.step[row]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

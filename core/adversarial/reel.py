@@ -37,6 +37,7 @@ class Reel:
         self.every = 1  # row whose picture is kept
         self.best, self.still = 0, clean
         self.lowest, self.moments = math.inf, 0
+        self.elsewhere = 0  # rows before the first moment of an attack that begins elsewhere
 
     def begin(self, logits: Float[Tensor, "1 k"]) -> None:
         """Show the clean picture first."""
@@ -47,8 +48,10 @@ class Reel:
         """Take a moment of the attack."""
         gradient = math.nan if row.gradient is None else float(row.gradient)
         self.moments += 1
-        if len(self.numbers) == 1 and row.images.equal(self.clean):  # it is shown already
+        if self.moments == 1 and row.images.equal(self.clean):  # it is shown already
             self.numbers, self.pictures = [], []
+        elif self.moments == 1:
+            self.elsewhere = 1
         self._take(row.images, row.logits, gradient, row.queries, bool(row.undone))
         margin = self.numbers[-1][0]
         if bool(row.better) or (self.lowest > margin and self.lowest > 0):
@@ -70,7 +73,7 @@ class Reel:
         margin, p_true, p_other, linf, l2, l0, gradient, queries, undone = table.T
         shown = sorted(stills)
         return Film(
-            step=np.array(places),
+            step=np.array(places) - self.elsewhere,
             margin=margin,
             p_true=p_true,
             p_other=p_other,
@@ -92,7 +95,7 @@ class Reel:
             self.moments += 1
             self.best = len(self.numbers) - 1
         else:
-            self.best = len(self.numbers) - self.moments + int(batch.steps)
+            self.best = self.elsewhere + int(batch.steps)
         self.still = batch.images
 
     def _take(

@@ -42,7 +42,7 @@ def test_a_larger_budget_fools_the_network_and_the_receipt_says_so(visit: Visit)
     assert len(receipt(page)) == 7
     film = page.locator(f'{SCREEN} input[aria-label="Film"]')
     film.press("Home")
-    expect(part(page, "maps").last).to_contain_text("step 0")
+    expect(part(page, "maps").last).to_contain_text("clean")
     page.wait_for_function("new URL(location.href).searchParams.get('attack_epsilon') !== '40'")
 
 

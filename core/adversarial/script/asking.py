@@ -121,7 +121,7 @@ def attack(source):
         answers = network(changed)
         if margin(answers) < margin(logits):
             images, logits = changed, answers
-            yield images, logits
+        yield images, logits
 """
 SIDES = {  # the side of a square that has this share of the pixels
     "linf": "max(1, round(math.sqrt(share * height * width)))",
