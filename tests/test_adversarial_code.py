@@ -19,12 +19,11 @@ from core.adversarial import (
     Outcome,
     carlini_wagner,
     deepfool,
-    estimated,
     saliency_map,
     transfer,
 )
 from core.adversarial.attacking import attack
-from core.adversarial.script import ATTACKED, asking, nearest, teaching, write_attack
+from core.adversarial.script import ATTACKED, nearest, teaching, write_attack
 from core.shared import data, models, networks, photographs, pictures, runs, seeing, snapshots
 from core.shared.loading import load
 from core.shared.models import Source
@@ -324,7 +323,6 @@ def test_the_numbers_that_are_written_out_are_the_attacks_own() -> None:
     assert nearest.CANDIDATES == deepfool.CANDIDATES
     assert (nearest.SHARE, nearest.SHORTEST) == (carlini_wagner.SHARE, carlini_wagner.SHORTEST)
     assert nearest.PAIRS == saliency_map.PAIRS
-    assert asking.STEP == estimated.STEP
     assert f'"{transfer.TABLE}"' in teaching.TAUGHT
 
 

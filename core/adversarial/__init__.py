@@ -24,6 +24,7 @@ __all__ = [
 ATTACK = "core.adversarial.attacking:attack"  # a call
 
 NORMS = {"linf": "L∞", "l2": "L2", "l0": "L0"}
+WAY = 2.5  # times epsilon: all steps together, where their size is not given
 LOSSES = {"margin": "margin", "dlr": "DLR", "ce": "cross-entropy"}
 MOST_STEPS, MOST_RESTARTS, MOST_QUERIES, LAST_SEED = 1_000, 20, 20_000, 2**31 - 1
 NOISES, NOISES_OF_PHOTOGRAPHS = 100, 3  # changes at random that an outcome is compared with
@@ -265,11 +266,22 @@ class Attack:
         return METHODS[self.method]
 
     @property
+    def pairs(self) -> int:
+        """Of NES, the pairs of opposite directions that a step tries: fewer with few queries."""
+        return max(0, min(self.population, self.queries - 2) // 2)
+
+    @property
+    def moves(self) -> int:
+        """How many steps are made: of NES as many as the queries allow."""
+        if self.method != "nes":
+            return self.steps
+        return (self.queries - 1) // (2 * self.pairs + 1) if self.pairs else 0
+
+    @property
     def length(self) -> float:
         """Of a step, in pixel units."""
-        return self.step_size or (
-            self.epsilon if self.steps == 1 else 2.5 * self.epsilon / self.steps
-        )
+        most = 1.0 if self.method == "nes" or self.steps == 1 else WAY
+        return self.step_size or self.epsilon * min(most, WAY / max(1, self.moves))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
