@@ -147,7 +147,7 @@ def _pictures(found: Outcome, config: Attack, seen: Pinned) -> Block:
             values=change if len(change) == 1 else _signed(change),
             high=reach or 1.0,
             columns=1,
-            share=2.3,
+            share=2.2,
             range=f"×{factor:.3g}" + (", mean" if len(change) > 1 else ""),
             alt=f"What was changed, {factor:.3g} times as strong, up to {255 * reach:.1f}/255",
         ),
@@ -161,7 +161,7 @@ def _signed(change: Float[np.ndarray, "c h w"]) -> Float[np.ndarray, "1 h w"]:
 
 
 def _picture(
-    pixels: Float[np.ndarray, "c h w"], name: str, told: str, seen: Pinned, share: float = 2.3
+    pixels: Float[np.ndarray, "c h w"], name: str, told: str, seen: Pinned, share: float = 2.2
 ) -> Maps:
     return Maps(
         name=name,
@@ -260,7 +260,7 @@ def _numbers(found: Outcome) -> Block:
         ("gradients", f"{found.gradients:,}", 1.0),
         ("seconds", f"{found.seconds:.2f}", 1.0),
     ]
-    return blocks.figures(rows, span=4)
+    return blocks.figures(rows, span=4, columns=2)
 
 
 def _film(found: Outcome, config: Attack, about: About, seen: Pinned, looks: Looks) -> list[Block]:
@@ -285,7 +285,7 @@ def _film(found: Outcome, config: Attack, about: About, seen: Pinned, looks: Loo
         blocks.drag("frame", "Film", 0, len(film.shown) - 1, place, names),
         blocks.maps(
             [
-                _picture(picture, titles[row], told, seen, share=2.2),
+                _picture(picture, titles[row], told, seen),
                 Maps(
                     name="its difference",
                     values=change if len(change) == 1 else _signed(change),
