@@ -11,7 +11,7 @@ from core.saliency.methods import CONTROL, METHODS
 from core.shared import models
 from core.shared.engine import Engine
 from core.shared.models import About, Source
-from ui import address, words
+from ui import address, explained, words
 from ui.running import BOUND
 
 __all__ = ["for_photographs", "settings", "usual"]
@@ -29,6 +29,10 @@ CHOICES: dict[str, tuple[str, tuple[Any, ...], str]] = {  # of a query: label, v
     "cells": ("Cells", (4, 5, 7, 10, 14), "Along each side of the grid of a mask."),
     "segments": ("Superpixels", (10, 25, 50, 100, 200), "About so many."),
 }
+KNOWN = tuple(  # settings of other methods and of the tabs
+    f"saliency_{name}"
+    for name in (*CHOICES, "class", "against", "layer", "tab", "methods", "imputers")
+)
 AUTOMATIC = {"size": 4, "stride": 28}  # 0 stands for such a part of the picture's side
 SPARING = {"samples": 10, "masks": 200}  # where pictures are large
 
@@ -70,7 +74,9 @@ def settings(
             given[name] = _value(method, name, about, rules)
     seed = st.number_input("Seed", 0, saliency.LAST_SEED, 0, key="saliency_seed", **BOUND)
     rules["saliency_seed"] = seed, f"a whole number from 0 to {saliency.LAST_SEED:,}"
-    address.refuse("saliency", asked, rules)
+    rules["saliency_view"] = looks["view"], words.choices([*explained.VIEWS])
+    rules["saliency_scale"] = looks["scale"], words.choices([*explained.SCALES])
+    address.refuse("saliency", asked, rules, KNOWN)
     return Query(method=method, target=target, against=against, seed=seed, **given)
 
 
