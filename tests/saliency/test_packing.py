@@ -1,6 +1,7 @@
 """A picture that goes as a text comes back as it was, and nothing else is taken for one."""
 
 import base64
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -15,6 +16,9 @@ from core.shared import data
 
 def of_bytes(head: str, content: bytes) -> str:
     return f"{head}:{base64.b64encode(zlib.compress(content)).decode()}"
+
+
+AND_MORE = "1x2x2:" + base64.b64encode(zlib.compress(bytes(4)) + b"more").decode()
 
 
 @given(
@@ -67,8 +71,22 @@ def test_a_pixel_beyond_black_or_white_is_refused(wrong: float) -> None:
         (of_bytes("1x2x2", bytes(3)), "picture must have 4 values, got more or fewer"),
         (of_bytes("1x2x2", bytes(10**7)), "picture must have 4 values, got more or fewer"),
         (of_bytes("1x2x2", bytes(4))[:-4], "picture must have 4 values, got more or fewer"),
+        (AND_MORE, "picture must have 4 values, got more or fewer"),
     ],
 )
 def test_what_is_no_picture_is_refused_with_its_rule(text: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         unpacked(text)
+
+
+def test_a_text_that_would_be_blown_up_is_not() -> None:
+    text = of_bytes("1x2x2", bytes(40_000_000))
+    assert len(text) < MOST
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="picture must have 4 values"):
+            unpacked(text)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 2_000_000
