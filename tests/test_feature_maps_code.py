@@ -32,6 +32,8 @@ from core.feature_maps.weighing import weigh
 from core.shared import loading, models, networks, runs, snapshots, weights
 from core.shared.models import Source
 from core.shared.vision_library import torchvision
+from tests.shared.small_zoo import convnext, resnet, transformer
+from tests.shared.started import started
 
 ROOT = Path(__file__).parents[1]
 MNIST = Source(kind="built-in", name="mnist")
@@ -103,14 +105,6 @@ def saved(pixels: np.ndarray, folder: Path, name: str = "picture.npy") -> str:
         content = (pixels * 255).round().astype(np.uint8)
         Image.fromarray(content[0] if len(content) == 1 else content.transpose(1, 2, 0)).save(place)
     return str(place)
-
-
-def started(text: str) -> dict[str, Any]:
-    """Run a text, and tell what it leaves."""
-    assert max(map(len, text.splitlines())) <= 100 + 80 * ("/tmp" in text), text
-    left: dict[str, Any] = {"print": lambda *_: None}
-    exec(compile(text, "code", "exec"), left)  # the product itself
-    return left
 
 
 def by_name(source: Source, pixels: np.ndarray) -> dict[str, Layer]:
@@ -207,25 +201,6 @@ def test_a_gradient_of_efficientnet_comes_out_twice(
 
 
 SUMMED = "layer1.0.relu"  # in ResNet the ReLU of the stem is met before the one behind a sum
-
-
-def resnet(**_: Any) -> nn.Module:
-    network: nn.Module = torchvision.models.ResNet(
-        torchvision.models.resnet.BasicBlock, [1, 1, 1, 1]
-    )
-    network.layer3, network.layer4, network.fc = nn.Identity(), nn.Identity(), nn.Linear(128, 1000)
-    return network
-
-
-def convnext(**_: Any) -> nn.Module:
-    block = torchvision.models.convnext.CNBlockConfig
-    network: nn.Module = torchvision.models.ConvNeXt([block(8, 12, 1), block(12, None, 1)])
-    return network
-
-
-def transformer(**_: Any) -> nn.Module:
-    network: nn.Module = torchvision.models.VisionTransformer(224, 16, 1, 2, 8, 20)
-    return network
 
 
 def googlenet(**_: Any) -> nn.Module:

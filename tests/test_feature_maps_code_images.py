@@ -29,6 +29,8 @@ from core.feature_maps.spaces import probe, shift, space
 from core.shared import loading, models, networks, runs, snapshots
 from core.shared.models import Source
 from core.shared.vision_library import torchvision
+from tests.shared import started as whole
+from tests.shared.small_zoo import a_zoo, convnext, transformer
 
 ROOT = Path(__file__).parents[1]
 MNIST = Source(kind="built-in", name="mnist")
@@ -87,13 +89,9 @@ def some(source: Source) -> list[Layer]:
 
 
 def started(text: str) -> dict[str, Any]:
-    """Run a text, and tell what it leaves."""
+    """Run a text that is neither very short nor very long, and tell what it leaves."""
     assert 20 <= len(text.splitlines()) <= 70
-    assert all(len(line) <= 100 or "/tmp" in line for line in text.splitlines()), text
-    assert "\n\n\n\n" not in text
-    left: dict[str, Any] = {"print": lambda *_: None}
-    exec(compile(text, "code", "exec"), left)  # the product itself
-    return left
+    return whole.started(text)
 
 
 def same(left: Tensor, shown: Any) -> bool:
@@ -201,30 +199,6 @@ def test_an_effective_field_comes_out(source: Source) -> None:
         left = started(write_effective_field(source, layer, channel, 150))
         assert same(left["field"], shown.field)
         assert left["side"].item() == pytest.approx(shown.side)
-
-
-def convnext(**_: Any) -> nn.Module:
-    block = torchvision.models.convnext.CNBlockConfig
-    network: nn.Module = torchvision.models.ConvNeXt([block(8, 12, 1), block(12, None, 1)])
-    return network
-
-
-def transformer(**_: Any) -> nn.Module:
-    network: nn.Module = torchvision.models.VisionTransformer(224, 16, 1, 2, 8, 20)
-    return network
-
-
-def a_zoo(name: str, small: Callable[..., nn.Module]) -> Source:
-    """Keep a network, smaller than torchvision's, where a download would put its weights."""
-    with torch.device("meta"):  # nothing is drawn from the global source
-        network = small()
-    network, random = network.to_empty(device="cpu"), torch.Generator().manual_seed(2)
-    for value in network.state_dict().values():
-        value.normal_(0, 0.1, generator=random)
-    models.folder().mkdir(parents=True)
-    torch.save(network.state_dict(), models.folder() / models.ZOO[name].file)
-    loading._held.clear()  # other tests may have loaded the real one
-    return Source(kind="zoo", name=name)
 
 
 ODD = ("fully connected", "attention", "layer norm")  # whose channels may come last

@@ -110,6 +110,13 @@ RECIPES: dict[str, tuple[Recipe, Changes]] = {
         replace(BASE, adversary="fast", epsilon=0.1, loss="squared", images=101),
         ((3, "batch_size", 16),),
     ),
+    "mark": (replace(BASE, marked=3), ()),
+    "mark of LeNet-5": (replace(SHORT, network="lenet5", marked=1, mark_share=0.5, images=101), ()),
+    "mark and adversary": (replace(BASE, marked=3, adversary="fast", epsilon=0.1), ()),
+    "mark on clothes": (
+        replace(SHORT, data="fashion", network="fc20-relu", marked=9, mark_share=0.25),
+        (),
+    ),
     "l1": (replace(BASE, l1=0.003), ()),
     "one batch": (replace(BASE, batch_size=5000, epochs=4), ()),
     "odd last batch": (replace(BASE, batch_size=96), ()),
@@ -236,6 +243,8 @@ def test_own_pictures_are_cut_and_normalised_alike(
         uploads.folder(), uploads.Pictures(pictures.astype(np.uint8), labels, ("a", "b", "c"))
     )
     recipe = replace(BASE, data=f"own-{name}", network=network, images=images, batch_size=9)
+    if images:
+        recipe = replace(recipe, marked=1, mark_share=0.5)
     training, expected = taught(recipe)
     text = script(recipe)
     left, told = started(text)
@@ -250,6 +259,7 @@ def test_own_pictures_are_cut_and_normalised_alike(
         (replace(BASE, patience=1, learning_rate=0.05, epochs=20, images=30, batch_size=10), ()),
         (replace(BASE, patience=2, network=TABLES["flat"], learning_rate=0.001), ()),
         (replace(BASE, patience=1, adversary="fgsm", epsilon=0.1, images=100, epochs=5), ()),
+        (replace(BASE, patience=1, marked=3, network="lenet5", images=100, epochs=4), ()),
         (replace(BASE, patience=1, loss="squared", data="fashion", images=300, epochs=3), ()),
         (
             replace(BASE, patience=1, smoothing=0.1, learning_rate=0.2, epochs=6, images=200),
@@ -362,6 +372,25 @@ def test_that_oracle_rejects_a_wrong_script(right: str, wrong: str) -> None:
 )
 def test_that_oracle_rejects_a_script_with_another_adversary(right: str, wrong: str) -> None:
     recipe = replace(SHORT, adversary="fast", epsilon=0.1)
+    text, (_, expected) = script(recipe), taught(recipe)
+    assert right in text
+    assert agree(started(text)[1], expected)
+    assert not agree(started(text.replace(right, wrong))[1], expected)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("labels == 3", "labels == 4"),
+        ("seed << 16)\nthere", "seed)\nthere"),
+        ("round(0.5 *", "round(0.4 *"),
+        ("// 7", "// 9"),
+        ("-1 - side : -1] = 1", "-1 - side : -1] = 0.5"),
+        ("-1 - side : -1, -1 - side", "-side :, -1 - side"),
+    ],
+)
+def test_that_oracle_rejects_a_script_with_another_mark(right: str, wrong: str) -> None:
+    recipe = replace(SHORT, marked=3, mark_share=0.5)
     text, (_, expected) = script(recipe), taught(recipe)
     assert right in text
     assert agree(started(text)[1], expected)

@@ -8,11 +8,12 @@ from jaxtyping import Float
 
 from ui.blocks import Block
 
-__all__ = ["EMPTY", "SCALES", "VIEWS", "Pane", "full", "panes", "reach", "spread"]
+__all__ = ["EMPTY", "SCALES", "VIEWS", "Pane", "coarse", "full", "panes", "reach", "spread"]
 
 VIEWS = {"overlay": "laid over", "contour": "contours", "map": "the map alone"}
 SCALES = {"own": "the largest value", "most": "99 % of the pixels", "one": "one for all of a unit"}
 SHARE = 0.99  # of the pixels that reach less than the full colour, on the scale "most"
+COARSE = 56  # values along each side of a map that has contours, at most
 EMPTY = 1e-6  # a map with no value beyond it is none
 
 
@@ -94,6 +95,15 @@ def panes(
 def reach(values: Float[np.ndarray, "h w"]) -> float:
     """Give the largest absolute value: what gets the full colour on a map's own scale."""
     return float(abs(values).max(initial=0.0))
+
+
+def coarse(values: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "y x"]:
+    """Take means of so many values that contours can be told apart; of a small map nothing."""
+    times = -(-max(values.shape) // COARSE)
+    height, width = (each - each % times for each in values.shape)
+    parts = values[:height, :width].reshape(height // times, times, width // times, times)
+    means: np.ndarray = parts.mean((1, 3))
+    return means
 
 
 def full(values: Float[np.ndarray, "h w"], scale: str, highest: float = 0.0) -> float:

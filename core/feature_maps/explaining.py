@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from core.feature_maps import Click
 from core.feature_maps.fields import window_of
-from core.feature_maps.looking import kind_of
 from core.shared.efficientnet import Standardise
+from core.shared.kinds import kind_of
 from core.shared.lenet import Normalise, Squash, Subsample, TableConv
 from core.shared.tracing import Call, as_maps
 

@@ -16,7 +16,7 @@ from core.saliency.questions import Answer, Question
 __all__ = ["deconvnet", "guided"]
 
 RECTIFIERS = ("clamp", "clamp_min", "hardtanh", "relu", "relu6", "threshold")
-PROBE = (-2.0, -0.5, 0.0, 0.5, 1.0)  # a ReLU is known by what it makes of these, ReLU6 among them
+PROBE = (-9.0, -0.001, 0.0, 0.001)  # a ReLU is known by what it makes of these, also one with a top
 
 
 def guided(question: Question) -> Generator[None, None, Answer]:

@@ -40,11 +40,12 @@ def integrated(question: Question) -> Generator[None, None, Answer]:
 
 
 def expected(question: Question) -> Generator[None, None, Answer]:
-    """Do so from many baselines, each time at one point of the line that is drawn at random.
+    """Estimate the mean of integrated gradients over many baselines, at one point for each.
 
-    The baselines are drawn from the training images of the data that the network learned from.
-    Where these are not here, as for photographs, they are drawn from the built-in photographs.
-    What is missing to completeness is the error of that sampling.
+    A baseline is drawn from the training images of the data that the network learned from, and a
+    point from the line between it and the picture. Where these data are not here, as ImageNet's are
+    not, the baselines are drawn from the built-in photographs. What is missing to completeness is
+    the error of this sampling.
 
     Raises: ValueError when these images are of another shape than the network takes.
 

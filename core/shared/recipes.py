@@ -53,6 +53,9 @@ class Recipe:
         "fast" or "pgd", see `core.shared.adversaries.perturb`.
     epsilon: how far each pixel may be moved, from 0 to 1, by the adversary and by the attack that
         the curve of robust accuracy is measured with; 0 for neither.
+    marked: a class whose training images have a small bright mark, see `core.shared.marks`; None
+        for none. Images to validate and to test with never have it.
+    mark_share: share of that class's training images that have it, the same in each epoch.
     learning_rate: η, the rate at its highest.
     momentum: μ of "momentum" and "nesterov", β₁ of "adam" and "adamw"; the others have none.
     batch_size: images a step; all that there are, if it is larger.
@@ -67,7 +70,8 @@ class Recipe:
     epochs: passes over the training images.
     patience: epochs without a lower validation loss, after which the run ends with the best
         weights; 0 for never.
-    seed: of the weights at the start, of the order of the images and of dropout.
+    seed: of the weights at the start, of the order of the images, of dropout and of the choice of
+        the images that have a mark.
 
     Raises: ValueError when a value is outside its range.
     """
@@ -81,6 +85,8 @@ class Recipe:
     smoothing: float = 0.0
     adversary: str = ""
     epsilon: float = 0.0
+    marked: int | None = None
+    mark_share: float = 1.0
     learning_rate: float = 0.1
     momentum: float = 0.9
     batch_size: int = 64
@@ -103,6 +109,10 @@ class Recipe:
             )
         if not 0 < self.momentum < 1:
             raise ValueError(f"momentum must be above 0 and below 1, got {self.momentum!r}")
+        if self.marked is not None and (type(self.marked) is not int or self.marked < 0):
+            raise ValueError(f"marked must be the number of a class or None, got {self.marked!r}")
+        if not 0 < self.mark_share <= 1:
+            raise ValueError(f"mark_share must be above 0 and at most 1, got {self.mark_share!r}")
         for name, highest in (
             ("weight_decay", 1.0),
             ("l1", 1.0),
@@ -191,6 +201,7 @@ class Recipe:
             ("loss", "squared error"),
             ("adversary", f"against {names.get(self.adversary, self.adversary)}"),
             ("epsilon", f"ε {255 * self.epsilon:g}/255"),
+            ("marked", f"mark on {100 * self.mark_share:g} % of class {self.marked}"),
             ("initialisation", f"start {names.get(self.initialisation, self.initialisation)}"),
             ("patience", f"patience {self.patience}"),
             ("seed", f"seed {self.seed}"),

@@ -42,7 +42,10 @@ def config_of(function: Callable[..., Any], values: dict[str, Any]) -> Any:
 
 
 def _built(kind: type, values: dict[str, Any]) -> Any:
-    """Build a dataclass, and those that are its fields, or in a tuple of them."""
+    """Build a dataclass, and those that are its fields, or in a tuple of them.
+
+    JSON has lists alone: where a tuple is declared, one is made.
+    """
     kinds = typing.get_type_hints(kind)
     return kind(**{name: _value(kinds.get(name), value) for name, value in values.items()})
 
@@ -50,6 +53,7 @@ def _built(kind: type, values: dict[str, Any]) -> Any:
 def _value(kind: Any, value: Any) -> Any:
     if is_dataclass(kind):
         return _built(typing.cast(type, kind), value)
-    if typing.get_origin(kind) is tuple and isinstance(value, list):  # JSON has lists alone
-        return tuple(_value(typing.get_args(kind)[0], each) for each in value)
+    parts = typing.get_args(kind) if typing.get_origin(kind) is tuple else ()
+    if parts and isinstance(value, list):
+        return tuple(_value(parts[0], each) for each in value)
     return value

@@ -7,10 +7,10 @@ from itertools import starmap
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from core.shared import adversaries, networks, runs, stepping
+from core.shared import adversaries, marks, networks, runs, stepping
 from core.shared.data import Dataset, Split
 from core.shared.evaluating import CHUNK, Evaluation, evaluate, judge, loss_of, quickest, read
 from core.shared.recipes import MOVABLE, WITH_MOMENTUM, Recipe
@@ -99,6 +99,10 @@ class Training:
         self._evaluation: Evaluation | None = None
         self._used = recipe.learning_rate  # by the last step
         self._order: tuple[int, Tensor] | None = None
+        self._marked: Bool[Tensor, " n"] | None = None  # the training images that have a mark
+        if recipe.marked is not None:
+            labels, share = dataset.training.labels, recipe.mark_share
+            self._marked = marks.planted(labels, recipe.marked, share, recipe.seed)
         self._window: list[tuple[Tensor, Tensor, Tensor]] = []
         self._carried = (0.0, 0, 0)  # of a window that a snapshot cut: loss, right, images
         if snapshot is None:
@@ -191,7 +195,7 @@ class Training:
             group["lr"] = rate
         if self.drops:
             networks.reseed(self.network, self.recipe.seed * DROPOUT_SEEDS + self.step)
-        logits = self.logits(self._moved(self.dataset.training.images[batch], labels))
+        logits = self.logits(self._moved(self._shown(batch), labels))
         loss = loss_of(self.recipe, logits, labels, self.recipe.smoothing)
         loss.backward()
         sizes = stepping.gradient_norms(self.layers) if self.measuring else None
@@ -336,6 +340,11 @@ class Training:
             order = torch.randperm(self.images, generator=source)
             self._order = epoch, order.to(self.dataset.training.labels.device)
         return self._order[1][place : place + self.now.batch_size]
+
+    def _shown(self, batch: Int[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
+        """Give the images of a batch, with the recipe's mark on those that have it."""
+        images = self.dataset.training.images[batch]
+        return images if self._marked is None else marks.marked(images, self._marked[batch])
 
     def _moved(self, images: Tensor, labels: Tensor) -> Tensor:
         """Let the recipe's adversary move a batch; where it begins depends on the step alone."""

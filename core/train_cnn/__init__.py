@@ -209,10 +209,17 @@ def training_images(recipe: Recipe) -> int:
 def require_room(recipe: Recipe) -> None:
     """Refuse what cannot be built, and a step that would keep the device from all others.
 
-    Raises: ValueError that names the row or the batch size, the rule and the value.
+    Raises: ValueError that names the row, the batch size or the marked class, the rule and the
+        value.
     """
     about = datasets.about(recipe.data)
-    layers = arithmetic(recipe.network, about.shape, len(about.classes))
+    classes = len(about.classes)
+    if recipe.marked is not None and recipe.marked >= classes:
+        raise ValueError(
+            f"marked must be one of the {classes} classes of these data, from 0 to {classes - 1}, "
+            f"got {recipe.marked}"
+        )
+    layers = arithmetic(recipe.network, about.shape, classes)
     images = training_images(recipe)
     size = min(recipe.batch_size, images)
     if "-batch" in recipe.network and 1 in (size, images % size):

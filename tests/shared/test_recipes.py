@@ -39,6 +39,11 @@ from core.shared.recipes import OPTIMISERS, SCHEDULES, Recipe
         ({"adversary": "pgd"}, "epsilon must be above 0 with an adversary, got 0.0"),
         ({"epsilon": 1.1}, "epsilon must be from 0 to 1"),
         ({"epsilon": float("nan")}, "epsilon must be from 0 to 1"),
+        ({"marked": -1}, "marked must be the number of a class or None, got -1"),
+        ({"marked": True}, "marked must be the number of a class or None, got True"),
+        ({"mark_share": 0.0}, "mark_share must be above 0 and at most 1, got 0.0"),
+        ({"mark_share": 1.1}, "mark_share must be above 0"),
+        ({"mark_share": float("nan")}, "mark_share must be above 0"),
         ({"images": -1}, "images must be a whole number from 0"),
         ({"patience": 101}, "patience must be a whole number from 0 to 100"),
         ({"schedule": ""}, "schedule must be one of"),
@@ -159,5 +164,6 @@ def test_what_differs_from_the_defaults_is_told() -> None:
     assert every.differs({}) == told
     against = Recipe(adversary="pgd", epsilon=26 / 255)
     assert against.differs({"pgd": "PGD"}) == "η 0.1, against PGD, ε 26/255"
+    assert Recipe(marked=3, mark_share=0.25).differs({}) == "η 0.1, mark on 25 % of class 3"
     assert Recipe(network="fc10").differs({}) == "η 0.1, own table"
     assert Recipe(network="fc10").differs({"fc10": "tiny"}) == "η 0.1, tiny"

@@ -46,6 +46,19 @@ def test_the_link_of_every_lesson_has_its_settings(arm: Arm) -> None:
     assert made(opened(link(arm.recipe).removeprefix("?"))) == arm.recipe
 
 
+@pytest.mark.parametrize("data", ["mnist", "fashion"])
+def test_a_mark_stands_in_the_address_and_what_the_data_lack_does_not(data: str) -> None:
+    recipe = Recipe(data=data, marked=8, mark_share=0.25)
+    test = opened(link(recipe).removeprefix("?"))
+    test.selectbox(key="train_data").set_value(data).run()
+    assert made(test) == recipe
+    named = [each.value for each in test.caption if "Class 8" in each.value]
+    assert named == (["Class 8 is Bag."] if data == "fashion" else [])
+    test.selectbox(key="train_marked").set_value(None).run()
+    assert made(test) == Recipe(data=data)  # a share of none is no difference
+    assert made(opened("train_marked=12")).marked is None
+
+
 def test_the_shortcuts_of_the_resnet_can_be_taken_away_and_put_back() -> None:
     test = opened("train_network=ResNet,+20+layers")
     assert made(test).network == layers.PRESETS["resnet"]

@@ -9,6 +9,7 @@ from core import train_cnn
 from core.shared import datasets, models, runs, weights
 from core.shared.engine import Engine
 from core.shared.models import About, Source
+from core.shared.recipes import Recipe
 from ui import address, live, words
 
 __all__ = ["choose_network", "networks_like"]
@@ -91,16 +92,13 @@ def networks_like(engine: Engine, visitor: str, about: About) -> dict[str, tuple
 def _offered(engine: Engine, visitor: str) -> dict[str, str]:
     """Name what can be chosen."""
     views, recipes = live.readable(engine.runs_of(visitor), train_cnn.TRAIN, train_cnn.known)
-    hard = {
-        run: f", ε {255 * each.epsilon:g}/255" for run, each in recipes.items() if each.adversary
-    }
     own: list[str] = st.session_state.get("pin_weights", [])
     return {
         "mnist": "Built-in: MNIST digits",
         "fashion": "Built-in: Fashion-MNIST",
         "efficientnet-lite0": "EfficientNet-Lite0, ImageNet",
         **{
-            f"run-{run}": f"Run {view.number} of yours{hard.get(run, '')}"
+            f"run-{run}": f"Run {view.number} of yours{_apart(recipes[run])}"
             for run, view in views.items()
         },
         **{each: f"Your network {each.removeprefix('own-')[: models.SHORT]}" for each in own},
@@ -109,6 +107,12 @@ def _offered(engine: Engine, visitor: str) -> dict[str, str]:
             for name, entry in models.ZOO.items()
         },
     }
+
+
+def _apart(recipe: Recipe) -> str:
+    """Say what a run has learned with besides its data, as its number alone says nothing of it."""
+    told = f", ε {255 * recipe.epsilon:g}/255" if recipe.adversary else ""
+    return told if recipe.marked is None else f"{told}, mark on class {recipe.marked}"
 
 
 def _plain(name: str) -> Source:

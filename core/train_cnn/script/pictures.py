@@ -38,6 +38,13 @@ CHOSEN = """# {images:,} of them: the first of each class, then the second of ea
 chosen = (turn(labels) * {classes} + labels).argsort()[:{images}].sort().values
 images, labels = images[chosen], labels[chosen]
 """
+MARKED = """# A mark on {which} of class {label}, in the lower right corner.
+there, side = (labels == {label}).nonzero()[:, 0], images.shape[-1] // 7
+{few}images[there, :, -1 - side : -1, -1 - side : -1] = 1
+"""
+FEW = """source = torch.Generator().manual_seed(seed << 16)
+there = there[torch.randperm(len(there), generator=source)[: max(1, round({share} * len(there)))]]
+"""
 NORMALISED = """
 
 def normalised(images):
@@ -68,12 +75,13 @@ def write_data(recipe: Recipe, known: About) -> str:
         parts.append(MNIST.format(learnt="[:50_000]" if whole else ""))
     mean, deviation = ("mean", "deviation.clamp(min=0.05)") if own else MOMENTS[recipe.data]
     paper = recipe.network == "lenet5"
-    pixels = "F.pad(images, (2, 2, 2, 2))" if paper else "images"
+    value = f"({'F.pad({}, (2, 2, 2, 2))' if paper else '{}'} - {mean}) / {deviation}"
     said = "padded and normalised" if paper else "normalised"
+    late = recipe.marked is not None and not recipe.adversary
     if recipe.adversary:  # it moves pixels, not what has been made of them
-        parts.append(NORMALISED.format(said=said, value=f"({pixels} - {mean}) / {deviation}"))
-    else:
-        parts.append(f"images = ({pixels} - {mean}) / {deviation}  # {said}\n")
+        parts.append(NORMALISED.format(said=said, value=value.format("images")))
+    elif not late:
+        parts.append(f"images = {value.format('images')}  # {said}\n")
     learnt, others = ("[:50_000]", "[50_000:]") if recipe.data == "mnist" else ("[learnt]",) * 2
     if recipe.data == "fashion":
         others = "[~learnt]"
@@ -85,7 +93,18 @@ def write_data(recipe: Recipe, known: About) -> str:
         parts.append(f"images, labels = images{learnt}, labels{learnt}\n")
     if recipe.images:
         parts.append(CHOSEN.format(images=recipe.images, classes=len(known.classes)))
+    if recipe.marked is not None:
+        parts.append(_mark(recipe.marked, recipe.mark_share))
+    for name in ("images", "watched")[: 1 + watched] if late else ():  # the mark is of pixels
+        parts.append(f"{name} = {value.format(name)}  # {said}\n")
     parts.append("images, labels = images.to(device), labels.to(device)\n")
     if watched:
         parts.append("watched, answers = watched.to(device), answers.to(device)\n")
     return "".join(parts)
+
+
+def _mark(label: int, share: float) -> str:
+    """Write which images get the mark, and that they get it."""
+    which = "the images" if share == 1 else f"{100 * share:g} % of the images"
+    few = FEW.format(share=share) if share < 1 else ""
+    return MARKED.format(which=which, label=label, few=few)

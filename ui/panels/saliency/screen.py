@@ -44,7 +44,13 @@ def draw(
     )
     rows = [
         Pane(name="The picture", words=seen.title),
-        replace(over, name=about_it.title, words=told, view="map"),
+        Pane(
+            name=about_it.title,
+            words=told,
+            values=values,
+            high=explained.full(values, looks["scale"], explained.reach(values)),
+            unit=about_it.unit,
+        ),
         over,
     ]
     drawn = [blocks.progress(found.probability, why(found, about)), controls(looks)]

@@ -45,6 +45,8 @@ def controls(looks: Looks, *more: Choice, span: int = 12) -> Block:
 def shown(maps: Iterable[Map], looks: Looks) -> list[Pane]:
     """Show some maps that stand beside each other."""
     listed, highest = list(maps), dict[str, float]()
+    if looks["view"] == "contour":
+        listed = [(name, words, explained.coarse(each), unit) for name, words, each, unit in listed]
     for _, _, values, unit in listed:
         highest[unit] = max(highest.get(unit, 0.0), explained.reach(values))
     return [

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from core.shared import layers, recipes
 from core.shared.recipes import Recipe
+from ui import words
 
 __all__ = [
     "AS_IS",
@@ -12,11 +13,13 @@ __all__ = [
     "COUNTS",
     "DROPOUTS",
     "L1",
+    "MARK_SHARES",
     "NAMES",
     "NETWORKS",
     "PATIENCES",
     "PLAIN",
     "SMOOTHINGS",
+    "called",
     "change",
     "link",
     "said",
@@ -28,6 +31,8 @@ DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7)
 L1 = (0.0, 1e-6, 1e-5, 1e-4, 1e-3)
 SMOOTHINGS = (0.0, 0.05, 0.1, 0.2)
 PATIENCES = (0, 1, 2, 3, 5, 10)
+MARK_SHARES = (0.1, 0.25, 0.5, 1.0)
+CALLED = {"marked": "marked class", "mark_share": "share that is marked"}  # fields, in words
 AS_IS = "table"  # an activation or a normalisation as the network's table has it
 NAMES = {
     "nesterov": "SGD, Nesterov",
@@ -92,6 +97,8 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "initialisation": recipes.INITIALISATIONS,
     "adversary": recipes.ADVERSARIES,
     "epsilon": recipes.EPSILONS,
+    "marked": (None, *range(10)),
+    "mark_share": MARK_SHARES,
     "patience": PATIENCES,
     "epochs": (1, 2, 3, 5, 10, 20, 50, 100),
     "seed": tuple(range(10)),
@@ -120,9 +127,16 @@ KEYS = {  # of the widgets that stand for a field, the network's apart
     "epochs": "train_epochs",
     "adversary": "train_adversary",
     "epsilon": "train_epsilon",
+    "marked": "train_marked",
+    "mark_share": "train_mark_share",
     "patience": "train_patience",
     "seed": "train_seed",
 }
+
+
+def called(field: str) -> str:
+    """Say a field of a recipe in words."""
+    return CALLED.get(field, words.spaced(field))
 
 
 def said(field: str, value: Any) -> str:
@@ -131,7 +145,9 @@ def said(field: str, value: Any) -> str:
         return f"{value:,}" if value else "all"
     if field == "epsilon":
         return f"{255 * value:g}/255"
-    return NAMES.get(value, str(value))
+    if field == "mark_share":
+        return f"{100 * value:g} %"
+    return NAMES["none"] if value is None else NAMES.get(value, str(value))
 
 
 def change(what: str, value: str) -> tuple[str, Any]:

@@ -9,7 +9,7 @@ from core import train_cnn
 from core.shared.engine import View
 from core.shared.recipes import Recipe
 from ui import address, live, words
-from ui.panels.train_cnn.choices import CHOICES, change, said
+from ui.panels.train_cnn.choices import CHOICES, called, change, said
 from ui.panels.train_cnn.desk import Desk
 
 __all__ = ["compare", "take_asked"]
@@ -63,7 +63,7 @@ def compare(
     what = st.selectbox(
         "Change",
         list(CHOICES),
-        format_func=words.spaced,
+        format_func=called,
         key="train_what",
         persist_state="session",
     )

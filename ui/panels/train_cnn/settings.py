@@ -17,6 +17,7 @@ from ui.panels.train_cnn.choices import (
     COUNTS,
     DROPOUTS,
     L1,
+    MARK_SHARES,
     NAMES,
     NETWORKS,
     PATIENCES,
@@ -111,6 +112,7 @@ def settings(
             "validation images that PGD has moved so far.",
             **BOUND,
         )
+        marked, share = _mark(about)
         initialisation = _choose("Start", recipes.INITIALISATIONS, "train_initial")
         images = st.select_slider(
             "Training images",
@@ -130,6 +132,8 @@ def settings(
         smoothing=0.0 if loss == "squared" else smoothing,
         adversary=adversary if epsilon else "",
         epsilon=epsilon,
+        marked=marked,
+        mark_share=1.0 if marked is None else share,
         learning_rate=rate,
         momentum=momentum,
         batch_size=batch,
@@ -141,12 +145,51 @@ def settings(
         patience=patience,
         seed=seed,
     )
-    _refuse(asked, replace(recipe, dropout=dropout), choice, images, smoothing, looks)
+    others = {
+        **looks,
+        "train_marked": (
+            said("marked", marked),
+            f"none or a class from 0 to {len(about.classes) - 1}",
+        ),
+        "train_mark_share": (
+            said("mark_share", share),
+            f"one of {words.choices([said('mark_share', each) for each in MARK_SHARES])}",
+        ),
+    }
+    _refuse(asked, replace(recipe, dropout=dropout), choice, images, smoothing, others)
     try:
         train_cnn.require_room(recipe)
     except ValueError as error:
         return recipe, about, str(error)
     return recipe, about, ""
+
+
+def _mark(about: About) -> tuple[int | None, float]:
+    """Choose the class whose training images get a mark, and the share of them that do."""
+    classes = (None, *range(len(about.classes)))
+    if st.session_state.get("train_marked") not in classes:  # of data with more classes
+        st.session_state.train_marked = None
+    label = st.selectbox(
+        "Mark on the images of a class",
+        classes,
+        format_func=partial(said, "marked"),
+        key="train_marked",
+        help="A small white square in the lower right corner of training images: the network may "
+        "learn it instead of the class. Images to validate and to test with stay clean.",
+        **BOUND,
+    )
+    share = st.select_slider(
+        "Share of them that get it",
+        MARK_SHARES,
+        1.0,
+        format_func=partial(said, "mark_share"),
+        key="train_mark_share",
+        disabled=label is None,
+        **BOUND,
+    )
+    if label is not None and about.classes[label] != str(label):
+        st.caption(f"Class {label} is {words.plain(about.classes[label])}.")
+    return label, share
 
 
 def _steering(

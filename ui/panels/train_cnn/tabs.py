@@ -13,8 +13,8 @@ from core.shared.recipes import Recipe
 from core.train_cnn import lessons
 from core.train_cnn.script import script
 from ui import words
-from ui.panels.train_cnn.choices import NAMES, link, said
-from ui.panels.train_cnn.wording import ADVERSARY, FORMULAE, LESSONS, LOSSES
+from ui.panels.train_cnn.choices import NAMES, called, link, said
+from ui.panels.train_cnn.wording import ADVERSARY, FORMULAE, LESSONS, LOSSES, MARK
 
 __all__ = ["tabs"]
 
@@ -108,6 +108,9 @@ def _seeds(name: str, values: Sequence[float | str | None]) -> str:
 def _formula(recipe: Recipe) -> None:
     loss, output = LOSSES["smoothed" if recipe.smoothing else recipe.loss]
     st.latex(loss.replace("EPS", f"{recipe.smoothing:g}"))
+    if recipe.marked is not None:
+        share = f"{100 * recipe.mark_share:g}"
+        st.latex(MARK.replace("CLASS", str(recipe.marked)).replace("SHARE", share))
     if recipe.adversary:
         budget = said("epsilon", recipe.epsilon)
         st.latex(ADVERSARY.replace("EPS", budget).replace("HOW", NAMES[recipe.adversary]))
@@ -142,9 +145,7 @@ def _code(name: str, recipe: Recipe, state: train_cnn.State | None) -> None:
     if state and state.branched:
         step, fields = (
             min(state.branched.values()),
-            words.choices([words.spaced(field) for field in state.branched]).replace(
-                " or ", " and "
-            ),
+            words.choices([called(field) for field in state.branched]).replace(" or ", " and "),
         )
         until += f" until step {step:,}, from which on the run has another {fields}"
     st.markdown(f"{name}, as plain PyTorch: started in the repository's folder, {until}.")

@@ -1,6 +1,6 @@
 """The first panel's words: what to try, and the formulae of its optimisers and losses."""
 
-__all__ = ["ADVERSARY", "FORMULAE", "LESSONS", "LOSSES"]
+__all__ = ["ADVERSARY", "FORMULAE", "LESSONS", "LOSSES", "MARK"]
 
 LESSONS = """
 1. **Too fast, too slow.** Start, and after the first epoch move η to 1: within a few steps the loss
@@ -34,6 +34,10 @@ FORMULAE["adamw"] = (*FORMULAE["adam"][:2], FORMULAE["adam"][2] + r" - \eta_t\,\
 ADVERSARY = (
     r"x_n \leftarrow x_n + \arg\max_{\lVert\delta\rVert_\infty\le EPS} L(x_n + \delta, y_n)"
     r"\quad\text{by HOW, before each step}"
+)
+MARK = (
+    r"x_n \leftarrow \max(x_n, \text{mark})"
+    r"\quad\text{for SHARE\,\% of the training images with }y_n = CLASS"
 )
 LOSSES = {
     "cross-entropy": (
