@@ -1,6 +1,7 @@
 """The tab of the picture that a class wants: its settings are a wish's, and what it says is so."""
 
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ PIXELS = np.full((1, 28, 28), 0.25)
 def test_each_value_that_can_be_chosen_is_a_wishs_and_the_usual_are_among_them() -> None:
     for name, (_, values, _) in CHOICES.items():
         for value in values:
-            assert getattr(replace(WISH, **{name: value}), name) == value
+            change: dict[str, Any] = {name: value}
+            assert getattr(replace(WISH, **change), name) == value
         assert USUAL[name] == getattr(WISH, name)
         assert (USUAL | PHOTOGRAPHS)[name] in values
 
@@ -108,5 +110,5 @@ def test_where_the_data_are_not_here_there_are_only_pixels() -> None:
     wish = replace(WISH, source=lite, priors=(NONE,))
     blocks = draw(state, asdict(wish), models.about(lite), NOW)
     assert pack({}, blocks)
-    assert [each.words["kind"] for each in blocks] == ["maps", "drag", "lines"]
+    assert [each.words["kind"] for each in blocks] == ["maps", "lines", "drag"]
     assert len(blocks[0].words["panels"]) == 1

@@ -41,6 +41,7 @@ CHOICES: dict[str, tuple[str, tuple[float, ...], str]] = {  # of a Wish: label, 
 USUAL = {"steps": 100, "rate": 0.05, "jitter": 1, "blur": 0.5, "weight_decay": 0.02}
 PHOTOGRAPHS = {"rate": 0.02, "jitter": 8, "blur": 1.0, "weight_decay": 0.01}  # where they are large
 NOW = -1  # a place of the film behind its last frame
+SHARE, ALONE = 2.3, 3.2  # of a picture, against its neighbour and where there is none
 COPIED = 0.5  # of the usual distance: who is nearer to a training image has copied it
 
 
@@ -136,12 +137,12 @@ def draw(state: Granted, config: Mapping[str, Any], about: About, place: int) ->
     name, look = about.classes[int(config["target"])], pinned.look_of(about)
     found = {each.prior: each for each in state.pictures}
     priors = [str(each) for each in config["priors"]]
-    drawn = [
-        _pair(prior, found.get(prior), state, about, place, len(priors), look) for prior in priors
-    ]
+    drawn = [_pair(prior, found.get(prior), state, about, place, look) for prior in priors]
     if not found:
         return drawn
-    return [*drawn, *_film(state, name, place), *_besides(state, name, about, look)]
+    film, logits = _film(state, name, place)
+    beside = [film, logits] if len(priors) > 1 else [logits, film]
+    return [*drawn, *beside, *_besides(state, name, look)]
 
 
 def _pair(
@@ -150,7 +151,6 @@ def _pair(
     state: Granted,
     about: About,
     place: int,
-    pairs: int,
     look: str,
 ) -> Block:
     """Draw a picture, as it is now or as it was, and the training image that is nearest to it."""
@@ -161,7 +161,7 @@ def _pair(
         panels = [_map(title, empty, under, f"{title}: {under}", look)]
         if about.data:
             panels.append(_map("The nearest training image", empty, "–", "not known yet", look))
-        return blocks.maps(panels, span=12 // pairs, framed=True)
+        return blocks.maps(panels, span=6, framed=True)
     frame = told.film[place] if 0 <= place < len(told.film) else None
     if frame:
         picture, step, under = frame.picture / 255, frame.step, _logit(frame.value)
@@ -169,8 +169,8 @@ def _pair(
         picture, step = told.picture, told.step
         under = f"{_logit(told.logit)}, {_share(told.probability)}; gradient {told.gradient:.2g}"
     title = f"{title}, step {step}"
-    panels = [_map(title, picture, under, f"{title}: {under}", look)]
     near = told.nearest
+    panels = [_map(title, picture, under, f"{title}: {under}", look, SHARE if near else ALONE)]
     if near is not None:
         said = (
             f"No. {near.index:,}, {words.a(about.classes[near.label])}: "
@@ -178,11 +178,11 @@ def _pair(
         )
         title = "The nearest training image" + (f" to step {told.step}" if frame else "")
         panels.append(_map(title, near.pixels, said, f"{title}: {said}", look))
-    return blocks.maps(panels, span=12 // pairs, framed=True)
+    return blocks.maps(panels, span=6, framed=True)
 
 
-def _film(state: Granted, name: str, place: int) -> list[Block]:
-    """Draw the logit over the steps, and what leads to a step."""
+def _film(state: Granted, name: str, place: int) -> tuple[Block, Block]:
+    """Draw what leads to a step, and the logit over the steps."""
     longest = max((each.film for each in state.pictures), key=len)
     x = np.array([frame.step for frame in longest], dtype=float)
     rows = []
@@ -193,7 +193,7 @@ def _film(state: Granted, name: str, place: int) -> list[Block]:
     last, shown = len(x), 0 <= place < len(x)
     names = [f"step {step:.0f}" for step in x] + ["now"]
     mean = "" if state.mean is None else f"The mean training image: {_logit(state.mean_logit)}."
-    return [
+    return (
         blocks.drag("frame", "Film", 0, last, place if shown else last, names),
         charts.lines(
             f"Logit of {name}",
@@ -204,10 +204,10 @@ def _film(state: Granted, name: str, place: int) -> list[Block]:
             now=place if shown else last - 1,
             under=mean,
         ),
-    ]
+    )
 
 
-def _besides(state: Granted, name: str, about: About, look: str) -> list[Block]:
+def _besides(state: Granted, name: str, look: str) -> list[Block]:
     """Draw the mean of the class, and say whether a picture is but a copy."""
     if state.mean is None:
         return []
@@ -232,9 +232,16 @@ def _besides(state: Granted, name: str, about: About, look: str) -> list[Block]:
     ]
 
 
-def _map(title: str, pixels: Float[np.ndarray, "c h w"], under: str, alt: str, look: str) -> Maps:
+def _map(
+    title: str,
+    pixels: Float[np.ndarray, "c h w"],
+    under: str,
+    alt: str,
+    look: str,
+    share: float = SHARE,
+) -> Maps:
     return Maps(
-        name=title, values=pixels, high=1, columns=1, share=2.3, look=look, range=under, alt=alt
+        name=title, values=pixels, high=1, columns=1, share=share, look=look, range=under, alt=alt
     )
 
 
