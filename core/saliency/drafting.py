@@ -36,7 +36,7 @@ class Draft:
         self, model: Model, wish: Wish, prior: str, medium: Medium, source: torch.Generator
     ) -> None:
         self.wish, self.prior, self.step = wish, prior, 0
-        self.gait = replace(wish, blur=0.0) if prior == GENERATOR else wish
+        self.sharp = replace(wish, blur=0.0)
         self.point, self.source = medium.start, source
         self.held: tuple[Model, Medium] | None = (model, medium)
         self.seen: Wanted | None = None
@@ -87,10 +87,11 @@ class Draft:
         Raises: FloatingPointError when the gradient is not finite.
         """
         _, medium = self._held()
+        last = self.step + 1 == self.wish.steps
         moved = ascend(
             self.slope,
             self.point,
-            self.gait,
+            self.sharp if last or self.prior == GENERATOR else self.wish,
             self.step,
             self.source,
             medium.home,

@@ -94,7 +94,7 @@ class Wanting:
         for prior in config.priors:
             source = source_of(config.seed, PLACES[prior])
             if prior == GENERATOR:
-                self.working = "now an autoencoder learns from training images"
+                self.working = "now an autoencoder learns"
                 medium = yield from self._code(source)
                 self.working = ""
             else:

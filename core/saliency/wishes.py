@@ -36,8 +36,8 @@ class Wish:
     steps: up the gradient.
     rate: what a step changes what climbs by, in the root mean square; black to white is 1.
     jitter: pixels by which a step shifts the picture at most, along both axes.
-    blur: standard deviation, in pixels, of the Gaussian that smooths the pixels; 0 for none. What
-        a generator draws is not smoothed.
+    blur: standard deviation, in pixels, of the Gaussian that smooths the pixels; 0 for none. After
+        the last step they are not smoothed, and what a generator draws never is.
     every: steps from one smoothing to the next.
     weight_decay: the share of its distance to the data's mean that what climbs loses in a step.
     seed: of the noise at the start, of the shifts, and of the training images that tell a

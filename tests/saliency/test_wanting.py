@@ -187,7 +187,7 @@ def test_a_step_of_pixels_is_the_formula_for_a_shifted_picture(
 ) -> None:
     net = Linear()
     put(monkeypatch, net)
-    wish = replace(BARE, jitter=1, blur=0.7, every=2, weight_decay=0.1)
+    wish = replace(BARE, jitter=1, blur=0.7, every=2, weight_decay=0.1, steps=12)
     work = want(wish)
     for _ in range(2):
         wanted = next(work)
@@ -201,7 +201,7 @@ def test_a_step_of_pixels_is_the_formula_for_a_shifted_picture(
         for shift in itertools.product((-1, 0, 1), repeat=2):
             slope = np.roll(w, [-each for each in shift], (2, 3))
             moved = x + 0.05 * slope / np.sqrt((w**2).mean()) + 0.1 * (0.5 - x)
-            if step % 2:
+            if step % 2 and step < 11:  # what is seen in the end is not smoothed
                 sigma = (0, 0, 0.7, 0.7)
                 moved = ndimage.gaussian_filter(moved, sigma, mode="nearest", radius=(0, 0, 2, 2))
             fits.append((float(abs(moved.clip(0, 1) - after).max()), shift))
@@ -444,7 +444,7 @@ def test_it_is_told_how_far_it_is_and_who_waits_says_so(monkeypatch: pytest.Monk
     assert [each for each in steps if len(each) == 2][:5] == [[4, step] for step in range(5)]
     assert steps[-1] == [4, 4]
     assert said.index("waiting") == 6
-    assert said[7] == "now an autoencoder learns from training images"
+    assert said[7] == "now an autoencoder learns"
     assert said[-1] == ""
     assert told.steps == 4
 
