@@ -76,7 +76,8 @@ def a_true_receipt(
     if not found.fooled:
         assert abs(change).max() < 1e-6
     film = found.film
-    assert film.step[0] == 0
+    assert film.step[0] in (0, -1)
+    assert film.title(0) == "clean"
     assert film.linf[0] == 0
     assert len(film.pictures) == len(film.shown)
     assert film.best in film.shown
@@ -192,11 +193,32 @@ def test_each_row_of_a_film_is_that_of_the_attack_driven_by_hand(method: str) ->
     ]
     film = attack(DIGITS, pixels, label, config).film
     passed = [clean[0], *moments] if not moments[0].equal(clean[0]) else moments
-    kept = film.step < len(passed)  # a result that was made longer comes after
+    places = film.step - film.step[0]
+    kept = places < len(passed)  # a result that was made longer comes after
     assert kept.sum() >= len(kept) - 1 > 4
-    pictures = torch.stack([passed[step] for step in film.step[kept]])
+    pictures = torch.stack([passed[place] for place in places[kept]])
     numbers = np.stack([getattr(film, name)[kept] for name in FILM], 1).astype(float)
     a_true_film(numbers, film_again(pictures, clean[0], label, -1))
+
+
+@pytest.mark.parametrize(
+    ("method", "first"), [("bim", ["clean", "step 1"]), ("pgd", ["clean", "start", "step 1"])]
+)
+def test_the_last_row_of_six_steps_is_the_sixth(method: str, first: list[str]) -> None:
+    """Also where the attack begins elsewhere: neither the clean picture nor the start is a step."""
+    pixels, label = digit(0)
+    film = attack(DIGITS, pixels, label, Attack(method=method, steps=6, early=False)).film
+    titles = [film.title(row) for row in range(len(film.step))]
+    assert titles[: len(first)] == first
+    assert titles[-1] == "step 6"
+    assert film.step[-1] == 6
+    assert len(titles) == len(first) + 5
+
+
+def test_a_film_of_nothing_but_the_clean_picture_is_of_no_step() -> None:
+    pixels, label = digit(0)
+    film = attack(DIGITS, pixels, (label + 1) % 10, Attack(steps=2)).film
+    assert film.step.tolist() == [0]
 
 
 @pytest.mark.parametrize("column", range(len(FILM)), ids=FILM)

@@ -19,12 +19,11 @@ from core.adversarial import (
     Outcome,
     carlini_wagner,
     deepfool,
-    estimated,
     saliency_map,
     transfer,
 )
 from core.adversarial.attacking import attack
-from core.adversarial.script import ATTACKED, asking, nearest, teaching, write_attack
+from core.adversarial.script import ATTACKED, nearest, teaching, write_attack
 from core.shared import data, models, networks, photographs, pictures, runs, seeing, snapshots
 from core.shared.loading import load
 from core.shared.models import Source
@@ -244,6 +243,16 @@ def test_that_comparison_rejects_a_wrong_script(
     assert not agrees(found[name], text, folder), text
 
 
+@pytest.mark.parametrize("name", ["BIM", "PGD", "APGD", "Square", "DeepFool", "Carlini–Wagner"])
+def test_code_and_film_count_the_same_steps(
+    name: str, said: Said, found: Mapping[str, Outcome]
+) -> None:
+    """Also where an attack begins elsewhere than at the clean picture."""
+    best = re.findall(r"^step (\d+): ", said[name][1], re.MULTILINE)[-1]
+    film = found[name].film
+    assert int(best) == found[name].steps == film.step[film.best]
+
+
 @pytest.mark.parametrize("name", CASES.keys() - IN_VAIN)
 def test_what_a_script_saves_still_fools_when_it_is_uploaded(name: str, said: Said) -> None:
     index, config = CASES[name]
@@ -314,7 +323,6 @@ def test_the_numbers_that_are_written_out_are_the_attacks_own() -> None:
     assert nearest.CANDIDATES == deepfool.CANDIDATES
     assert (nearest.SHARE, nearest.SHORTEST) == (carlini_wagner.SHARE, carlini_wagner.SHORTEST)
     assert nearest.PAIRS == saliency_map.PAIRS
-    assert asking.STEP == estimated.STEP
     assert f'"{transfer.TABLE}"' in teaching.TAUGHT
 
 

@@ -118,9 +118,12 @@ def progress(value: float, text: str, *, warn: bool = False) -> Block:
     return Block({"kind": "progress", "span": 12, "value": value, "text": text, "warn": warn})
 
 
-def figures(rows: Sequence[tuple[str, str, float]], *, span: int = 12) -> Block:
-    """Show named numbers in a row; each keeps its place and its share of the width."""
-    return Block({"kind": "figures", "span": span, "rows": list(rows)})
+def figures(rows: Sequence[tuple[str, str, float]], *, span: int = 12, columns: int = 0) -> Block:
+    """Show named numbers in a row; each keeps its place and its share of the width.
+
+    With so many `columns` all are alike wide, and those of the next row stand below the first.
+    """
+    return Block({"kind": "figures", "span": span, "rows": list(rows), "columns": columns})
 
 
 def curves(
@@ -205,11 +208,14 @@ def gallery(
     *,
     grey: bool = False,
     columns: int = 6,
+    narrow: int = 3,
+    places: int = 0,
     span: int,
 ) -> Block:
     """Show pictures in a grid that keeps its places; a click on one tells its number.
 
-    One channel is ink on paper, or with `grey` light on black.
+    One channel is ink on paper, or with `grey` light on black. On a small screen there are as many
+    columns as `narrow` says. Without `places` there are as many as are usual.
     """
     shapes = [picture.pixels.shape for picture in pictures]
     words = {
@@ -221,23 +227,33 @@ def gallery(
         "shape": shapes[0] if shapes else (1, 1, 1),
         "grey": grey,
         "columns": columns,
-        "places": columns if columns > PLACES // 2 else PLACES,
+        "narrow": narrow,
+        "places": places or (columns if columns > PLACES // 2 else PLACES),
         "rows": [(picture.name, picture.words, picture.tells) for picture in pictures],
     }
     return Block(words, _joined([picture.pixels.ravel() for picture in pictures]))
 
 
-def maps(panels: Sequence[Maps], *, span: int = 12, framed: bool = False) -> Block:
-    """Draw a board of maps; hovering reads a value. A frame says that they belong together."""
+def maps(
+    panels: Sequence[Maps],
+    *,
+    span: int = 12,
+    framed: bool = False,
+    numbers: Sequence[tuple[str, str]] = (),
+) -> Block:
+    """Draw a board of maps; hovering reads a value. A frame says that they belong together.
+
+    Named numbers stand below, two in a row.
+    """
     offset, described = 0, []
     for panel in panels:
         count, height, width = panel.values.shape
         looks = {name: getattr(panel, name) for name in Maps.__slots__ if name != "values"}
         described.append({**looks, "c": count, "h": height, "w": width, "offset": offset})
         offset += panel.values.size
-    numbers = np.concatenate([panel.values.ravel() for panel in panels])
+    values = np.concatenate([panel.values.ravel() for panel in panels])
     words = {"kind": "maps", "span": span, "panels": described, "framed": framed}
-    return Block(words, numbers)
+    return Block({**words, "numbers": list(numbers)}, values)
 
 
 def matrix(

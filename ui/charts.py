@@ -27,6 +27,7 @@ def lines(
     under: str = "",
     stops: Sequence[tuple[float, str]] = (),
     faint: Sequence[Float[np.ndarray, " n"]] = (),
+    titles: Sequence[str] = (),
     span: int = 6,
 ) -> Block:
     """Draw curves over one axis, which is linear, as that of the values is.
@@ -42,6 +43,7 @@ def lines(
         best: the place of a value of the first curve that has a ring.
         stops: places of x and their words; without any, round numbers.
         faint: more curves, drawn thin and grey behind these.
+        titles: of each place in x, said where it is pointed at; without any, axis and number.
         under: words that stand below while nothing is pointed at.
         span: twelfths of the screen.
     """
@@ -66,7 +68,7 @@ def lines(
         "ticks": [(at, f"{100 * at:g} %" if share else _tick(at)) for at in _steps(low, high)],
         "stops": list(stops)
         or [(at, _tick(at)) for at in _steps(float(x[0]), float(x[-1]), whole)],
-        "said": [words for _, words in stops],
+        "said": list(titles) or [f"{axis} {words}" for _, words in stops],
         "share": share,
         "name": name,
         "now": now,

@@ -9,10 +9,10 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.shared.engine import Engine, View
 from core.shared.models import Source
-from ui import live, screen, words
+from ui import address, live, screen, words
 from ui.blocks import Block
 
-__all__ = ["BOUND", "Rules", "choose", "choose_seed", "study"]
+__all__ = ["BOUND", "Rules", "choose", "choose_seed", "choose_some", "study"]
 
 # What stands in the address, and stays when one goes to another page and comes back.
 BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
@@ -45,6 +45,49 @@ def choose(
     """
     chosen = place.selectbox(label, values, usual, format_func=said, key=key, help=about, **BOUND)
     rules[key] = said(chosen), words.choices([said(each) for each in values])
+    return chosen
+
+
+def choose_some(
+    place: DeltaGenerator,
+    label: str,
+    values: Mapping[str, str],
+    key: str,
+    asked: Mapping[str, str],
+    rules: Rules,
+    *,
+    usual: Sequence[str],
+    most: int,
+    among: str = "",
+) -> list[str]:
+    """Draw a choice of some values, which stands in the address with commas between them.
+
+    Args:
+        place: where.
+        label: of the choice.
+        values: to choose from, and what each is called.
+        key: in the address.
+        asked: what the address asked for when the page was opened.
+        rules: to which the choice's own is added.
+        usual: the values that are chosen at first.
+        most: how many may be chosen.
+        among: tells one set of values from another; each has a choice of its own.
+    """
+    wished = [each for each in asked.get(key, "").split(",") if each in values][:most]
+    name = f"{key}_{among}"
+    first = st.session_state.setdefault(f"{name}_first", wished or [*usual])
+    chosen: list[str] = place.multiselect(
+        label,
+        list(values),
+        [each for each in first if each in values],
+        format_func=lambda each: values.get(each, each),
+        max_selections=most,
+        key=name,
+        persist_state="session",
+    )
+    told = ",".join(chosen)
+    address.note(key, "" if chosen == [*usual] else told)
+    rules[key] = told, f"at most {most} of {words.choices([*values])}, with commas between them"
     return chosen
 
 

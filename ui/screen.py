@@ -30,7 +30,7 @@ from core.shared.engine import EngineError, View
 from ui import visitors
 from ui.blocks import Block, pack
 
-__all__ = ["ink", "leave", "route", "screen"]
+__all__ = ["ink", "leave", "route", "screen", "summon"]
 
 JS = Path(__file__).parent / "js"
 SIDE = 84  # pixels of a pad's drawing
@@ -64,6 +64,7 @@ class Screen:
     view: Callable[[], View | None]
     draw: Callable[[View | None], Sequence[Block]]
     told: Mapping[str, Callable[[Any], object]]
+    summons: int = 0  # how often it was to come into view
     asked: float = field(default_factory=time.monotonic)  # when it was last
 
 
@@ -86,7 +87,8 @@ def screen(
         told: what to do with the value of each control, by its name.
     """
     token = st.session_state.setdefault(f"{key}_token", secrets.token_urlsafe(16))
-    shown = Screen(visitors.visitor(), view, draw, told)
+    summons = st.session_state.get(f"{key}_summons", 0)
+    shown = Screen(visitors.visitor(), view, draw, told, summons)
     with _lock:
         _screens[token] = shown
         _screens.move_to_end(token)
@@ -95,6 +97,11 @@ def screen(
             if time.monotonic() - _screens[oldest].asked > UNASKED:
                 del _screens[oldest]
     _component(key=key, data=packet(token, shown), on_moved_change=lambda: None)
+
+
+def summon(key: str) -> None:
+    """Let a screen of the page come into view when it is drawn next."""
+    st.session_state[f"{key}_summons"] = st.session_state.get(f"{key}_summons", 0) + 1
 
 
 def leave(visitor: str) -> None:
@@ -114,6 +121,7 @@ def packet(token: str, shown: Screen) -> bytes:
         "version": view.version if view else 0,
         "status": view.status if view else "",
         "follow": view is not None,
+        "summons": shown.summons,
         "period": max(ALONE, 1000 * visitors.present() / CROWD),
     }
     return pack(header, shown.draw(view))

@@ -24,6 +24,7 @@ __all__ = [
 ATTACK = "core.adversarial.attacking:attack"  # a call
 
 NORMS = {"linf": "L∞", "l2": "L2", "l0": "L0"}
+WAY = 2.5  # times epsilon: all steps together, where their size is not given
 LOSSES = {"margin": "margin", "dlr": "DLR", "ce": "cross-entropy"}
 MOST_STEPS, MOST_RESTARTS, MOST_QUERIES, LAST_SEED = 1_000, 20, 20_000, 2**31 - 1
 NOISES, NOISES_OF_PHOTOGRAPHS = 100, 3  # changes at random that an outcome is compared with
@@ -265,18 +266,31 @@ class Attack:
         return METHODS[self.method]
 
     @property
+    def pairs(self) -> int:
+        """Of NES, the pairs of opposite directions that a step tries: fewer with few queries."""
+        return max(0, min(self.population, self.queries - 2) // 2)
+
+    @property
+    def moves(self) -> int:
+        """How many steps are made: of NES as many as the queries allow."""
+        if self.method != "nes":
+            return self.steps
+        return (self.queries - 1) // (2 * self.pairs + 1) if self.pairs else 0
+
+    @property
     def length(self) -> float:
         """Of a step, in pixel units."""
-        return self.step_size or (
-            self.epsilon if self.steps == 1 else 2.5 * self.epsilon / self.steps
-        )
+        most = 1.0 if self.method == "nes" or self.steps == 1 else WAY
+        return self.step_size or self.epsilon * min(most, WAY / max(1, self.moves))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Film:
     """An attack on one picture, moment by moment; the first row is the clean picture."""
 
-    step: Int[np.ndarray, " s"]  # of the row, counted from the clean picture's 0
+    # Of the row. An attack that begins elsewhere, as PGD does, counts from that place; the clean
+    # picture is then at −1. Beginnings after the first are counted on.
+    step: Int[np.ndarray, " s"]
     margin: Float[np.ndarray, " s"]  # in logits; below 0 the network is fooled
     p_true: Float[np.ndarray, " s"]  # probability of the true class
     p_other: Float[np.ndarray, " s"]  # of the target, or of the likeliest other class
@@ -289,6 +303,12 @@ class Film:
     best: int  # the row of the result, rounded; where none fools the one that came nearest
     shown: Int[np.ndarray, " m"]  # rows whose pictures are here
     pictures: UInt8[np.ndarray, "m c h w"]  # rounded to 8 bits, as the network sees them
+
+    def title(self, row: int) -> str:
+        """Name a row: the clean picture, the start where that is another, or the step."""
+        if row == 0:
+            return "clean"
+        return "start" if self.step[row] == 0 else f"step {self.step[row]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

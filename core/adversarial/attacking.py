@@ -12,16 +12,19 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from core.adversarial import NOISES, NOISES_OF_PHOTOGRAPHS, Attack, Film, Outcome
+from core.adversarial import NOISES, NOISES_OF_PHOTOGRAPHS, Attack, Outcome
 from core.adversarial.autopgd import automatic_steps
 from core.adversarial.balls import norms, rounded, shuffled
+from core.adversarial.best import Batch
 from core.adversarial.carlini_wagner import carlini_wagner
 from core.adversarial.deepfool import deepfool
-from core.adversarial.driving import Batch, Method, Network, Row, drive
+from core.adversarial.driving import drive
 from core.adversarial.estimated import estimate_gradient
 from core.adversarial.goals import Goal
 from core.adversarial.gradients import follow_gradient
 from core.adversarial.one_pixel import one_pixel
+from core.adversarial.problems import Method, Network
+from core.adversarial.reel import Reel
 from core.adversarial.resizing import exactly, resize
 from core.adversarial.saliency_map import saliency_map
 from core.adversarial.square import square
@@ -48,7 +51,6 @@ CODE: dict[str, Method] = {
     "square": square,
     "nes": estimate_gradient,
 }
-PICTURES, ROWS = 48, 600  # of a film, at most: those whose pictures are kept, those with numbers
 LEVELS = 255
 LARGE = 3 * 96 * 96  # values of a picture, from which fewer changes at random are tried
 FEW = 10  # of the changes at random that are read at a time
@@ -80,7 +82,7 @@ def attack(
         logits = scene.saved(scene.clean)
     goal = _goal(logits, label, config)
     goal.check(logits.shape[1])
-    reel = _Reel(scene, goal)
+    reel = Reel(scene.clean, scene.view, goal)
     reel.begin(logits)
     method, asked = yield from method_of(source, config)
     rows = drive(method, scene.network, scene.clean, goal, config, scene.saved, logits)
@@ -235,106 +237,3 @@ def _many(goal: Goal, count: int) -> Goal:
 def _probabilities(logits: Float[Tensor, "1 k"]) -> Float[np.ndarray, " k"]:
     found: np.ndarray = logits[0].double().softmax(0).cpu().numpy()
     return found
-
-
-class _Reel:
-    """The film of an attack on one picture while it is taken."""
-
-    def __init__(self, scene: _Scene, goal: Goal) -> None:
-        self.scene, self.goal = scene, goal
-        self.numbers: list[tuple[float, ...]] = []
-        self.pictures: list[tuple[int, Tensor]] = []
-        self.every = 1  # row whose picture is kept
-        self.best, self.still = 0, scene.clean
-        self.lowest, self.moments = math.inf, 0
-
-    def begin(self, logits: Float[Tensor, "1 k"]) -> None:
-        """Show the clean picture first."""
-        self._take(self.scene.clean, logits, math.nan, 1, False)
-        self.lowest = self.numbers[0][0]
-
-    def add(self, row: Row) -> None:
-        """Take a moment of the attack."""
-        gradient = math.nan if row.gradient is None else float(row.gradient)
-        self.moments += 1
-        if len(self.numbers) == 1 and row.images.equal(self.scene.clean):  # it is shown already
-            self.numbers, self.pictures = [], []
-        self._take(row.images, row.logits, gradient, row.queries, bool(row.undone))
-        margin = self.numbers[-1][0]
-        if bool(row.better) or (self.lowest > margin and self.lowest > 0):
-            self.best, self.still = len(self.numbers) - 1, row.images
-        self.lowest = min(self.lowest, margin)
-
-    def film(self) -> Film:
-        """Cut the film: at most ROWS rows, among them the first, the best and the last."""
-        count = len(self.numbers)
-        stills = dict(self.pictures)
-        stills[self.best] = self._still(self.still)
-        kept = (
-            {round(k * (count - 1) / (ROWS - 1)) for k in range(ROWS)}
-            if count > ROWS
-            else range(count)
-        )
-        places = sorted({*kept, *stills})
-        table = np.array([self.numbers[place] for place in places], float)
-        margin, p_true, p_other, linf, l2, l0, gradient, queries, undone = table.T
-        shown = sorted(stills)
-        return Film(
-            step=np.array(places),
-            margin=margin,
-            p_true=p_true,
-            p_other=p_other,
-            linf=linf,
-            l2=l2,
-            l0=l0.astype(int),
-            gradient=gradient,
-            queries=queries.astype(int),
-            undone=undone.astype(bool),
-            best=places.index(self.best),
-            shown=np.array([places.index(place) for place in shown]),
-            pictures=np.stack([stills[place].cpu().numpy() for place in shown]),
-        )
-
-    def end(self, batch: Batch, logits: Float[Tensor, "1 k"]) -> None:
-        """Mark the moment that the result is of, or show it last where it is of none."""
-        if bool(batch.longer):
-            self._take(batch.images, logits, math.nan, int(self.numbers[-1][7]), False)
-            self.moments += 1
-            self.best = len(self.numbers) - 1
-        else:
-            self.best = len(self.numbers) - self.moments + int(batch.steps)
-        self.still = batch.images
-
-    def _take(
-        self, images: Tensor, logits: Tensor, gradient: float, queries: int, undone: bool
-    ) -> None:
-        goal, shares = self.goal, logits.double().softmax(1)[0]
-        label = int(goal.labels)
-        other = int(goal.targets) if goal.targets is not None else _likeliest_other(shares, label)
-        sizes = norms(images - self.scene.clean)
-        place = len(self.numbers)
-        self.numbers.append(
-            (
-                float(goal.margin(logits)),
-                float(shares[label]),
-                float(shares[other]),
-                *(float(sizes[name]) for name in ("linf", "l2", "l0")),
-                gradient,
-                queries,
-                undone,
-            )
-        )
-        if place % self.every == 0:
-            self.pictures.append((place, self._still(images)))
-            if len(self.pictures) > PICTURES:
-                self.every *= 2
-                self.pictures = self.pictures[::2]
-
-    def _still(self, images: Tensor) -> Tensor:
-        return self.scene.view(images)[0].mul(LEVELS).round().byte()
-
-
-def _likeliest_other(shares: Float[Tensor, " k"], label: int) -> int:
-    others = shares.clone()
-    others[label] = -1
-    return int(others.argmax())

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from core.adversarial import Attack
 from core.adversarial.balls import project, random_change, steepest
-from core.adversarial.driving import Moment, Problem
+from core.adversarial.problems import Moment, Problem
 
 __all__ = ["automatic_steps"]
 

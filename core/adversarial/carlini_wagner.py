@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from core.adversarial import Attack
-from core.adversarial.driving import Moment, Problem
+from core.adversarial.problems import Moment, Problem
 
 __all__ = ["carlini_wagner"]
 

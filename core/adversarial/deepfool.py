@@ -9,9 +9,9 @@ from torch import Tensor
 
 from core.adversarial import Attack
 from core.adversarial.balls import steepest
-from core.adversarial.driving import Moment, Problem
 from core.adversarial.goals import Goal
 from core.adversarial.jacobians import slopes
+from core.adversarial.problems import Moment, Problem
 
 __all__ = ["deepfool"]
 

@@ -8,12 +8,10 @@ from torch import Tensor
 
 from core.adversarial import Attack
 from core.adversarial.balls import project, steepest
-from core.adversarial.driving import Moment, Problem
 from core.adversarial.portions import portion
+from core.adversarial.problems import Moment, Problem
 
 __all__ = ["estimate_gradient"]
-
-STEP = 2.5  # times epsilon is the way of all steps together, as `Attack.length` has it
 
 
 def estimate_gradient(
@@ -29,17 +27,15 @@ def estimate_gradient(
     target's probability; then a step and a projection as in Madry et al. 2017, arXiv:1706.06083.
     As there the images asked about may leave the range from black to white by a few deviations.
     """
-    pairs = min(attack.population, attack.queries - 2) // 2
-    steps = (attack.queries - 1) // (2 * pairs + 1) if pairs else 0
+    pairs = attack.pairs
     images = problem.clean
     logits = problem.logits(images)
-    for _ in range(steps):
+    for _ in range(attack.moves):
         gradient = _estimate(problem, images, attack, pairs, source)
         keep = yield Moment(images, logits, gradient.flatten(1).norm(dim=1))
         if keep is not None:
             problem, images, gradient = problem.take(keep), images[keep], gradient[keep]
-        length = attack.step_size or min(1, STEP / steps) * attack.epsilon
-        images = images + length * steepest(attack.norm, gradient)
+        images = images + attack.length * steepest(attack.norm, gradient)
         images = project(attack.norm, images, problem.clean, attack.epsilon)
         logits = problem.logits(images)
     yield Moment(images, logits)

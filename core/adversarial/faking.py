@@ -11,7 +11,7 @@ from torch import Tensor
 from core.adversarial import Attack
 from core.adversarial.attacking import CODE
 from core.adversarial.defences import GRADIENTS, TRICKS, Defended, FakeDefence
-from core.adversarial.driving import Method, Network
+from core.adversarial.problems import Method, Network
 from core.adversarial.subjects import Subject
 from core.adversarial.transfer import transfer_method
 from core.shared.studied import studied

@@ -33,7 +33,7 @@ def gif(film: Film, *, ink: bool = False) -> bytes:
         both = [np.ascontiguousarray(shown.transpose(1, 2, 0)), signed.astype(np.uint8)]
         best = row == film.best
         state = "fooled" if film.margin[row] < 0 else "not fooled"
-        words = f"step {film.step[row]}: margin {film.margin[row]:.2f}, {state}"
+        words = f"{film.title(row)}: margin {film.margin[row]:.2f}, {state}"
         frames.append(_frame(both, scale, words + (", the best" if best else "")))
         durations.append(LONG if best or row == film.shown[-1] else SHORT)
     file = io.BytesIO()

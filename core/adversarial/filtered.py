@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.adversarial.defences import FILTERS, Filtered, require_filters
-from core.adversarial.driving import Network
 from core.adversarial.filters import Filter, filter_of
+from core.adversarial.problems import Network
 from core.shared import datasets
 from core.shared.autoencoders import denoiser
 from core.shared.evaluating import quickest

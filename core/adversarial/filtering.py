@@ -13,8 +13,8 @@ from torch import Tensor
 from core.adversarial import Attack
 from core.adversarial.attacking import CODE
 from core.adversarial.defences import COLUMNS, FILTERS, GRADIENTS, WAYS, FilterTrial, Withstood
-from core.adversarial.driving import Network
 from core.adversarial.filters import Filter, filter_of, straight_through
+from core.adversarial.problems import Network
 from core.adversarial.subjects import Subject
 from core.shared.autoencoders import denoiser
 from core.shared.models import about

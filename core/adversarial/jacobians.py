@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.adversarial.driving import Problem
+from core.adversarial.problems import Problem
 from core.shared import devices
 
 __all__ = ["slopes"]

@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from core.adversarial import Attack
-from core.adversarial.driving import Moment, Problem
 from core.adversarial.portions import portion
+from core.adversarial.problems import Moment, Problem
 
 __all__ = ["one_pixel"]
 

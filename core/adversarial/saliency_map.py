@@ -8,8 +8,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from core.adversarial import Attack
-from core.adversarial.driving import Moment, Problem
 from core.adversarial.jacobians import slopes
+from core.adversarial.problems import Moment, Problem
 
 __all__ = ["saliency_map"]
 

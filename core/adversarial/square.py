@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.adversarial import Attack
-from core.adversarial.driving import Moment, Problem
+from core.adversarial.problems import Moment, Problem
 
 __all__ = ["square"]
 

@@ -268,6 +268,10 @@ class Universal:
     held_out: float  # the same of test pictures, which nothing was learned from
     images: int  # pictures that `fooled` is a share of
     others: int  # and that `held_out` is
+    examples: Float[np.ndarray, "m c h w"]  # some test pictures as they are, from 0 to 1
+    changed: Float[np.ndarray, "m c h w"]  # and with the change
+    read: Int[np.ndarray, " m"]  # the classes that the network reads in the first
+    misread: Int[np.ndarray, " m"]  # and in the second
 
 
 def require_count(images: int) -> None:

@@ -8,8 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from core.adversarial import Attack
-from core.adversarial.driving import Batch, Method, Network, drive
+from core.adversarial.best import Batch
+from core.adversarial.driving import drive
 from core.adversarial.goals import Goal
+from core.adversarial.problems import Method, Network
 from core.shared.evaluating import quickest
 from core.shared.folding import folded
 from core.shared.loading import Model, load

@@ -10,7 +10,7 @@ from torch import Tensor
 from core.adversarial import METHODS, Attack
 from core.adversarial.attacking import method_of
 from core.adversarial.balls import distance, inward, project, random_change, rounded
-from core.adversarial.driving import Method
+from core.adversarial.problems import Method
 from core.adversarial.studies import Sweep, Swept
 from core.adversarial.subjects import AT_ONCE, TEACHING, Subject
 from core.shared.studied import studied

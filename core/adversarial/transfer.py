@@ -9,10 +9,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.adversarial import Attack
-from core.adversarial.driving import Batch, Method, Moment, Network, Problem, perturb
+from core.adversarial.best import Batch
+from core.adversarial.driving import perturb
 from core.adversarial.goals import Goal
 from core.adversarial.gradients import follow_gradient
 from core.adversarial.portions import portion
+from core.adversarial.problems import Method, Moment, Network, Problem
 from core.shared import data, devices, networks
 from core.shared.evaluating import quickest
 from core.shared.loading import load

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core.adversarial.attacking import method_of
 from core.adversarial.balls import rounded, shuffled
-from core.adversarial.driving import Network
+from core.adversarial.problems import Network
 from core.adversarial.studies import Misread, TransferMatrix, Transferred
 from core.adversarial.subjects import TEACHING, Subject
 from core.shared.evaluating import quickest

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from core.adversarial.balls import distance, steepest
-from core.adversarial.driving import Network
 from core.adversarial.goals import Goal
 from core.adversarial.portions import portion
+from core.adversarial.problems import Network
 from core.adversarial.studies import Universal, UniversalAttack
 from core.shared import devices
 from core.shared.evaluating import quickest
@@ -21,6 +22,7 @@ __all__ = ["Search", "universal"]
 
 WAY = 2.5  # times epsilon, of all steps together
 LOOKED_AT = 500  # pictures by which a share is told, at most
+SHOWN = 6  # test pictures
 LEVELS, SLACK = 255, 1e-3  # of a pixel; of a level, below which two values are the same
 TINY = 1e-12
 
@@ -56,11 +58,15 @@ class Search:
             self.seen = Universal(
                 step=self.step,
                 steps=self.config.steps,
-                change=change[0].cpu().numpy().copy(),
+                change=_told(change[0]),
                 fooled=(read != labels).double().mean().item(),
                 held_out=(others_read != self.other_labels).double().mean().item(),
                 images=len(few),
                 others=len(self.others),
+                examples=_told(self.others[:SHOWN]),
+                changed=_told((self.others[:SHOWN] + change).clamp(0, 1)),
+                read=_told(self.other_labels[:SHOWN]),
+                misread=_told(others_read[:SHOWN]),
             )
         return self.seen
 
@@ -137,6 +143,12 @@ def universal(config: UniversalAttack) -> Iterator[Search]:
     L∞ by the gradient's signs. Their cap on the loss is left out, as the margin needs none.
     """
     yield from studied(Search(config))
+
+
+def _told(tensor: Tensor) -> np.ndarray:
+    """Copy what is shown, as others may look at it when the search has gone on."""
+    copied: np.ndarray = tensor.cpu().numpy().copy()
+    return copied
 
 
 def _within(norm: str, change: Float[Tensor, "1 c h w"], epsilon: float) -> Tensor:

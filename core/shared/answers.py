@@ -28,6 +28,7 @@ class Call:
     worker: Worker
     shared: bool = False  # equal calls may have its answer too
     forgiven: bool = False  # it was in hand when somebody killed the process
+    waiting: int = 0  # those who wait for its answer
     future: "Future[bytes]" = field(default_factory=Future)
 
     @property
@@ -47,6 +48,7 @@ class Answers:
 
     def add(self, call: Call) -> Call:
         """Take in a call, or give the equal one that is under way or was lately answered."""
+        call.waiting = 1
         if not call.shared:
             self._under_way[call.number] = call
             return call
@@ -56,6 +58,7 @@ class Answers:
             call.future.set_result(self.lately[key])
             return call
         if key in self._asked:
+            self._asked[key].waiting += 1
             return self._asked[key]
         self._under_way[call.number] = self._asked[key] = call
         return call
@@ -82,6 +85,14 @@ class Answers:
             call.future.set_result(result)
         else:
             call.future.set_exception(EngineError(result.decode()))
+
+    def leave(self, call: Call) -> bool:
+        """Let one go who waits; tell whether nobody is left, so that it need not be computed."""
+        call.waiting -= 1
+        if call.waiting or not call.shared or self._under_way.pop(call.number, None) is None:
+            return False
+        del self._asked[call.key]
+        return True
 
     def fail_all(self, sentence: str) -> None:
         """End every call under way without an answer."""

@@ -4,6 +4,7 @@ import pickle
 import time
 from collections import deque
 from collections.abc import Generator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.shared import devices
@@ -47,6 +48,15 @@ class Calls:
     def add(self, call: Asked) -> None:
         """Queue a call."""
         self.asked.append(call)
+
+    def drop(self, ticket: int) -> None:
+        """Let go of a call, whether it waits or is under way; nobody is answered."""
+        self.asked = deque(call for call in self.asked if call.ticket != ticket)
+        for each in [each for each in self.slow if each[0] == ticket]:
+            self.slow.remove(each)
+            with suppress(BaseException):  # a generator may refuse to be closed
+                each[1].close()
+            devices.release(self.owner.device)
 
     def answer_some(self) -> None:
         """Make the calls that were asked for, as long as the runs may wait."""

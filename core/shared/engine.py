@@ -20,6 +20,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import TimeoutError as Late
+from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,14 @@ from core.shared import runs
 from core.shared.answers import Answers, Call, EngineError
 from core.shared.records import Record, View
 from core.shared.shelf import Shelf
+from core.shared.wanted import wanted
 from core.shared.worker import Settings, Worker
 
 __all__ = ["Engine", "EngineError", "View"]
 
 PATIENCE = 30.0  # seconds without a sign of life, then the process is ended
 ANSWER = 120.0  # seconds that a call may take, queue and a restart included
+LOOK = 0.1  # seconds between two looks whether an answer is still wanted
 QUOTA = 512 << 20  # bytes of snapshots a visitor
 CLOSED = "The engine was closed."
 
@@ -251,14 +254,15 @@ class Engine:
         """Compute something short on the device, before the next turn of training.
 
         Equal calls that are under way or were lately made are computed once, so the function must
-        depend on its arguments alone.
+        depend on its arguments alone. What nobody waits for any more is not computed to its end.
 
         Args:
             target: "module:function".
             arguments: whatever pickles.
             seconds: how long to wait for the answer.
 
-        Raises: EngineError with one sentence, when it failed or came too late.
+        Raises: EngineError with one sentence, when it failed, came too late, or is no longer
+            `wanted`.
         """
         return self._answer(self._share(target, arguments), seconds)
 
@@ -331,10 +335,21 @@ class Engine:
         call.worker.send("call", call.number, call.target, call.run, call.arguments)
 
     def _answer(self, call: Call, seconds: float) -> Any:
+        """Wait for an answer, as long as it is wanted."""
+        until = time.monotonic() + seconds
         try:
-            return pickle.loads(call.future.result(seconds))
-        except Late:
-            raise EngineError(f"No answer within {seconds:g} s: the device is busy.") from None
+            while True:
+                with suppress(Late):
+                    left = max(0.0, until - time.monotonic())
+                    return pickle.loads(call.future.result(min(LOOK, left)))
+                if time.monotonic() >= until:
+                    raise EngineError(f"No answer within {seconds:g} s: the device is busy.")
+                if not wanted():
+                    raise EngineError("Nobody waits for this any more.")
+        finally:
+            with self._lock:
+                if self._answers.leave(call):
+                    call.worker.send("drop", call.number)
 
     def _folder(self, manifest: runs.Manifest) -> str:
         return str(runs.folder_of(self.folder, manifest))

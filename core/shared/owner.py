@@ -175,6 +175,10 @@ class Owner:
         """Queue a call; its first argument is the living thing of the run, if one is named."""
         self.calls.add(Asked(ticket, target, name, arguments))
 
+    def on_drop(self, ticket: int) -> None:
+        """Let go of a call that nobody waits for."""
+        self.calls.drop(ticket)
+
     # What is asked of runs
 
     def held(self, call: Asked) -> bool:

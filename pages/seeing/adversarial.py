@@ -35,4 +35,4 @@ with picture:
     )
     take(engine, source, about, pin, config, looks)
 address.note("attack_epsilon", str(looks["places"][config.norm]))
-tabs(engine, visitor, source, about, pin, config, looks)
+tabs(engine, visitor, source, about, pin, config, looks, asked)

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from core.adversarial import Attack
-from core.adversarial.driving import Method, Moment, Problem
 from core.adversarial.goals import Goal
+from core.adversarial.problems import Method, Moment, Problem
 
 __all__ = ["Counting", "moments"]
 

@@ -9,8 +9,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.adversarial import Attack, subjects, transfer, transferring, universal
-from core.adversarial.driving import Batch, Method, Moment, Problem, perturb
+from core.adversarial.best import Batch
+from core.adversarial.driving import perturb
 from core.adversarial.goals import Goal
+from core.adversarial.problems import Method, Moment, Problem
 from core.shared import data
 from core.shared.data import Dataset, Split
 from core.shared.loading import Model

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from core.adversarial import Attack
 from core.adversarial.autopgd import automatic_steps
-from core.adversarial.driving import Method, Problem
 from core.adversarial.goals import Goal
+from core.adversarial.problems import Method, Problem
 from tests.adversarial.linear import inner_images, linear, two_class_distances
 from tests.adversarial.promises import backwards, curved, flat, keeps_its_promises, nothing, run
 from tests.shared.untouched import leaves_untouched

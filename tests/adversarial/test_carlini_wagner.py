@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from core.adversarial import Attack
 from core.adversarial.carlini_wagner import carlini_wagner
-from core.adversarial.driving import Method, Moment, Problem
 from core.adversarial.goals import Goal
+from core.adversarial.problems import Method, Moment, Problem
 from tests.adversarial.linear import inner_images, linear, two_class_distances
 from tests.adversarial.promises import (
     alone,

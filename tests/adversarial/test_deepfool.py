@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from core.adversarial import Attack
 from core.adversarial.deepfool import deepfool
-from core.adversarial.driving import Method, Moment, Problem, drive
+from core.adversarial.driving import drive
 from core.adversarial.goals import Goal
 from core.adversarial.jacobians import slopes
+from core.adversarial.problems import Method, Moment, Problem
 from tests.adversarial.linear import inner_images, linear, two_class_distances
 from tests.adversarial.promises import (
     alone,

@@ -8,9 +8,11 @@ from torch import Tensor, nn
 
 from core.adversarial import METHODS, Attack
 from core.adversarial.attacking import CODE
-from core.adversarial.driving import Batch, Method, Moment, Problem, Row, drive, perturb
+from core.adversarial.best import Batch, Row
+from core.adversarial.driving import drive, perturb
 from core.adversarial.goals import Goal
 from core.adversarial.gradients import follow_gradient
+from core.adversarial.problems import Method, Moment, Problem
 from tests.adversarial.linear import inner_images, linear, two_class_distances
 from tests.shared.untouched import leaves_untouched
 

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from core.adversarial import Attack, estimated
-from core.adversarial.driving import Method, Problem
 from core.adversarial.estimated import estimate_gradient
 from core.adversarial.goals import Goal
+from core.adversarial.problems import Method, Problem
 from tests.adversarial.counting import Counting, moments
 from tests.adversarial.linear import inner_images, linear, two_class_distances
 from tests.adversarial.promises import (

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from core.adversarial import Attack, subjects
 from core.adversarial.attacking import CODE
+from core.adversarial.best import Batch
 from core.adversarial.defences import FakeDefence
-from core.adversarial.driving import Batch, perturb
+from core.adversarial.driving import perturb
 from core.adversarial.faking import defended, fake
 from core.adversarial.goals import Goal
 from core.shared.models import Source

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from core.adversarial import Attack, filtered, filtering, subjects
 from core.adversarial.attacking import attack
+from core.adversarial.best import Batch
 from core.adversarial.defences import FILTERS, Filtered, FilterTrial, Withstood
-from core.adversarial.driving import Batch, Network
 from core.adversarial.filtered import through
 from core.adversarial.filtering import withstand
 from core.adversarial.filters import Filter
+from core.adversarial.problems import Network
 from core.shared import data, photographs, seeing
 from core.shared.loading import Model, load
 from core.shared.models import Source

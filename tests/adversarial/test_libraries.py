@@ -10,9 +10,10 @@ from core.adversarial import Attack
 from core.adversarial.autopgd import automatic_steps
 from core.adversarial.carlini_wagner import carlini_wagner
 from core.adversarial.deepfool import deepfool
-from core.adversarial.driving import Method, perturb
+from core.adversarial.driving import perturb
 from core.adversarial.goals import Goal
 from core.adversarial.gradients import follow_gradient
+from core.adversarial.problems import Method
 from core.adversarial.saliency_map import saliency_map
 from core.shared import data, devices
 from core.shared.loading import load

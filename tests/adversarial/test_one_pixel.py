@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from core.adversarial import Attack, one_pixel
-from core.adversarial.driving import Method, Moment, Problem
 from core.adversarial.goals import Goal
 from core.adversarial.one_pixel import one_pixel as evolve
+from core.adversarial.problems import Method, Moment, Problem
 from tests.adversarial.counting import Counting, moments
 from tests.adversarial.linear import inner_images, linear
 from tests.adversarial.promises import any_images, curved, keeps_its_promises, nothing, run

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from core.adversarial import Attack
-from core.adversarial.driving import Method, Moment, Problem
 from core.adversarial.goals import Goal
 from core.adversarial.jacobians import slopes
+from core.adversarial.problems import Method, Moment, Problem
 from core.adversarial.saliency_map import saliency_map
 from tests.adversarial.linear import inner_images, linear
 from tests.adversarial.promises import (

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from core.adversarial import Attack
 from core.adversarial import square as module
-from core.adversarial.driving import Method, Moment, Problem, perturb
+from core.adversarial.driving import perturb
 from core.adversarial.goals import Goal
+from core.adversarial.problems import Method, Moment, Problem
 from core.adversarial.square import square
 from core.shared import data, devices
 from core.shared.loading import load

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from core.adversarial import subjects
-from core.adversarial.driving import Batch, drive
+from core.adversarial.best import Batch
+from core.adversarial.driving import drive
 from core.adversarial.studies import Sweep
 from core.adversarial.sweeping import sweep
 from core.shared.models import Source

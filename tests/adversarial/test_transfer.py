@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from core.adversarial import Attack, transfer
 from core.adversarial.balls import random_change
-from core.adversarial.driving import Method, Network, perturb
+from core.adversarial.driving import perturb
 from core.adversarial.goals import Goal
 from core.adversarial.gradients import follow_gradient
+from core.adversarial.problems import Method, Network
 from core.adversarial.transfer import Proxy, imitate, proxy, transfer_method, transferred
 from core.shared import networks
 from core.shared.data import Split, mnist

@@ -12,6 +12,7 @@ from tests.browser.test_train_cnn import Visit
 
 pytestmark = pytest.mark.browser
 SCREEN = ".st-key-attack_screen"
+TAKEN = ("Changed picture", "Film", "Pin the changed picture")
 
 
 def part(page: Page, kind: str) -> Locator:
@@ -42,7 +43,7 @@ def test_a_larger_budget_fools_the_network_and_the_receipt_says_so(visit: Visit)
     assert len(receipt(page)) == 7
     film = page.locator(f'{SCREEN} input[aria-label="Film"]')
     film.press("Home")
-    expect(part(page, "maps").last).to_contain_text("step 0")
+    expect(part(page, "maps").last).to_contain_text("clean")
     page.wait_for_function("new URL(location.href).searchParams.get('attack_epsilon') !== '40'")
 
 
@@ -143,6 +144,36 @@ def test_nonsense_in_the_address_is_named_and_nothing_is_lost(visit: Visit) -> N
     expect(part(page, "progress").locator("p")).to_contain_text("PGD")
 
 
+def test_unknown_keys_are_named_and_those_of_other_panels_are_none(visit: Visit) -> None:
+    page = visit("/adversarial?attack_metod=FGSM&maps_layer=conv1&train_epochs=2&pin_index=4")
+    toast = page.get_by_test_id("stToast")
+    expect(toast).to_have_count(1)
+    expect(toast).to_have_text(re.compile("is no setting here: is attack_method meant\\?$"))
+
+
+def test_what_is_refused_cannot_be_taken_away(visit: Visit) -> None:
+    page = visit("/adversarial")
+    buttons = [page.get_by_role("button", name=name, exact=True) for name in TAKEN]
+    for button in buttons:
+        expect(button).to_be_enabled()
+    page.goto(page.url.split("?")[0] + "?attack_target=7")
+    settle(page)
+    expect(part(page, "progress")).to_contain_text("Target must be another class")
+    for button in buttons:
+        expect(button).to_be_disabled()
+
+
+def test_a_refused_picture_leaves_the_one_before_and_its_name(visit: Visit, tmp_path: Path) -> None:
+    page = visit("/adversarial?pin_picture=own")
+    side = page.get_by_test_id("stSidebar")
+    side.locator("input[type=file]").last.set_input_files(photographs.FOLDER / "coffee.jpg")
+    expect(side.get_by_text("Shown: coffee.jpg, 600×400.")).to_be_visible()
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    side.locator("input[type=file]").last.set_input_files(broken)
+    expect(side.get_by_text("The picture before stays: coffee.jpg, 600×400.")).to_be_visible()
+
+
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
 def test_nothing_is_wider_than_the_screen(visit: Visit, size: tuple[int, int]) -> None:
     page = visit("/adversarial", size=size)
@@ -163,8 +194,11 @@ def test_a_network_and_its_hardened_twin_are_trained_by_one_button(visit: Visit)
     assert shares[3] > shares[1]
     expect(screen.locator("section.checks li.holds")).to_contain_text("withstands 26/255 better")
     expect(screen.locator("section.maps canvas")).to_have_count(5)
-    page.get_by_role("link", name="Attack the hardened one").click()
+    title = page.get_by_role("slider", name="Budget ε")
+    expect(title).not_to_be_in_viewport()
+    page.get_by_role("button", name="Attack the hardened one").click()
     page.wait_for_url(re.compile("pin_network=run-"))
+    page.wait_for_url(re.compile("attack_tab=Adversarial"))
     expect(page.get_by_text(re.compile("As it stood at step"))).to_be_visible()
-    page.get_by_role("tab", name="Adversarial training").click()
+    expect(title).to_be_in_viewport()
     expect(screen.locator("section.progress p")).to_have_text("Finished.")

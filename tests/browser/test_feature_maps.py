@@ -147,7 +147,8 @@ def test_nonsense_in_the_address_falls_back_and_is_named(visit: Visit) -> None:
         "/feature_maps?pin_network=skynet&pin_index=x&maps_layer=none&maps_at=9999-9999"
         "&maps_tab=nowhere"
     )
-    expect(page.get_by_text("The network skynet is not here.")).to_be_visible()
+    gone = page.get_by_test_id("stSidebar").get_by_text("The network skynet is not here.")
+    expect(gone).to_be_visible()
     expect(page.get_by_text("pin_index must be a whole number from 0 to 9,999")).to_be_visible()
     told = page.get_by_text("maps_layer must be a layer of the network, got 'none'")
     expect(told).to_be_visible()

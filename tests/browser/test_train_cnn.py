@@ -349,7 +349,7 @@ def test_nonsense_in_the_address_falls_back_to_the_defaults_and_is_named(visit: 
     page = visit("/train_cnn?train_rate=banana&train_batch=100&train_epochs=1e9&train_seed=%00")
     expect(page.get_by_text("0 of 2,346")).to_be_visible()
     expect(page.get_by_text("train_rate must be one of 0.0001")).to_be_visible()
-    expect(page.get_by_text("got '100' in the address; it is 64 now.")).to_be_visible()
+    expect(page.get_by_text("got '100' in the address; 64 was taken instead.")).to_be_visible()
     digit = visit("/train_cnn?train_digit=10000&train_batch=128")
     expect(digit.get_by_text("train_digit must be a whole number from 0 to 9,999")).to_be_visible()
     expect(digit.get_by_text("train_batch must")).to_have_count(0)

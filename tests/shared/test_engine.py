@@ -23,6 +23,7 @@ from core.shared import process as process_module
 from core.shared import worker as worker_module
 from core.shared.engine import Engine, EngineError, View
 from core.shared.recipes import Recipe
+from core.shared.wanted import only_while
 from tests.shared import mischief
 from tests.shared.mischief import Config
 
@@ -269,6 +270,43 @@ def test_answers_that_are_kept_for_equal_calls_are_bounded(inline: Engine) -> No
 def test_a_call_that_comes_too_late_says_so(engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"No answer within 0\.1 s"):
         engine.call(f"{MISCHIEF}slow_count", str(tmp_path / "a"), 0.5, 1, seconds=0.1)
+
+
+def test_a_long_call_that_nobody_wants_any_more_is_given_up(
+    engine: Engine, tmp_path: Path, until: Until
+) -> None:
+    """Also when it was wanted by two, but only once both have gone."""
+    log, still = tmp_path / "log", {"a": True, "b": True}
+
+    def wait(name: str) -> str:
+        with only_while(lambda: still[name]):
+            return str(call(engine, mischief.count_in_turns, str(log), "c", 500, 0.02))
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(wait, name) for name in still]
+        until(lambda: len(lines(log)) > 2)
+        still["a"] = False
+        with pytest.raises(EngineError, match="Nobody waits"):
+            both[0].result()
+        so_far = len(lines(log))
+        until(lambda: len(lines(log)) > so_far + 2)  # the other one waits still
+        still["b"] = False
+        with pytest.raises(EngineError, match="Nobody waits"):
+            both[1].result()
+    settle(engine)
+    ended = len(lines(log))
+    assert ended < 450
+    settle(engine)
+    assert call(engine, mischief.count_in_turns, str(tmp_path / "next"), "d", 9, 0.02) == "d"
+    assert len(lines(log)) == ended
+
+
+def test_what_was_given_up_can_be_asked_again(engine: Engine, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with only_while(lambda: False), pytest.raises(EngineError, match="Nobody waits"):
+        call(engine, mischief.count_in_turns, str(log), "e", 30, 0.02)
+    assert call(engine, mischief.count_in_turns, str(log), "e", 30, 0.02) == "e"
+    assert len(lines(log)) > 30
 
 
 def test_a_closed_engine_refuses_calls_at_once(tmp_path: Path) -> None:

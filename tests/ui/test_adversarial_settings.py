@@ -8,12 +8,14 @@ from core.adversarial.defences import FILTERS
 from ui import charts
 from ui.panels.adversarial.settings import (
     CHOICES,
+    KNOWN,
     MOST,
     SPARING,
     USUAL,
     budgets,
     epsilon_of,
     said,
+    written,
 )
 from ui.panels.adversarial.wording import short, strength
 
@@ -30,6 +32,35 @@ def test_each_usual_value_of_a_method_can_be_chosen_and_is_taken(method: str) ->
     for name in heeded:
         for value in CHOICES[name][1]:
             assert getattr(Attack(method=method, **{name: value}), name) == value
+
+
+def test_a_step_size_of_nought_is_called_automatic() -> None:
+    assert written("step_size", 0.0) == "automatic"
+    assert written("step_size", 0.2) == "0.2"
+    assert written("decay", 0.0) == "0"
+
+
+@pytest.mark.parametrize(
+    ("config", "length"),
+    [
+        (Attack(epsilon=0.2, steps=40), 0.0125),
+        (Attack(epsilon=0.2, steps=1), 0.2),
+        (Attack(epsilon=0.2, steps=2), 0.25),
+        (Attack(epsilon=0.2, steps=40, step_size=0.3), 0.3),
+        # 1,000 answers are 19 steps of 51, and 31 that are left over.
+        (Attack(method="nes", epsilon=0.2, queries=1_000, population=50), 0.2 * 2.5 / 19),
+        (Attack(method="nes", epsilon=0.2, queries=110, population=50), 0.2),  # 2 steps
+        (Attack(method="nes", epsilon=0.2, queries=2), 0.2),  # none
+    ],
+)
+def test_an_automatic_step_is_what_it_is_said_to_be(config: Attack, length: float) -> None:
+    assert config.length == pytest.approx(length)
+
+
+def test_all_that_the_settings_put_into_the_address_is_known_to_it() -> None:
+    heeded = {name for method in METHODS.values() for name in method.heeds}
+    assert {f"attack_{name}" for name in heeded} <= set(KNOWN)
+    assert {"attack_method", "attack_norm", "attack_target", "attack_seed"} <= set(KNOWN)
 
 
 @pytest.mark.parametrize(

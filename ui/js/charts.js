@@ -20,7 +20,7 @@ Object.assign(kinds, {
       canvas.onpointermove = event => {
         const best = nearest(first + (event.offsetX - left) / (width - left - right) * (last - first))
         const said = rows.map((row, k) => `${block.names[k]} ${Number.isNaN(row[best]) ? '–' : block.share ? `${(100 * row[best]).toFixed(1)} %` : number(row[best])}`)
-        set(output, `${block.axis} ${block.said?.[best] ?? number(xs[best])}: ${said.join(', ')}`)
+        set(output, `${block.said[best] ?? `${block.axis} ${number(xs[best])}`}: ${said.join(', ')}`)
       }
       canvas.onpointerleave = () => set(output, block.under)
       if (!output.textContent || node.__under !== block.under) { node.__under = block.under; set(output, block.under) }

@@ -101,6 +101,7 @@ Object.assign(kinds, {
       if (em.__html !== html) em.innerHTML = em.__html = html
       const said = share => share === null ? '–' : (100 * share).toFixed(1)
       node.style.setProperty('--name', `${Math.min(9, 1 + .6 * Math.max(...block.rows.map(([name]) => name.length)))}rem`)
+      node.classList.toggle('wordy', block.rows.some(([name]) => name.length > 6))  // a bar has a line of its own
       node.querySelectorAll('.bar').forEach((row, k) => {
         const [name, ...shares] = block.rows[k]
         set(row.firstChild, name); row.firstChild.title = name

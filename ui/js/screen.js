@@ -31,6 +31,7 @@ const kinds = {
   },
   figures: {
     build(node, block) {
+      node.classList.toggle('aligned', !!block.columns); node.style.setProperty('--columns', block.columns)
       for (const [, , width] of block.rows) {
         const cell = make('div'); cell.append(make('span'), make('b')); node.append(cell)
         cell.style.setProperty('--share', width)
@@ -208,7 +209,7 @@ const kinds = {
   gallery: {
     build(node, block) {
       node.append(make('h4', '', block.title), make('p', 'hint'), make('div', 'row'))
-      node.style.setProperty('--columns', block.columns)
+      node.style.setProperty('--columns', block.columns); node.style.setProperty('--narrow', block.narrow)
       for (let k = 0; k < block.places; k++) {
         const button = make('button')
         button.append(make('canvas'), make('b'), make('span')); node.lastChild.append(button)
@@ -245,9 +246,14 @@ const kinds = {
         canvas.height = Math.ceil(tiles / panel.columns) * (panel.h + 1) - 1
         figure.append(canvas); node.append(figure)
       }
+      if (block.numbers.length) {
+        const rows = make('div', 'figures aligned')
+        kinds.figures.build(rows, { columns: 2, rows: block.numbers.map(row => [...row, 1]) }); node.append(rows)
+      }
     },
     paint(node, block, values, screen) {
       block.panels.forEach((panel, k) => paintMaps(node.children[k], panel, values, screen.dark))
+      if (block.numbers.length) kinds.figures.paint(node.lastChild, { rows: block.numbers })
     },
   },
   matrix: {
@@ -478,7 +484,7 @@ function build(root, blocks) {
 }
 
 const rows = block => block.places ?? block.rows?.length
-const shape = block => [block.kind, block.span, block.name, rows(block), block.classes, (block.kind === 'dots' || block.kind === 'lines') && block.names, block.groups, block.panels?.map(p => [p.c, p.h, p.w, p.columns, p.share, p.look])]
+const shape = block => [block.kind, block.span, block.name, rows(block), block.classes, (block.kind === 'dots' || block.kind === 'lines') && block.names, block.groups, block.panels?.map(p => [p.c, p.h, p.w, p.columns, p.share, p.look]), block.numbers?.length]
 
 function show(root, bytes) {
   const [header, values] = unpack(bytes)
@@ -592,6 +598,8 @@ export default function (component) {
   show(root, root.__given === component.data ? root.__data : component.data)
   root.__given = component.data
   if (header.run === root.__run) compare(root)
+  if (header.summons > (root.__summons ?? header.summons)) root.parentElement.scrollIntoView({ behavior: 'smooth' })
+  root.__summons = header.summons
   if (!root.__sized) {
     root.__sized = new ResizeObserver(() => root.__data && show(root, root.__data))
     root.__sized.observe(root)

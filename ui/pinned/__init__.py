@@ -13,7 +13,7 @@ from core.shared import datasets, models, photographs
 from core.shared.engine import Engine
 from core.shared.models import About, Source
 from ui import address, words
-from ui.pinned.network import choose_network, networks_like
+from ui.pinned.network import choose_network, networks_like, pin_run
 from ui.pinned.picture import (
     KINDS,
     SAMPLE,
@@ -42,10 +42,14 @@ __all__ = [
     "look_of",
     "networks_like",
     "offered",
+    "pin_run",
     "see",
     "steer",
     "take",
 ]
+
+
+KNOWN = [f"pin_{name}" for name in ("network", "step", "picture", "index", "data", "look")]
 
 
 def choose(engine: Engine, visitor: str) -> tuple[Source, About, Pin] | None:
@@ -77,7 +81,7 @@ def choose(engine: Engine, visitor: str) -> tuple[Source, About, Pin] | None:
     if not st.session_state.pin_network.startswith("run-"):
         address.note("pin_step", "")
     if source is None or about is None:
-        address.refuse("pin", asked, {})
+        address.refuse("pin", {**asked, **address.strangers()}, {}, KNOWN)
         ours = (
             "pin_network",
             "pin_step",
@@ -111,4 +115,4 @@ def _refuse(asked: Mapping[str, str], shown: str, pin: Pin, data: Mapping[str, s
         given["pin_data"] = pin["data"], words.choices(tuple(data))
     if st.session_state.pin_network.startswith("run-"):
         given["pin_step"] = st.query_params["pin_step"], "a step that the run has kept"
-    address.refuse("pin", asked, given)
+    address.refuse("pin", {**asked, **address.strangers()}, given, KNOWN)

@@ -12,7 +12,7 @@ from core.shared.models import About, Source
 from core.shared.recipes import Recipe
 from ui import address, live, words
 
-__all__ = ["choose_network", "networks_like"]
+__all__ = ["choose_network", "networks_like", "pin_run"]
 
 LOOK = "pin_look"  # in the address: the network that another page sends the visitor to look into
 
@@ -35,8 +35,8 @@ def choose_network(engine: Engine, visitor: str, asked: Mapping[str, str]) -> So
     if st.session_state.get("pin_network") not in names:
         st.session_state.pin_network = "mnist"
     if gone:
-        shown = f"{gone} Shown instead: {names[st.session_state.pin_network]}."
-        st.toast(shown, icon=":material/link_off:", duration="infinite")
+        st.session_state.pin_gone = gone, st.session_state.pin_network
+        st.toast(f"{gone} Another one is shown.", icon=":material/link_off:", duration="long")
     chosen = st.selectbox(
         "Network",
         list(names),
@@ -44,6 +44,11 @@ def choose_network(engine: Engine, visitor: str, asked: Mapping[str, str]) -> So
         key="pin_network",
         persist_state="session",
     )
+    gone, instead = st.session_state.get("pin_gone", ("", ""))
+    if gone and instead == chosen:  # until the visitor has chosen
+        st.warning(f"{gone} This one is shown instead.")
+    else:
+        st.session_state.pop("pin_gone", None)
     with st.popover("Your own weights", icon=":material/upload:", width="stretch"):
         st.markdown(
             "A safetensors file, or the zip of a run, for LeNet-5 or one of the networks of "
@@ -66,6 +71,11 @@ def choose_network(engine: Engine, visitor: str, asked: Mapping[str, str]) -> So
     if chosen.startswith("run-"):
         return _run(engine, chosen.removeprefix("run-"), asked)
     return _plain(chosen)
+
+
+def pin_run(run: str) -> None:
+    """Pin a run, before the choice is drawn: where a button is pressed."""
+    st.session_state.pin_network = f"run-{run}"
 
 
 def networks_like(engine: Engine, visitor: str, about: About) -> dict[str, tuple[str, Source]]:

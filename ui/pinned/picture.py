@@ -43,7 +43,15 @@ SIDE = 84  # pixels of a pad's drawing
 STAYS: dict[str, Any] = {"persist_state": "session"}
 
 
-_pictures: dict[str, dict[str, Picture]] = {}  # of the visitors who are here, by their names
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A picture that a visitor gave."""
+
+    picture: Picture
+    title: str  # its file's name, or where it is from
+
+
+_pictures: dict[str, dict[str, Own]] = {}  # of the visitors who are here, by their names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,17 +133,21 @@ def choose_picture(about: About, asked: Mapping[str, str], pin: Pin) -> None:
             max_upload_size=pictures.BYTES // pictures.MEGABYTE,
         )
     if chosen in ("camera", "own"):
-        st.caption("It is kept in memory while you are here, and for nobody else.")
+        given = pin["pictures"].get(pin.get("chosen", ""))
+        st.caption(
+            (f"Shown: {_named(given)}. " if given else "")
+            + "It is kept in memory while you are here, and for nobody else."
+        )
         if pin.get("told"):
             st.warning(pin["told"])
-        elif pin.get("chosen", "") not in pin["pictures"]:
+        elif not given:
             gone = "The picture of this address is no longer here. " if pin.get("chosen") else ""
             what = "Take" if chosen == "camera" else "Give"
             kinds = "" if chosen == "camera" else ": JPEG, PNG, WebP, GIF, BMP or TIFF"
             st.info(f"{gone}{what} a picture{kinds}.")
 
 
-def pictures_of(visitor: str) -> dict[str, Picture]:
+def pictures_of(visitor: str) -> dict[str, Own]:
     """Give the pictures that a visitor gave, also in another window or before F5."""
     return _pictures.setdefault(visitor, {})
 
@@ -195,10 +207,10 @@ def see(engine: Engine, source: Source, about: About, pin: Pin) -> Pinned:
             known |= {"title": "your drawing", "pad": ink is None}
             picture = Picture.of(seeing.as_picture(1 - drawn[None]))
         case _:
-            given = pin["pictures"].get(pin.get("chosen", ""))
+            given: Own | None = pin["pictures"].get(pin.get("chosen", ""))
             known["title"] = "your picture" if given else "a cat, until you give a picture"
             known["foreign"] = "" if given else "There is no picture of yours yet: this is a cat."
-            picture = given or photographs.photograph("chelsea")
+            picture = given.picture if given else photographs.photograph("chelsea")
     if about.shape == models.IMAGENET_SHAPE:
         known["photograph"] = picture.pixels
     return Pinned(**known, pixels=_fitted(picture, about, pin))
@@ -230,22 +242,26 @@ def _take(key: str, pin: Pin) -> None:
     try:
         picture = pictures.read(file.getvalue())
     except ValueError as error:
-        before = " The picture before stays." if pin.get("chosen", "") in pin["pictures"] else ""
-        pin["told"] = words.plain(words.sentence(str(error))) + before
+        before = pin["pictures"].get(pin.get("chosen", ""))
+        stays = f" The picture before stays: {_named(before)}." if before else ""
+        pin["told"] = words.plain(words.sentence(str(error))) + stays
         pin["refused"] = pin.get("refused", 0) + 1
         return
-    _keep(picture, pin)
+    _keep(Own(picture, "from the camera" if pin["kind"] == "camera" else file.name), pin)
 
 
-def take(pin: Pin, picture: Picture, before: Float[np.ndarray, "c h w"] | None = None) -> None:
+def take(
+    pin: Pin, picture: Picture, title: str, before: Float[np.ndarray, "c h w"] | None = None
+) -> None:
     """Take a picture that was made on a page for the visitor's own.
 
     Args:
         pin: of the visitor.
         picture: that was made.
+        title: what it is.
         before: what it was made of, as the network sees it.
     """
-    _keep(picture, pin)
+    _keep(Own(picture, title), pin)
     pin["before"] = picture.name, before
     st.session_state.pin_kind = "own"
 
@@ -256,12 +272,17 @@ def before(pin: Pin) -> Float[np.ndarray, "c h w"] | None:
     return pixels if pin["kind"] == "own" and name == pin.get("chosen") else None
 
 
-def _keep(picture: Picture, pin: Pin) -> None:
-    own: dict[str, Picture] = pin["pictures"]
-    own[picture.name] = picture
+def _named(own: Own) -> str:
+    height, width, _ = own.picture.pixels.shape
+    return f"{words.plain(own.title[:60])}, {width}×{height}"
+
+
+def _keep(given: Own, pin: Pin) -> None:
+    own: dict[str, Own] = pin["pictures"]
+    own[given.picture.name] = given
     while len(own) > MOST:
         del own[next(iter(own))]
-    pin["chosen"], pin["told"] = picture.name, ""
+    pin["chosen"], pin["told"] = given.picture.name, ""
 
 
 def _fitted(picture: Picture, about: About, pin: Pin) -> Float[np.ndarray, "c h w"]:

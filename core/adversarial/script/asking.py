@@ -9,7 +9,6 @@ from core.adversarial.script.framing import settings, written
 
 __all__ = ["write_estimate", "write_one_pixel", "write_square"]
 
-STEP = 2.5  # as `estimated.estimate_gradient` has it
 EVOLUTION = """def paint(candidates):  # of each pixel row, column and colour
     images, owners = clean.repeat(len(candidates), 1, 1, 1), torch.arange(len(candidates))
     for pixel in candidates.unbind(1):
@@ -121,7 +120,7 @@ def attack(source):
         answers = network(changed)
         if margin(answers) < margin(logits):
             images, logits = changed, answers
-            yield images, logits
+        yield images, logits
 """
 SIDES = {  # the side of a square that has this share of the pixels
     "linf": "max(1, round(math.sqrt(share * height * width)))",
@@ -185,18 +184,15 @@ def write_estimate(config: Attack, shape: Sequence[int]) -> tuple[str, list[str]
         config: how.
         shape: of a picture, c×h×w.
     """
-    pairs = min(config.population, config.queries - 2) // 2
-    steps = (config.queries - 1) // (2 * pairs + 1) if pairs > 0 else 0
-    usual = min(1, STEP / steps) * config.epsilon if steps else 0.0
     assigned = settings(
         epsilon=written(config.epsilon, config.norm),
-        steps=steps,
-        step_size=written(config.step_size or usual, config.norm),
-        pairs=pairs,
+        steps=config.moves,
+        step_size=written(config.length, config.norm),
+        pairs=config.pairs,
         deviation=config.deviation,
     )
     many = max(1, portion(shape) // 2)
-    estimate = ESTIMATE if pairs <= many else ESTIMATE_BY_PARTS.format(many=many)
+    estimate = ESTIMATE if config.pairs <= many else ESTIMATE_BY_PARTS.format(many=many)
     return assigned, [loss(config), *ball(config), estimate, FOLLOW]
 
 

@@ -13,7 +13,7 @@ from core.shared.models import About, Source
 from ui import address, charts
 from ui.blocks import Block
 from ui.panels.adversarial.settings import said
-from ui.running import Rules, choose, study
+from ui.running import Rules, choose, choose_some, study
 
 __all__ = ["curves"]
 
@@ -33,26 +33,29 @@ def curves(engine: Engine, visitor: str, source: Source, about: About) -> None:
     asked, rules = address.asked("curve"), Rules()
     places = st.columns([1, 3, 1, 1, 1])
     norm = choose(places[0], "Norm", [*FITS], "curve_norm", rules, said=NORMS.__getitem__)
-    methods = places[1].multiselect(
+    methods = choose_some(
+        places[1],
         f"Attacks, at most {studies.MOST_CURVES}",
-        FITS[norm],
-        USUAL[norm],
-        format_func=lambda name: METHODS[name].title,
-        max_selections=studies.MOST_CURVES,
-        key=f"curve_{norm}",
-        persist_state="session",
+        {name: METHODS[name].title for name in FITS[norm]},
+        "curve_by",
+        asked,
+        rules,
+        usual=USUAL[norm],
+        most=studies.MOST_CURVES,
+        among=norm,
     )
     images = choose(places[2], "Test images", COUNTS, "curve_images", rules)
-    most = places[3].selectbox(
+    most = choose(
+        places[3],
         "ε up to",
         MOST[norm],
-        MOST[norm].index(WIDEST[norm]),
-        format_func=lambda size: said(norm, size),
-        key=f"curve_most_{norm}",
-        persist_state="session",
+        f"curve_most_{norm}",
+        rules,
+        usual=MOST[norm].index(WIDEST[norm]),
+        said=lambda size: said(norm, size),
     )
     steps = choose(places[4], "Steps", STEPS, "curve_steps", rules, usual=2)
-    address.refuse("curve", asked, rules)
+    address.refuse("curve", asked, rules, [f"curve_most_{each}" for each in MOST])
 
     def wish() -> Sweep:
         return Sweep(

@@ -46,7 +46,7 @@ def fakes(engine: Engine, visitor: str, source: Source, about: About) -> None:
     )
     images = choose(places[2], "Test images", COUNTS, "fake_images", rules)
     seed = choose_seed(places[3], "fake_seed", rules)
-    address.refuse("fake", asked, rules)
+    address.refuse("fake", asked, rules, ())
 
     def wish() -> FakeDefence:
         return FakeDefence(source=source, trick=trick, epsilon=epsilon, images=images, seed=seed)

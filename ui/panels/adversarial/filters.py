@@ -1,5 +1,6 @@
 """Filters before the network: what they make of the picture on the screen, and bring back."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,10 @@ from ui.running import Rules, choose
 __all__ = ["filters"]
 
 LARGE = 128  # pixels of a side, from which a picture is shown at half its size
+KNOWN = [f"filter_{name}" for name in (*FILTERS, "method", "epsilon", "images", "seed")]
 Chosen = tuple[tuple[str, float], ...]
+Behind = Mapping[tuple[str, float], Filtered]  # the picture on the screen behind some filters
+Draw = Callable[[About, str, Attack, Outcome, Behind], list[Block]]
 
 
 def filters(
@@ -45,18 +49,26 @@ def filters(
     rules = Rules()
     chosen = _choose(about, rules)
     quick = tuple(each for each in chosen if each[0] != "autoencoder")
-    everything = engine, source, about, pin, config, looks
 
-    screen.screen("filter_pictures", lambda: None, lambda _: _pictures(*everything, quick), {})
+    def drawn(draw: Draw, some: Chosen) -> list[Block]:
+        try:
+            seen = pinned.see(engine, source, about, pin)
+            attack, found = outcome(engine, source, seen, config, looks)
+            behind = {each: _filtered(engine, source, found, *each) for each in some}
+            return draw(about, seen.look, attack, found, behind)
+        except (EngineError, ValueError) as error:
+            return [blocks.progress(0, words.sentence(str(error)), warn=True)]
+
+    screen.screen("filter_pictures", lambda: None, lambda _: drawn(_pictures, quick), {})
     late = st.container()  # an autoencoder learns first: what else there is need not wait for it
     if about.data:
         rules |= trial(engine, visitor, source, chosen)
-    address.refuse("filter", asked, rules)
+    address.refuse("filter", asked, rules, KNOWN)
     with late:
         if not about.data:
             st.caption("An autoencoder would need training images: this network's are not here.")
         with st.spinner("An autoencoder learns from training images first…", show_time=True):
-            screen.screen("filter_late", lambda: None, lambda _: _late(*everything, chosen), {})
+            screen.screen("filter_late", lambda: None, lambda _: drawn(_late, chosen), {})
 
 
 def _choose(about: About, rules: Rules) -> Chosen:
@@ -81,49 +93,21 @@ def _choose(about: About, rules: Rules) -> Chosen:
 
 
 def _pictures(
-    engine: Engine,
-    source: Source,
-    about: About,
-    pin: Pin,
-    config: Attack,
-    looks: dict[str, Any],
-    chosen: Chosen,
+    about: About, look: str, config: Attack, found: Outcome, behind: Behind
 ) -> list[Block]:
     """Draw the picture on the screen with no filter and behind each."""
-    try:
-        seen = pinned.see(engine, source, about, pin)
-        config, found = outcome(engine, source, seen, config, looks)
-        first = Filtered(
-            clean=found.clean, changed=found.changed, before=found.before, after=found.after
-        )
-        drawn = [
-            _attacked(found, config, about),
-            _pair("No filter", first, found, about, seen.look),
-        ]
-        for name, value in chosen:
-            filtered = _filtered(engine, source, found, name, value)
-            drawn.append(_pair(short(name, value), filtered, found, about, seen.look))
-    except (EngineError, ValueError) as error:
-        return [blocks.progress(0, words.sentence(str(error)), warn=True)]
-    return drawn
+    first = Filtered(
+        clean=found.clean, changed=found.changed, before=found.before, after=found.after
+    )
+    return [
+        _attacked(found, config, about),
+        _pair("No filter", first, found, about, look),
+        *(_pair(short(*each), filtered, found, about, look) for each, filtered in behind.items()),
+    ]
 
 
-def _late(
-    engine: Engine,
-    source: Source,
-    about: About,
-    pin: Pin,
-    config: Attack,
-    looks: dict[str, Any],
-    chosen: Chosen,
-) -> list[Block]:
+def _late(about: About, look: str, _: Attack, found: Outcome, behind: Behind) -> list[Block]:
     """Draw the autoencoder's pictures, where it can be had, and list what each brings back."""
-    try:
-        seen = pinned.see(engine, source, about, pin)
-        config, found = outcome(engine, source, seen, config, looks)
-        behind = {each: _filtered(engine, source, found, *each) for each in chosen}
-    except (EngineError, ValueError) as error:
-        return [blocks.progress(0, words.sentence(str(error)), warn=True)]
     true = about.classes[found.label]
     rows = [
         (
@@ -136,10 +120,10 @@ def _late(
     ]
     title = f"Which bring {true} back, from an attack that knew none of them?"
     listed = charts.checks(title, rows, span=8 if about.data else 12)
-    last = chosen[-1]
+    last = [*behind][-1]
     if last[0] != "autoencoder":
         return [listed]
-    return [_pair(short(*last), behind[last], found, about, seen.look), listed]
+    return [_pair(short(*last), behind[last], found, about, look), listed]
 
 
 def _filtered(engine: Engine, source: Source, found: Outcome, name: str, value: float) -> Filtered:

@@ -12,7 +12,7 @@ from core.shared.engine import Engine, EngineError, View
 from core.shared.models import About
 from core.shared.recipes import Recipe
 from core.train_cnn import State
-from ui import address, blocks, live, screen
+from ui import address, blocks, live, pinned, screen
 from ui.blocks import Block
 from ui.panels.adversarial.settings import said
 from ui.panels.adversarial.twins import NAMES, draw
@@ -56,6 +56,10 @@ def hardening(engine: Engine, visitor: str, about: About) -> None:
         for run in runs:
             live.tell(engine, run, train_cnn.SHOW, int(index))
 
+    def attack(run: str) -> None:
+        pinned.pin_run(run)
+        screen.summon("attack_screen")
+
     screen.screen(
         "harden_screen",
         lambda: _both([live.seen(engine, run) for run in runs]),
@@ -64,11 +68,13 @@ def hardening(engine: Engine, visitor: str, about: About) -> None:
     )
     with st.container(horizontal=True):
         for name, run in zip(NAMES, runs, strict=True):
-            st.page_link(
-                "seeing/adversarial.py",
-                label=f"Attack the {name} one",
+            st.button(
+                f"Attack the {name} one",
+                key=f"harden_attack_{name}",
+                on_click=attack,
+                args=(run,),
                 icon=":material/target:",
-                query_params={"pin_look": f"run-{run}"},
+                help="It is pinned in the sidebar, and attacked above.",
             )
 
 
@@ -110,7 +116,7 @@ def _recipe(about: About) -> Recipe:
     )
     epochs = choose(places[4], "Epochs", EPOCHS, "harden_epochs", rules, usual=2)
     seed = choose_seed(places[5], "harden_seed", rules)
-    address.refuse("harden", asked, rules)
+    address.refuse("harden", asked, rules, ())
     return Recipe(
         data=about.data,
         images=images if images < datasets.about(about.data).training else 0,

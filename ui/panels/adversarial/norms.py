@@ -31,12 +31,13 @@ def norms(engine: Engine, source: Source, about: About, pin: Pin, config: Attack
         "The least change that fools the network, sought in each norm: *DeepFool* in L∞, "
         "*Carlini–Wagner* in L2, *JSMA* in L0. They differ in what is spared."
     )
-    screen.screen(
-        "attack_norms",
-        lambda: None,
-        lambda _: _draw(engine, source, about, pin, config.target),
-        {},
-    )
+    with st.spinner("Looking for the least changes…", show_time=True):
+        screen.screen(
+            "attack_norms",
+            lambda: None,
+            lambda _: _draw(engine, source, about, pin, config.target),
+            {},
+        )
 
 
 def _draw(
@@ -51,18 +52,18 @@ def _draw(
             found: Outcome = engine.call(
                 adversarial.ATTACK, source, seen.pixels, seen.label, least, None
             )
-            drawn += _row(norm, least, found, about, seen.look)
+            drawn += _card(norm, least, found, about, seen.look)
     except (EngineError, ValueError) as error:
         drawn.append(blocks.progress(0, words.sentence(str(error)), warn=True))
     return drawn
 
 
-def _row(norm: str, least: Attack, found: Outcome, about: About, look: str) -> list[Block]:
+def _card(norm: str, least: Attack, found: Outcome, about: About, look: str) -> list[Block]:
     change = found.changed - found.clean
     reach = float(abs(change).max())
-    title = f"As little as {least.about.title} finds, in {NORMS[norm]}"
     read = about.classes[int(found.after.argmax())]
-    told = f"read as {read}" if found.fooled else "not fooled"
+    title = f"least in {NORMS[norm]}"
+    told = f"{read}, {100 * found.after.max():.1f} %" if found.fooled else "not fooled"
     return [
         blocks.maps(
             [
@@ -71,30 +72,26 @@ def _row(norm: str, least: Attack, found: Outcome, about: About, look: str) -> l
                     values=found.changed,
                     high=1,
                     columns=1,
-                    share=2.6,
+                    share=2.2,
                     look=look,
-                    range=told,
-                    alt=f"{title}: {told}",
+                    range=least.about.title,
+                    alt=f"{title}, found by {least.about.title}: {told}",
                 ),
                 Maps(
                     name="difference",
                     values=change if len(change) == 1 else np.mean(change, 0, keepdims=True),
                     high=reach or 1.0,
                     columns=1,
-                    share=2.6,
+                    share=2.2,
                     range=f"×{1 / reach:.3g}" if reach else "none",
                     alt=f"What {least.about.title} changed",
                 ),
             ],
-            span=7,
-        ),
-        blocks.figures(
-            [
-                ("L∞", said("linf", found.linf), 1.0),
-                ("L2", said("l2", found.l2), 1.0),
-                ("L0", said("l0", found.l0), 1.2),
-                ("sure of it", f"{100 * found.after.max():.1f} %", 1.0),
+            span=4,
+            framed=True,
+            numbers=[
+                *((NORMS[name], said(name, getattr(found, name))) for name in LEAST),
+                ("read as", told),
             ],
-            span=5,
-        ),
+        )
     ]

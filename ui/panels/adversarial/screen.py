@@ -147,7 +147,7 @@ def _pictures(found: Outcome, config: Attack, seen: Pinned) -> Block:
             values=change if len(change) == 1 else _signed(change),
             high=reach or 1.0,
             columns=1,
-            share=2.3,
+            share=2.2,
             range=f"×{factor:.3g}" + (", mean" if len(change) > 1 else ""),
             alt=f"What was changed, {factor:.3g} times as strong, up to {255 * reach:.1f}/255",
         ),
@@ -161,7 +161,7 @@ def _signed(change: Float[np.ndarray, "c h w"]) -> Float[np.ndarray, "1 h w"]:
 
 
 def _picture(
-    pixels: Float[np.ndarray, "c h w"], name: str, told: str, seen: Pinned, share: float = 2.3
+    pixels: Float[np.ndarray, "c h w"], name: str, told: str, seen: Pinned, share: float = 2.2
 ) -> Maps:
     return Maps(
         name=name,
@@ -260,7 +260,7 @@ def _numbers(found: Outcome) -> Block:
         ("gradients", f"{found.gradients:,}", 1.0),
         ("seconds", f"{found.seconds:.2f}", 1.0),
     ]
-    return blocks.figures(rows, span=4)
+    return blocks.figures(rows, span=4, columns=2)
 
 
 def _film(found: Outcome, config: Attack, about: About, seen: Pinned, looks: Looks) -> list[Block]:
@@ -271,10 +271,8 @@ def _film(found: Outcome, config: Attack, about: About, seen: Pinned, looks: Loo
     best = [*film.shown].index(film.best)
     place = best if shown is None or not 0 <= shown < len(film.shown) else shown
     row = int(film.shown[place])
-    names = [
-        f"step {film.step[each]}" + (", the best" if each == film.best else "")
-        for each in film.shown
-    ]
+    titles = [film.title(each) for each in range(len(film.step))]
+    names = [titles[k] + (", the best" if k == film.best else "") for k in film.shown]
     picture = film.pictures[place] / 255
     clean = film.pictures[0] / 255
     change = picture - clean
@@ -287,7 +285,7 @@ def _film(found: Outcome, config: Attack, about: About, seen: Pinned, looks: Loo
         blocks.drag("frame", "Film", 0, len(film.shown) - 1, place, names),
         blocks.maps(
             [
-                _picture(picture, f"step {film.step[row]}", told, seen, share=2.2),
+                _picture(picture, titles[row], told, seen),
                 Maps(
                     name="its difference",
                     values=change if len(change) == 1 else _signed(change),
@@ -295,7 +293,7 @@ def _film(found: Outcome, config: Attack, about: About, seen: Pinned, looks: Loo
                     columns=1,
                     share=2.2,
                     range=f"×{1 / reach:.3g}, as all of the film",
-                    alt=f"What was changed by step {film.step[row]}",
+                    alt=f"What was changed by then: {titles[row]}",
                 ),
             ],
             span=6,
@@ -306,9 +304,10 @@ def _film(found: Outcome, config: Attack, about: About, seen: Pinned, looks: Loo
             film.step.astype(float),
             [("margin", film.margin)],
             now=row,
+            titles=titles,
             best=film.best,
             under="Below 0 the network is fooled; the ring is the best so far."
-            + (" Step 1 is a random place." if config.method == "pgd" else ""),
+            + (" The clean picture is before the start, at −1." if film.step[0] < 0 else ""),
             span=6,
         ),
         charts.lines(
@@ -318,6 +317,7 @@ def _film(found: Outcome, config: Attack, about: About, seen: Pinned, looks: Loo
             [(about.classes[found.label], film.p_true), (target, film.p_other)],
             share=True,
             now=row,
+            titles=titles,
             span=4,
         ),
         charts.lines(
@@ -326,6 +326,7 @@ def _film(found: Outcome, config: Attack, about: About, seen: Pinned, looks: Loo
             film.step.astype(float),
             [(NORMS[config.norm], getattr(film, config.norm).astype(float))],
             now=row,
+            titles=titles,
             span=4,
         ),
         charts.lines(
@@ -334,6 +335,7 @@ def _film(found: Outcome, config: Attack, about: About, seen: Pinned, looks: Loo
             film.step.astype(float),
             [("gradient", film.gradient)],
             now=row,
+            titles=titles,
             under="" if np.isfinite(film.gradient).any() else "It asks for no gradient.",
             span=4,
         ),

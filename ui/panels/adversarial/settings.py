@@ -1,6 +1,7 @@
 """The settings of an attack: widgets in, a config out; each stands in the address."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -11,7 +12,7 @@ from core.shared.models import About
 from ui import address, words
 from ui.running import BOUND
 
-__all__ = ["budgets", "epsilon_of", "said", "settings"]
+__all__ = ["budgets", "epsilon_of", "said", "settings", "written"]
 
 ANY = -1  # target: any other class
 CHOICES: dict[str, tuple[str, tuple[Any, ...], str]] = {  # of an Attack: label, values, help
@@ -19,7 +20,7 @@ CHOICES: dict[str, tuple[str, tuple[Any, ...], str]] = {  # of an Attack: label,
     "step_size": (
         "Step size",
         (0.0, 1 / 255, 2 / 255, 4 / 255, 8 / 255, 0.05, 0.1, 0.2, 0.5, 1.0),
-        "In pixel units, black to white is 1; 0 is 2.5 ε / steps.",
+        "In pixel units, black to white is 1. Automatic: 2.5 ε / steps; one step is ε.",
     ),
     "restarts": ("Restarts", (1, 2, 5, 10), "Beginnings at random places, while it is not fooled."),
     "draws": ("Gradients a step", (1, 4, 16), "Their mean, for a network that answers at random."),
@@ -46,6 +47,11 @@ SCALES = {"linf": 255, "l2": 10, "l0": 1}  # places of the slider a pixel unit, 
 MOST = {"linf": 127, "l2": 100, "l0": 100}  # places of the slider
 START = {"linf": 26, "l2": 20}
 PHOTOGRAPHS = {"linf": 4, "l2": 30}  # likewise, where pictures are large
+# What stands in the address, also where the chosen method does not heed it.
+KNOWN = [
+    f"attack_{name}"
+    for name in ("epsilon", "loss", "method", "norm", "seed", "tab", "target", *CHOICES)
+]
 FEW_PIXELS, MANY_PIXELS = {"onepixel": 1}, 60
 
 
@@ -89,11 +95,14 @@ def settings(asked: Mapping[str, str], about: About, looks: dict[str, Any]) -> A
         **BOUND,
     )
     given: dict[str, Any] = {}
+    automatic = None
     if "loss" in known.heeds:
         given["loss"] = _choose("Loss", LOSSES, "loss")
     for name in known.heeds:
         if name in CHOICES:
             given[name] = _value(method, name, large)
+        if name == "step_size":
+            automatic = st.empty()  # for what it comes to, when all of it is known
     seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="attack_seed", **BOUND)
     wished = address.number(asked.get("attack_epsilon", ""), MOST[norm])
     if wished is not None:
@@ -114,10 +123,10 @@ def settings(asked: Mapping[str, str], about: About, looks: dict[str, Any]) -> A
     if "loss" in given:
         rules["attack_loss"] = LOSSES[given["loss"]], words.choices([*LOSSES.values()])
     for name in CHOICES.keys() & given.keys():
-        values = [f"{each:.4g}" for each in CHOICES[name][1]]
-        rules[f"attack_{name}"] = f"{given[name]:.4g}", words.choices(values)
-    address.refuse("attack", asked, rules)
-    return Attack(
+        values = [written(name, each) for each in CHOICES[name][1]]
+        rules[f"attack_{name}"] = written(name, given[name]), words.choices(values)
+    address.refuse("attack", asked, rules, KNOWN)
+    config = Attack(
         method=method,
         norm=norm,
         epsilon=epsilon_of(norm, place),
@@ -126,6 +135,9 @@ def settings(asked: Mapping[str, str], about: About, looks: dict[str, Any]) -> A
         early=False,
         **given,
     )
+    if automatic is not None and not config.step_size:
+        automatic.caption(f"Automatic is {said(norm, config.length)} now.")
+    return config
 
 
 def budgets(norm: str) -> Sequence[str]:
@@ -170,13 +182,18 @@ def _usual(method: str, name: str, large: bool) -> Any:
     return usual
 
 
+def written(name: str, value: float) -> str:
+    """Write a value of a setting, as it is shown and stands in the address."""
+    return f"{value:.4g}" if value or name != "step_size" else "automatic"
+
+
 def _value(method: str, name: str, large: bool) -> Any:
     label, values, told = CHOICES[name]
     return st.selectbox(
         label,
         values,
         values.index(_usual(method, name, large)),
-        format_func=lambda value: f"{value:.4g}",
+        format_func=partial(written, name),
         key=f"attack_{name}",
         help=told,
         **BOUND,

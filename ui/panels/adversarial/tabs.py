@@ -1,5 +1,6 @@
 """The tabs below the attack panel's screen."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
@@ -8,7 +9,7 @@ from core.adversarial import Attack
 from core.adversarial.script import ATTACKED, write_attack
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
-from ui import pinned, words
+from ui import address, pinned, words
 from ui.beside import PICTURE, offer_picture
 from ui.panels.adversarial.curves import curves
 from ui.panels.adversarial.fakes import fakes
@@ -47,11 +48,13 @@ def tabs(
     pin: Pin,
     config: Attack,
     looks: dict[str, Any],
+    asked: Mapping[str, str],
 ) -> None:
     """Draw the tabs; what is in one is computed only while it is open."""
-    lessons, sides, sweep, matrix, shared, single, shield, hardened, faked, formula, code = st.tabs(
-        TABS, on_change="rerun", key="attack_tab", bind="query-params"
-    )
+    drawn = st.tabs(TABS, on_change="rerun", key="attack_tab", bind="query-params")
+    opened = next((title for title, tab in zip(TABS, drawn, strict=True) if tab.open), TABS[0])
+    address.refuse("attack", asked, {"attack_tab": (opened, words.choices(TABS))})
+    lessons, sides, sweep, matrix, shared, single, shield, hardened, faked, formula, code = drawn
     if lessons.open:
         lessons.markdown(LESSONS)
     if sides.open:

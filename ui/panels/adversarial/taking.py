@@ -8,7 +8,7 @@ import streamlit as st
 from core.adversarial import Attack, Outcome
 from core.adversarial.filming import gif
 from core.shared import pictures
-from core.shared.engine import Engine
+from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import live, pinned
 from ui.panels.adversarial.screen import outcome
@@ -33,8 +33,14 @@ def take(
     def keep() -> None:
         given = live.trying(found)
         if given is not None:
-            pinned.take(pin, pictures.read(given[0].content), given[0].clean)
+            made = pictures.read(given[0].content)
+            pinned.take(pin, made, "what the attack made", given[0].clean)
 
+    try:
+        found()  # it was just drawn: the answer is known still
+        refused = False
+    except (EngineError, ValueError):
+        refused = True
     buttons: list[tuple[str, Callable[[], bytes], str, str, str]] = [
         ("Changed picture", lambda: found()[0].content, "changed.png", "image/png", "image"),
         ("Film", film, "attack.gif", "image/gif", "movie"),
@@ -49,11 +55,13 @@ def take(
                 key=f"attack_{icon}",
                 icon=f":material/{icon}:",
                 on_click="ignore",
+                disabled=refused,
             )
         st.button(
             "Pin the changed picture",
             on_click=keep,
             key="attack_pin",
             icon=":material/keep:",
+            disabled=refused,
             help="It becomes your own picture, here and in the other panels.",
         )

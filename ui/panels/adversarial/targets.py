@@ -6,19 +6,16 @@ from typing import Any
 
 import streamlit as st
 
-from core.adversarial import METHODS, NORMS, Attack, studies
+from core.adversarial import Attack, studies
 from core.adversarial.studies import EACH, Targeted, TargetMatrix
 from core.shared.engine import Engine
 from core.shared.models import About, Source
 from ui import address, blocks
 from ui.blocks import Block, Picture
-from ui.panels.adversarial.settings import epsilon_of, said
-from ui.pinned import look_of
+from ui.panels.adversarial.cells import PLACES, as_set, cell_of, gallery, made, tell_cell
 from ui.running import Rules, choose, study
 
 __all__ = ["targets"]
-
-PLACES = 6  # of the gallery
 
 
 def targets(
@@ -34,23 +31,16 @@ def targets(
         st.info("The matrix needs test images: choose a network whose data are here, as MNIST's.")
         return
     asked, rules = address.asked("matrix"), Rules()
-    epsilon = epsilon_of(config.norm, looks["places"][config.norm])
     each = choose(
         st.columns([1, 4])[0], "Images of each class", EACH, "matrix_each", rules, usual=2
     )
-    address.refuse("matrix", asked, rules)
-    st.caption(
-        f"{config.about.title} as it is set on the right, up to {said(config.norm, epsilon)} in "
-        f"{NORMS[config.norm]}, with each class as the target in turn, until it is reached."
-    )
+    address.refuse("matrix", asked, rules, ())
+    attack, told = as_set(config, looks)
+    st.caption(f"{told}, with each class as the target in turn, until it is reached.")
 
     def wish() -> TargetMatrix:
         looks["cell"] = None
-        attack = replace(config, epsilon=epsilon, target=None, early=True)
-        return TargetMatrix(source=source, each=each, attack=attack)
-
-    def cell(told: Any) -> None:
-        looks["cell"] = None if told is None else (int(told[0]), int(told[1]))
+        return TargetMatrix(source=source, each=each, attack=replace(attack, early=True))
 
     study(
         engine,
@@ -59,8 +49,10 @@ def targets(
         studies.TARGETS,
         ("matrix", "Try all targets", "grid_on"),
         wish,
-        lambda state, given: _draw(state, given["attack"], about, looks.get("cell")),
-        {"targets": cell, "example": lambda _: None},
+        lambda state, given: _draw(
+            state, given["attack"], about, cell_of(looks, "cell", state.tried.shape)
+        ),
+        {"targets": tell_cell(looks, "cell"), "example": lambda _: None},
     )
 
 
@@ -68,11 +60,10 @@ def _draw(
     state: Targeted, config: Mapping[str, Any], about: About, cell: tuple[int, int] | None
 ) -> list[Block]:
     tried, fooled = int(state.tried.sum()), int(state.fooled.sum())
-    method = METHODS[str(config["method"])].title
-    size = said(str(config["norm"]), float(config["epsilon"]))
+    method, size = made(config)
     title = f"Images that {method} makes the target, up to {size}"
     share = fooled / tried if tried else 0.0
-    drawn = [
+    return [
         blocks.matrix(
             "targets",
             state.fooled,
@@ -82,27 +73,33 @@ def _draw(
             cell,
             span=7,
             alt=f"{title}: {fooled:,} of {tried:,} reach their target",
-        )
+        ),
+        _gallery(state, about, cell),
     ]
-    pictures = []
-    hint = "Click a cell to see its images."
-    if cell is not None and max(cell) < len(about.classes):
-        true, target = (about.classes[k] for k in cell)
-        shown = state.examples.get(f"{cell[0]}-{cell[1]}", ())
-        hint = f"True {true}, read as {target}: {len(shown)} of {state.tried[cell]}."
-        pictures = [
-            Picture(pixels=each / 255, name=f"{true} → {target}", words="changed", tells=k)
-            for k, each in enumerate(shown[:PLACES])
-        ]
-    drawn.append(
-        blocks.gallery(
-            "example",
-            "Its images, changed",
-            hint,
-            pictures,
-            grey=look_of(about) == "grey",
-            columns=3,
-            span=5,
+
+
+def _gallery(state: Targeted, about: About, cell: tuple[int, int] | None) -> Block:
+    """Show the pictures of a cell; one each of some cells while none is chosen."""
+    cells = [cell] if cell else _spread(state)
+    pictures = [
+        Picture(
+            pixels=each / 255,
+            name=f"{about.classes[true]} → {about.classes[target]}",
+            words="changed",
+            tells=k,
         )
-    )
-    return drawn
+        for true, target in cells
+        for k, each in enumerate(state.examples.get(f"{true}-{target}", ())[: None if cell else 1])
+    ]
+    hint = "Click a cell to see its pictures." + (" Here is one each of some." if pictures else "")
+    if cell:
+        true, target = (about.classes[k] for k in cell)
+        hint = f"True {true}, read as {target}: {state.fooled[cell]} of {state.tried[cell]}."
+    return gallery("example", hint, pictures, about)
+
+
+def _spread(state: Targeted) -> list[tuple[int, int]]:
+    """Choose cells with pictures, of other classes and other targets as far as there are."""
+    count = len(state.fooled)
+    order = [(k, (k + shift) % count) for shift in range(1, count) for k in range(count)]
+    return [cell for cell in order if state.fooled[cell]][:PLACES]

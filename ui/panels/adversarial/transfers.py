@@ -6,15 +6,14 @@ from typing import Any
 
 import streamlit as st
 
-from core.adversarial import METHODS, NORMS, Attack, studies
+from core.adversarial import Attack, studies
 from core.adversarial.studies import COUNTS, MOST_NETWORKS, TransferMatrix, Transferred
 from core.shared.engine import Engine
 from core.shared.models import About, Source
-from ui import address, blocks, charts, pinned
+from ui import address, charts, pinned
 from ui.blocks import Block, Picture
-from ui.panels.adversarial.settings import epsilon_of, said
-from ui.pinned import look_of
-from ui.running import Rules, choose, study
+from ui.panels.adversarial.cells import as_set, cell_of, gallery, made, tell_cell
+from ui.running import Rules, choose, choose_some, study
 
 __all__ = ["transfers"]
 
@@ -46,21 +45,22 @@ def transfers(
     asked, rules = address.asked("transfer"), Rules()
     names = sorted(known, key=lambda name: known[name][1] != source)  # the pinned one first
     places = st.columns([4, 1])
-    chosen = places[0].multiselect(
+    chosen = choose_some(
+        places[0],
         f"Networks, {FEWEST} to {MOST_NETWORKS}",
-        names,
-        names[:FEWEST],
-        format_func=lambda name: known[name][0],
-        max_selections=MOST_NETWORKS,
-        key=f"transfer_among_{names[0]}",
-        persist_state="session",
+        {name: known[name][0] for name in names},
+        "transfer_among",
+        asked,
+        rules,
+        usual=names[:FEWEST],
+        most=MOST_NETWORKS,
+        among=names[0],
     )
     images = choose(places[1], "Test images", COUNTS[:3], "transfer_images", rules)
-    address.refuse("transfer", asked, rules)
-    epsilon = epsilon_of(config.norm, looks["places"][config.norm])
+    address.refuse("transfer", asked, rules, ())
+    attack, told = as_set(config, looks)
     st.caption(
-        f"{config.about.title} as it is set on the right, up to {said(config.norm, epsilon)} in "
-        f"{NORMS[config.norm]}, on each network; all of them then read its pictures. "
+        f"{told}, on each network; all of them then read its pictures. "
         + (
             "It looks for the least change and stops there: what just crosses one network's "
             "boundary is seldom beyond another's, so see PGD too."
@@ -74,12 +74,9 @@ def transfers(
         looks["shared"] = None
         return TransferMatrix(
             sources=tuple(known[name][1] for name in chosen),
-            attack=replace(config, epsilon=epsilon, target=None, early=False),
+            attack=replace(attack, early=False),
             images=images,
         )
-
-    def cell(told: Any) -> None:
-        looks["shared"] = None if told is None else (int(told[0]), int(told[1]))
 
     study(
         engine,
@@ -88,8 +85,10 @@ def transfers(
         studies.TRANSFERS,
         ("transfer", "Try all pairs", "compare_arrows"),
         wish,
-        lambda state, given: _draw(state, given["attack"], about, looks.get("shared")),
-        {"transfers": cell, "misread": lambda _: None},
+        lambda state, given: _draw(
+            state, given["attack"], about, cell_of(looks, "shared", state.tried.shape)
+        ),
+        {"transfers": tell_cell(looks, "shared"), "misread": lambda _: None},
         ready=len(chosen) >= FEWEST,
     )
 
@@ -97,8 +96,8 @@ def transfers(
 def _draw(
     state: Transferred, config: Mapping[str, Any], about: About, cell: tuple[int, int] | None
 ) -> list[Block]:
-    method = METHODS[str(config["method"])].title
-    size = said(str(config["norm"]), float(config["epsilon"]))
+    method, size = made(config)
+    cell = cell or _first(state)
     return [
         charts.shares(
             "transfers",
@@ -117,10 +116,16 @@ def _draw(
     ]
 
 
+def _first(state: Transferred) -> tuple[int, int] | None:
+    """Choose the first cell beside the diagonal that has pictures, while the visitor has not."""
+    cells = [tuple(map(int, name.split("-"))) for name in state.examples]
+    return next(((row, column) for row, column in sorted(cells) if row != column), None)
+
+
 def _gallery(state: Transferred, about: About, cell: tuple[int, int] | None) -> Block:
     """Show some of the misread pictures of a cell."""
     hint, pictures = "Click a cell to see some of its pictures.", []
-    if cell is not None and cell[0] < len(state.tried) and cell[1] < len(state.names):
+    if cell is not None:
         row, column = cell
         made = "Noise" if row == len(state.names) else f"Made on {LETTERS[row]}"
         hint = (
@@ -141,12 +146,4 @@ def _gallery(state: Transferred, about: About, cell: tuple[int, int] | None) -> 
                     zip(shown.pictures, shown.labels, shown.read, strict=True)
                 )
             ]
-    return blocks.gallery(
-        "misread",
-        "Its pictures, changed",
-        hint,
-        pictures,
-        grey=look_of(about) == "grey",
-        columns=3,
-        span=5,
-    )
+    return gallery("misread", hint, pictures, about)

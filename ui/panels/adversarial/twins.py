@@ -26,7 +26,7 @@ def draw(states: list[State], recipe: Recipe) -> list[Block]:
     """
     return [
         _curves(states, recipe),
-        blocks.figures(_figures(states), span=5),
+        blocks.figures(_figures(states), span=5, columns=2),
         charts.checks("What it was worth", _worth(states, recipe), span=5),
         blocks.maps(_board(states), span=12),
     ]

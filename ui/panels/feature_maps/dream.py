@@ -55,7 +55,7 @@ def dream(
         f"dream_{name}": (st.session_state[f"dream_{name}"], words.choices(values))
         for name, (_, values, _) in CHOICES.items()
     }
-    address.refuse("dream", asked, given)
+    address.refuse("dream", asked, given, ())
     view = _newest(engine, visitor, source, layer, channel)
     at = st.session_state.setdefault("dream_frame", {"run": "", "place": NOW})
 

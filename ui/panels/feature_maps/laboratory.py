@@ -184,7 +184,7 @@ def _refuse(asked: Mapping[str, str], lab: dict[str, Any], kernel: str) -> None:
     if not _own(asked.get("lab_own", "")):
         rule = "the numbers of a square kernel, as 0,1,0,1,-4,1,0,1,0"
         given["lab_own"] = noted["own"], rule
-    address.refuse("lab", asked, given)
+    address.refuse("lab", asked, given, ["lab_own"])
 
 
 def _kernel(

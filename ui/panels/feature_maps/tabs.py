@@ -29,6 +29,14 @@ TABS = [
     "Formula",
     "The code",
 ]
+# What stands in the address, also while it is not drawn.
+KNOWN = [
+    f"maps_{name}"
+    for name in (
+        *("layer", "channel", "at", "weight", "label", "rate", "sort", "scale", "compare", "tab"),
+        *("only", "searched", "images", "data", "way", "moved", "probe"),
+    )
+]
 AVERAGED, SHIFTED = 100, 8  # images and pixels, as the tabs have them
 
 
@@ -82,7 +90,7 @@ def refuse_widgets(asked: Mapping[str, str], about: About) -> None:
         for key, values in offered.items()
         if key in state
     }
-    address.refuse("maps", asked, given)
+    address.refuse("maps", asked, given, KNOWN)
 
 
 def _code(engine: Engine, source: Source, about: About, pin: Pin, looks: dict[str, Any]) -> None:

@@ -28,6 +28,13 @@ from ui.panels.train_cnn.choices import (
 
 __all__ = ["settings"]
 
+KNOWN = [  # of the address, besides what is refused below
+    f"train_{name}"
+    for name in (
+        *("data", "table", "activation", "norm", "shortcuts"),
+        *("run", "what", "value", "others"),
+    )
+]
 # Each setting stands in the address, and stays when one goes to another page and comes back.
 BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
 
@@ -382,4 +389,5 @@ def _refuse(
             "train_seed": (recipe.seed, "a whole number from 0 to 2,147,483,647"),
             **looks,
         },
+        KNOWN,
     )
