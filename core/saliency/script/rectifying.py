@@ -44,8 +44,9 @@ def rescale_maximum(pool, taken, given):  # between where the picture and the ba
     return torch.cat([sums.view_as(given[:1]), given[1:].detach()])
 
 
+nonlinear = {kinds}
 for module in network.modules():
-    if isinstance(module, ({kinds})):
+    if isinstance(module, nonlinear):
         module.register_forward_hook(rescale)
     if isinstance(module, nn.MaxPool2d):
         module.register_forward_hook(rescale_maximum)
