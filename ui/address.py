@@ -14,7 +14,7 @@ HIGHEST = 10**9  # of the numbers in an address
 PREFIXES = frozenset(  # with which the keys of all pages begin, before the first "_"
     (
         *("attack", "curve", "dream", "fake", "filter", "harden", "lab", "maps", "matrix"),
-        *("hans", "pin", "saliency", "train", "transfer", "universal"),
+        *("hans", "pin", "saliency", "train", "transfer", "universal", "wanted"),
     )
 )
 

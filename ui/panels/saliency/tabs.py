@@ -15,6 +15,7 @@ from ui.panels.saliency.court import court
 from ui.panels.saliency.hans import laboratory
 from ui.panels.saliency.melt import melt
 from ui.panels.saliency.screen import attribution
+from ui.panels.saliency.wanted import wanted
 from ui.panels.saliency.wording import FORMULAE, LESSONS
 from ui.pinned import Pin
 
@@ -25,6 +26,7 @@ TABS = [
     "The court",
     "Melt",
     "Before and after an attack",
+    "What the class wants",
     "Clever Hans",
     "Formula",
     "The code",
@@ -41,7 +43,7 @@ def tabs(
     looks: dict[str, Any],
 ) -> None:
     """Draw the tabs; what is in one is computed only while it is open."""
-    lessons, trial, sanity, twins, horse, formula, code = st.tabs(
+    lessons, trial, sanity, twins, wish, horse, formula, code = st.tabs(
         TABS, on_change="rerun", key="saliency_tab", bind="query-params"
     )
     if lessons.open:
@@ -55,6 +57,9 @@ def tabs(
     if twins.open:
         with twins:
             attacked(engine, source, about, pin, query, looks)
+    if wish.open:
+        with wish:
+            wanted(engine, visitor, source, about)
     if horse.open:
         with horse:
             laboratory(engine, visitor, source, about, looks)
