@@ -13,7 +13,7 @@ import json
 import secrets
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from core.shared.engine import EngineError, View
+from core.shared.wanted import only_while
 from ui import visitors
 from ui.blocks import Block, pack
 
@@ -68,6 +69,7 @@ class Screen:
     asked: float = field(default_factory=time.monotonic)  # when it was last
 
 
+_turns: Counter[str] = Counter()  # what each screen was told, by token: older answers are no use
 _screens: OrderedDict[str, Screen] = OrderedDict()
 _lock = threading.Lock()
 
@@ -95,8 +97,16 @@ def screen(
         mine = [each for each, other in _screens.items() if other.visitor == shown.visitor]
         for oldest in mine[:-MOST]:
             if time.monotonic() - _screens[oldest].asked > UNASKED:
-                del _screens[oldest]
-    _component(key=key, data=packet(token, shown), on_moved_change=lambda: None)
+                del _screens[oldest], _turns[oldest]
+
+    def asked() -> bool:  # Streamlit ends a script that looks here, where another run is to begin
+        return bool(st.session_state.get(f"{key}_token"))
+
+    turn = -1
+    while turn != _turns[token]:  # what was told meanwhile is drawn instead
+        turn = _turns[token] = _turns[token] + 1  # and what was to be answered before is not
+        data = packet(token, shown, asked)
+    _component(key=key, data=data, on_moved_change=lambda: None)
 
 
 def summon(key: str) -> None:
@@ -108,12 +118,18 @@ def leave(visitor: str) -> None:
     """Forget the screens of a visitor who has gone, with all that they hold."""
     with _lock:
         for token in [each for each, shown in _screens.items() if shown.visitor == visitor]:
-            del _screens[token]
+            del _screens[token], _turns[token]
 
 
-def packet(token: str, shown: Screen) -> bytes:
-    """Draw a screen as it stands now."""
-    view = shown.view()
+def packet(token: str, shown: Screen, asked: Callable[[], bool] = lambda: True) -> bytes:
+    """Draw a screen as it stands now, waiting for no answer once it is told something newer.
+
+    Args:
+        token: of the screen.
+        shown: what it shows.
+        asked: whether it is still to be drawn at all.
+    """
+    turn, view = _turns[token], shown.view()
     base = str(st.get_option("server.baseUrlPath")).strip("/")
     header = {
         "url": f"{'/' + base if base else ''}/screen/{token}",
@@ -124,7 +140,8 @@ def packet(token: str, shown: Screen) -> bytes:
         "summons": shown.summons,
         "period": max(ALONE, 1000 * visitors.present() / CROWD),
     }
-    return pack(header, shown.draw(view))
+    with only_while(lambda: _turns[token] == turn and asked()):
+        return pack(header, shown.draw(view))
 
 
 async def route(request: Request) -> Response:
@@ -144,12 +161,17 @@ async def route(request: Request) -> Response:
                     return PlainTextResponse(f"at most {LONGEST} bytes", status_code=413)
             said = json.loads(body)
             await run_in_threadpool(shown.told[said["name"]], said["value"])
+            _turns[token] += 1
         else:
             seen = request.query_params
             if not await _news(token, seen.get("run", ""), int(seen.get("after", -1))):
                 return Response(status_code=204)
         shown = _screens.get(token, shown)  # the page's script may have run meanwhile
-        return Response(await run_in_threadpool(packet, token, shown))
+        turn = _turns[token]
+        drawn = await run_in_threadpool(packet, token, shown)
+        if turn != _turns[token]:  # of no use any more: another answer is on its way
+            return Response(status_code=204)
+        return Response(drawn)
     except (
         EngineError,
         ValueError,

@@ -33,7 +33,9 @@ class Row(NamedTuple):
 class Batch:
     """What an attack made of some images."""
 
-    images: Float[Tensor, "n c h w"]  # the best that was found; the clean one where it failed
+    # The best that was found. Where it failed the clean one, or of a network that answers at random
+    # the one with the lowest margin.
+    images: Float[Tensor, "n c h w"]
     fooled: Bool[Tensor, " n"]  # these are read as was wanted, in 8 bits if that was asked for
     found: Bool[Tensor, " n"]  # something was, before it was rounded
     steps: Int[Tensor, " n"]  # the moment that the best is of, from 0 over all beginnings
@@ -46,7 +48,9 @@ class Batch:
 class Best:
     """The best of each image so far."""
 
-    def __init__(self, problem: Problem, logits: Tensor, attack: Attack) -> None:
+    def __init__(
+        self, problem: Problem, logits: Tensor, attack: Attack, *, drawn: bool = False
+    ) -> None:
         self.problem, self.attack = problem, attack
         count, clean = len(problem.clean), problem.clean
         margin = problem.goal.margin(logits)
@@ -62,6 +66,8 @@ class Best:
         self.score[self.already] = self.float_score[self.already] = -math.inf
         self.steps = torch.zeros(count, dtype=torch.long, device=clean.device)
         self.float_steps = self.steps.clone()
+        self.drawn = drawn  # whether the network answers at random
+        self.lowest, self.nearly = torch.full_like(margin, math.inf), clean.clone()  # then kept
         self.moments = -1  # the last one, counted from 0 over all beginnings
         self.longer = torch.zeros_like(self.fooled)  # those that were lengthened in the end
         self.asked, self.dead = torch.zeros((2,), dtype=torch.long, device=clean.device)
@@ -76,6 +82,10 @@ class Best:
             size = moment.gradient[~self.already[here]]  # nobody follows those of the others
             self.asked = self.asked + (~size.isnan()).sum()
             self.dead = self.dead + (size == 0).sum()
+        if self.drawn:
+            lower = margin < self.lowest[here]
+            self.lowest[here[lower]] = margin[lower]
+            self.nearly[here[lower]] = images[lower]
         fooled = margin < -self.beyond
         score = self._score(images, here, margin)
         better = fooled & (score < self.float_score[here])
@@ -126,7 +136,8 @@ class Best:
         attack, clean = self.attack, self.problem.clean
         near = distance(attack.norm, self.images - clean) <= self._reach()
         fooled = self.fooled & near
-        images = torch.where(fooled.view(-1, 1, 1, 1), self.images, clean)
+        others = self._attempts() if self.drawn else clean
+        images = torch.where(fooled.view(-1, 1, 1, 1), self.images, others)
         close = distance(attack.norm, self.float_images - clean) <= self._reach()
         found = self.found & close
         return Batch(
@@ -139,6 +150,15 @@ class Best:
             int(self.dead),
             self.problem.counts,
         )
+
+    def _attempts(self) -> Tensor:
+        """Give what had the lowest margin, within epsilon and in 8 bits where those are asked."""
+        attack, clean = self.attack, self.problem.clean
+        if attack.about.minimal:  # it may be anywhere
+            return clean
+        if not attack.whole_levels:
+            return self.nearly
+        return rounded(attack.norm, self.nearly, clean, attack.epsilon)
 
     def _reach(self) -> float:
         """Give the budget, with room for the last bits of float32."""

@@ -57,6 +57,7 @@ class Known:
         return f"{ways}, the mean of {GRADIENTS} draws" if self.drawn else ways
 
 
+READINGS = 16  # of an image, where what is read is drawn at random
 GRADIENTS = 8  # of what is drawn at random, whose mean a step of an attack that knows it follows
 QUERIES = 200  # of an attack with no gradient
 WAYS = {  # past a filter, for an attack that knows it

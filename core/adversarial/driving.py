@@ -40,6 +40,8 @@ def drive(
     attack: Attack,
     saved: Network | None = None,
     logits: Float[Tensor, "n k"] | None = None,
+    *,
+    drawn: bool = False,
 ) -> Generator[Row, None, Batch]:
     """Attack some images, moment by moment.
 
@@ -58,6 +60,8 @@ def drive(
         saved: how the network reads images that were saved and opened again, where that is not as
             it reads any others.
         logits: of the clean images as they are read when saved, where they are known.
+        drawn: whether the network answers at random: that no reading was wrong is no proof then,
+            and what had the lowest margin is given in place of the clean image.
 
     Returns: what was found for all of them; the clean image, and no success, where nothing was.
     Raises: ValueError when the target or the labels are no classes of the network.
@@ -71,7 +75,7 @@ def drive(
         goal.check(logits.shape[1])
     elif not looks:
         logits = problem.read(images) if attack.whole_levels else problem.logits(images)
-    best = None if logits is None else Best(problem, logits, attack)
+    best = None if logits is None else Best(problem, logits, attack, drawn=drawn)
     for restart in range(attack.restarts):
         if best is None:
             here = torch.arange(len(images), device=images.device)
@@ -87,7 +91,12 @@ def drive(
                 moment = moves.send(keep)
                 if best is None:
                     known = moment.logits
-                    best = Best(problem, problem.logits(images) if known is None else known, attack)
+                    best = Best(
+                        problem,
+                        problem.logits(images) if known is None else known,
+                        attack,
+                        drawn=drawn,
+                    )
                 row = best.see(here, moment)
                 yield row
                 gone = best.fooled if early else best.already
@@ -101,7 +110,7 @@ def drive(
         finally:
             moves.close()
     if best is None:
-        best = Best(problem, problem.logits(images), attack)
+        best = Best(problem, problem.logits(images), attack, drawn=drawn)
     if attack.whole_levels:
         (best.stretch if attack.about.minimal else best.settle)()
     return best.batch()

@@ -10,15 +10,13 @@ from torch import Tensor
 
 from core.adversarial import Attack
 from core.adversarial.attacking import CODE
-from core.adversarial.defences import GRADIENTS, TRICKS, Defended, FakeDefence
+from core.adversarial.defences import GRADIENTS, READINGS, TRICKS, Defended, FakeDefence
 from core.adversarial.problems import Method, Network
 from core.adversarial.subjects import Subject
 from core.adversarial.transfer import transfer_method
 from core.shared.studied import studied
 
 __all__ = ["Faking", "defended", "fake"]
-
-DRAWS = 8  # readings of an image by a network that answers at random
 
 
 def defended(network: Network, trick: str, strength: float, source: torch.Generator) -> Network:
@@ -106,7 +104,7 @@ class Faking:
 
     def _right(self, network: Network, images: Tensor) -> float:
         """Read images, several times where the answers are at random; give the share of right."""
-        draws = DRAWS if self.config.trick == "noise" else 1
+        draws = READINGS if self.config.trick == "noise" else 1
         labels, right = self.subject.labels, 0
         for _ in range(draws):
             right += int((self.subject.read(network, images) == labels).sum())

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.adversarial.defences import FILTERS, Filtered, require_filters
+from core.adversarial.defences import FILTERS, READINGS, Filtered, require_filters
 from core.adversarial.filters import Filter, filter_of
 from core.adversarial.problems import Network
 from core.shared import datasets
@@ -18,9 +18,7 @@ from core.shared.loading import Model, load
 from core.shared.models import Source, about
 from core.shared.turns import patient
 
-__all__ = ["READINGS", "through"]
-
-READINGS = 8  # behind a filter that does something else each time
+__all__ = ["through"]
 
 
 @patient

@@ -12,7 +12,15 @@ from torch import Tensor
 
 from core.adversarial import Attack
 from core.adversarial.attacking import CODE
-from core.adversarial.defences import COLUMNS, FILTERS, GRADIENTS, WAYS, FilterTrial, Withstood
+from core.adversarial.defences import (
+    COLUMNS,
+    FILTERS,
+    GRADIENTS,
+    READINGS,
+    WAYS,
+    FilterTrial,
+    Withstood,
+)
 from core.adversarial.filters import Filter, filter_of, straight_through
 from core.adversarial.problems import Network
 from core.adversarial.subjects import Subject
@@ -20,9 +28,7 @@ from core.shared.autoencoders import denoiser
 from core.shared.models import about
 from core.shared.studied import studied
 
-__all__ = ["READINGS", "Filtering", "withstand"]
-
-READINGS = 16  # of an image, behind a filter that does something else each time
+__all__ = ["Filtering", "withstand"]
 
 
 class Filtering:

@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from core.shared.evaluating import margins
+
 __all__ = ["Goal"]
 
 TINY = 1e-12
@@ -41,11 +43,9 @@ class Goal(NamedTuple):
         Without a target it is the true logit less the largest other; with one, the largest of the
         others less the target's.
         """
-        own = self.labels if self.targets is None else self.targets
-        mine = logits.gather(1, own[:, None])[:, 0]
-        # By −∞, not by 0: logits may all be below 0.
-        others = logits.scatter(1, own[:, None], -torch.inf).amax(1)
-        return mine - others if self.targets is None else others - mine
+        if self.targets is None:
+            return margins(logits, self.labels)
+        return -margins(logits, self.targets)
 
     def fooled(self, logits: Float[Tensor, "n k"]) -> Bool[Tensor, " n"]:
         """Tell which are read as was wanted; a tie is no success."""

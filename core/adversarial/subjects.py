@@ -76,6 +76,7 @@ class Subject:
         method: Method,
         network: Network | None = None,
         *,
+        target: int | None = None,
         drawn: bool = False,
     ) -> Generator[object, None, Batch]:
         """Lead some of the images away from their class, moment by moment.
@@ -86,15 +87,19 @@ class Subject:
             method: its code.
             network: that is attacked; None for the subject's own, of which a quicker copy is
                 climbed and, where success counts in 8 bits, the network itself asked in the end.
+            target: a class that all of them shall be read as; None for any but their own.
             drawn: whether that network answers at random: then every image is attacked, also one
-                whose first reading happens to be wrong.
+                whose first reading happens to be wrong, and one that no reading of the attack
+                misread is as it was where its margin was the lowest.
         """
-        goal, saved, logits = Goal(self.labels[few], None), None, None
+        labels, saved, logits = self.labels[few], None, None
+        goal = Goal(labels, None if target is None else torch.full_like(labels, target))
         if network is None:
             network, saved = self.climb, self.ask
         if drawn:
             logits = F.one_hot(goal.labels, len(self.classes)).to(self.images)
-        return (yield from drive(method, network, self.images[few], goal, attack, saved, logits))
+        images = self.images[few]
+        return (yield from drive(method, network, images, goal, attack, saved, logits, drawn=drawn))
 
     def let_go(self) -> None:
         """Hold no network and no images any more: an ended study may be kept for long."""

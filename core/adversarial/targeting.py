@@ -6,8 +6,6 @@ import numpy as np
 import torch
 
 from core.adversarial.attacking import method_of
-from core.adversarial.driving import drive
-from core.adversarial.goals import Goal
 from core.adversarial.studies import MOST_CLASSES, Targeted, TargetMatrix
 from core.adversarial.subjects import TEACHING, Subject
 from core.shared.studied import studied
@@ -61,8 +59,7 @@ class Targeting:
             self.working = f"now with the target {name}"
             rows = (subject.labels != target).nonzero()[:, 0]
             labels = subject.labels[rows]
-            goal = Goal(labels, torch.full_like(labels, target))
-            batch = yield from drive(code, subject.ask, subject.images[rows], goal, config.attack)
+            batch = yield from subject.attack(rows, config.attack, code, target=target)
             for true in range(len(self.classes)):
                 mine = labels == true
                 fooled = batch.images[mine & batch.fooled]

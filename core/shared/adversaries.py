@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from core.shared import devices
-from core.shared.evaluating import at_rest, loss_of, quickest
+from core.shared.evaluating import at_rest, loss_of, margins, quickest
 from core.shared.recipes import Recipe
 
 __all__ = ["STEPS", "WATCH_STEPS", "perturb", "slope", "withstood"]
@@ -95,11 +95,11 @@ def withstood(
             own = labels[here]
 
             def loss(logits: Tensor, own: Tensor = own) -> Tensor:
-                return -_margins(logits, own).sum()
+                return -margins(logits, own).sum()
 
             with at_rest(network):
                 gradient, logits = _climb(quickest(network), moved[here], loss)
-            right[here] = _margins(logits, own) > 0
+            right[here] = margins(logits, own) > 0
             if step < WATCH_STEPS:
                 moved = moved.clone()
                 raised = moved[here] + length * gradient.sign()
@@ -128,9 +128,3 @@ def _climb(
         logits = network(leaf)
         (gradient,) = torch.autograd.grad(loss(logits), leaf)
     return gradient, logits.detach()
-
-
-def _margins(logits: Float[Tensor, "n k"], labels: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
-    """Tell by how much each true logit is above the largest other one."""
-    own = logits.gather(1, labels[:, None])[:, 0]
-    return own - logits.scatter(1, labels[:, None], -torch.inf).amax(1)

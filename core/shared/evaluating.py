@@ -13,7 +13,17 @@ from core.shared import devices
 from core.shared.data import Split
 from core.shared.recipes import Recipe
 
-__all__ = ["CHUNK", "Evaluation", "at_rest", "evaluate", "judge", "loss_of", "quickest", "read"]
+__all__ = [
+    "CHUNK",
+    "Evaluation",
+    "at_rest",
+    "evaluate",
+    "judge",
+    "loss_of",
+    "margins",
+    "quickest",
+    "read",
+]
 
 CHUNK = 250  # images a forward pass outside of training
 
@@ -82,3 +92,10 @@ def quickest(network: nn.Module) -> Callable[[Tensor], Tensor]:
     """Give the network's quickest way from pixels to logits."""
     way: Callable[[Tensor], Tensor] = getattr(network, "at_once", network)
     return way
+
+
+def margins(logits: Float[Tensor, "n k"], classes: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """Tell by how much the logit of each image's class is above the largest other one."""
+    own = logits.gather(1, classes[:, None])[:, 0]
+    # By −∞, not by 0: logits may all be below 0.
+    return own - logits.scatter(1, classes[:, None], -torch.inf).amax(1)

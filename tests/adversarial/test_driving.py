@@ -323,3 +323,36 @@ def test_who_looks_at_the_clean_images_first_need_not_be_told_what_they_are(
     assert found.images[:3].equal(images[:3])  # nobody has touched what was wrong
     assert (found.asked, found.dead) == (told.asked, told.dead)
     assert found.counts.queries <= told.counts.queries
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("method", ["fgsm", "pgd"])
+def test_of_a_network_that_draws_the_lowest_margin_is_kept_where_no_reading_was_wrong(
+    method: str, whole: bool
+) -> None:
+    """Of a linear network that is the corner of the ball, here too near to fool it."""
+    network, images = linear(2), inner_images(12)
+    distances, weight = two_class_distances(network, images)
+    epsilon = 2 / 255
+    far = (distances / weight.abs().sum() > 2 * epsilon).nonzero()[:, 0]
+    assert len(far) > 3
+    images, labels = images[far], network(images[far]).argmax(1)
+    attack = Attack(method=method, epsilon=epsilon, steps=8, early=False, whole_levels=whole)
+    signs = (2 * labels - 1).view(-1, 1, 1, 1) * weight.sign().view(1, *images.shape[1:])
+    found = {}
+    for drawn in (True, False):
+        rows = drive(CODE[method], network, images, Goal(labels, None), attack, drawn=drawn)
+        found[drawn] = ended(rows)
+        assert not found[drawn].fooled.any()
+    assert found[True].images.allclose(images + epsilon * signs, atol=1e-6)
+    assert found[False].images.equal(images)
+
+
+def ended(rows: Generator[Row, None, Batch]) -> Batch:
+    """Go on to the end."""
+    while True:
+        try:
+            next(rows)
+        except StopIteration as end:
+            batch: Batch = end.value
+            return batch

@@ -8,18 +8,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.adversarial import Attack, filtered, filtering, subjects
-from core.adversarial.attacking import attack
+from core.adversarial import Attack, defences, filtered, filtering, subjects
+from core.adversarial.attacking import CODE, attack
 from core.adversarial.best import Batch
 from core.adversarial.defences import FILTERS, Filtered, FilterTrial, Withstood
+from core.adversarial.driving import drive
 from core.adversarial.filtered import through
 from core.adversarial.filtering import withstand
-from core.adversarial.filters import Filter
+from core.adversarial.filters import Filter, filter_of, straight_through
+from core.adversarial.goals import Goal
 from core.adversarial.problems import Network
 from core.shared import data, photographs, seeing
 from core.shared.loading import Model, load
 from core.shared.models import Source
 from core.shared.turns import WAITING
+from tests.adversarial.linear import linear, two_class_distances
 from tests.shared.turning import whole
 from tests.shared.untouched import leaves_untouched
 from ui.panels.adversarial.trial import verdict
@@ -209,6 +212,57 @@ def test_that_closed_form_rejects_an_attack_that_does_nothing_behind_a_filter(
         is_found_by_who_knows(monkeypatch, name)
 
 
+SIDE, STEP = 8, 4 / 255
+QUALITY = 10  # of the JPEG, so low that all pixels change
+
+
+def patches() -> Tensor:
+    """Pictures of two shades each, with a corner in the middle."""
+    pictures = torch.full((3, 1, SIDE, SIDE), 96 / 255)
+    for k, picture in enumerate(pictures):
+        picture[0, : 3 + k, : 5 - k] = (140 + 10 * k) / 255
+    return pictures
+
+
+def one_step_behind(filter_: Filter, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Give FGSM's step through a filter before a linear network, and the same without it."""
+    network = linear(2, side=SIDE)
+    with torch.no_grad():
+        assert not filter_(images).equal(images)
+        labels = network(filter_(images)).argmax(1)
+    attack = Attack(method="fgsm", epsilon=STEP, early=False)
+
+    def behind(seen: Tensor) -> Tensor:
+        logits: Tensor = network(filter_(seen))
+        return logits
+
+    *_, row = drive(CODE["fgsm"], behind, images, Goal(labels, None), attack)
+    weight = two_class_distances(network, images)[1].view(1, 1, SIDE, SIDE)
+    return row.images - images, STEP * weight.sign() * (2 * labels - 1).view(-1, 1, 1, 1)
+
+
+@pytest.mark.parametrize(("name", "strength"), [("median", 3), ("jpeg", QUALITY)])
+def test_a_step_straight_through_a_filter_is_that_of_the_network_alone(
+    name: str, strength: float
+) -> None:
+    """BPDA goes back as if the filter did nothing: of a linear network that is FGSM on w."""
+    filter_ = filter_of(name, strength, torch.Generator())
+    step, known = one_step_behind(straight_through(filter_), patches())
+    assert step.allclose(known, atol=1e-6)
+    other, _ = one_step_behind(filter_, patches())  # by the filter's own gradient it is another
+    assert not other.allclose(known, atol=1e-6)
+
+
+def test_the_own_gradient_of_a_median_is_that_of_the_pixel_in_the_middle() -> None:
+    """Where shades grow to the right and downwards the median is the middle, but at the border."""
+    down, right = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
+    slope = ((80 + 10 * down + right) / 255).view(1, 1, SIDE, SIDE)
+    step, known = one_step_behind(filter_of("median", 3, torch.Generator()), slope)
+    inner = ..., slice(2, -2), slice(2, -2)
+    assert step[inner].allclose(known[inner], atol=1e-6)
+    assert not step.allclose(known, atol=1e-6)
+
+
 def test_a_filter_that_draws_is_known_by_the_mean_of_its_gradients(
     digits: Withstood, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,7 +282,7 @@ def test_a_filter_that_draws_is_known_by_the_mean_of_its_gradients(
     assert [each.method for each in asked] == ["pgd", "pgd", "pgd", "square"]
     assert not any(each.early for each in asked[:3])
     row = 1 + [name for name, _ in CHOSEN].index("resize")
-    readings = digits.accuracy[row] * COUNT * filtering.READINGS
+    readings = digits.accuracy[row] * COUNT * defences.READINGS
     assert np.allclose(readings, readings.round())
 
 

@@ -82,8 +82,9 @@ def test_what_a_sweep_counts_as_fooled_is_misread_by_the_network_itself(
 def test_that_rejects_a_study_that_believes_the_copy(
     network: nn.Module, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    def credulous(*given: Any) -> Generator[object, None, Batch]:
+    def credulous(*given: Any, drawn: bool) -> Generator[object, None, Batch]:
         *others, saved, logits = given
+        assert not drawn
         assert saved is not None
         method, network, images, goal, attack = others
         return (yield from drive(method, network, images, goal, attack, None, logits))

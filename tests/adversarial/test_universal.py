@@ -244,3 +244,22 @@ def test_the_engine_finds_the_same(tmp_path: Path, until: Callable[..., None]) -
 def test_a_search_leaves_the_network_as_it_was() -> None:
     config = replace(PLAIN, images=10, steps=1, batch_size=10)
     leaves_untouched(load(MNIST).network, lambda: told_by(config))
+
+
+def shows_what_it_does(told: Universal) -> None:
+    """Read the pictures again that are shown with the change and without."""
+    clean, changed = torch.from_numpy(told.examples), torch.from_numpy(told.changed)
+    assert np.allclose(told.changed, np.clip(told.examples + told.change, 0, 1), atol=1e-6)
+    with torch.no_grad():
+        network = load(MNIST).network
+        assert (network(clean).argmax(1).numpy() == told.read).all()
+        assert (network(changed).argmax(1).numpy() == told.misread).all()
+
+
+def test_the_pictures_that_are_shown_are_read_as_it_says() -> None:
+    told = told_by(replace(PLAIN, epsilon=0.3, images=100, steps=20))
+    assert told.examples.shape == (6, 1, 28, 28)
+    assert np.array_equal(told.examples, mnist(torch.device("cpu")).test.images[:6].numpy())
+    shows_what_it_does(told)
+    with pytest.raises(AssertionError):
+        shows_what_it_does(replace(told, misread=told.misread[::-1] + 1))

@@ -6,7 +6,8 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from core.shared.engine import EngineError, View
+from core.shared.wanted import wanted
 from tests.ui import awaited
 from ui import blocks, screen, server, visitors
 
@@ -148,6 +150,26 @@ def test_what_a_control_tells_is_taken_or_refused(shown: Shown, body: bytes, sta
     answer = ask(body=body)
     assert answer.status_code == status
     assert shown.told == ([2.0] if status == 200 else [])
+
+
+def test_what_is_drawn_for_an_older_word_is_given_up(shown: Shown) -> None:
+    """A control tells 1, whose drawing would last until it is not wanted, then 2."""
+    begun = threading.Event()
+
+    def draw(_: object) -> list[blocks.Block]:
+        begun.set()
+        while shown.told[-1] == 1 and wanted():
+            time.sleep(0.01)
+        return [blocks.progress(0, str(shown.told[-1]))]
+
+    screen._screens["token"] = replace(screen._screens["token"], draw=draw)
+    with ThreadPoolExecutor(1) as pool:
+        older = pool.submit(ask, body=b'{"name": "knob", "value": 1}')
+        assert begun.wait(10)
+        newer = ask(body=b'{"name": "knob", "value": 2}')
+        assert older.result(10).status_code == 204
+    assert header(newer)["blocks"][0]["text"] == "2.0"
+    assert header(ask(body=b'{"name": "knob", "value": 3}'))["blocks"][0]["text"] == "3.0"
 
 
 def test_a_visitor_has_a_few_screens_and_none_when_they_have_gone(

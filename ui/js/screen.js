@@ -515,6 +515,18 @@ function compare(root) {
 // The server knows this screen no more, as after its restart: the page's script draws a new one.
 const renew = root => { root.__moved(`new ${performance.now()}`) }
 
+// What takes long is said, with its seconds; where something newer is to be told it is given up.
+async function patiently(root, ask) {
+  const began = performance.now(), giving = new AbortController()
+  const look = setInterval(() => {
+    const seconds = (performance.now() - began) / 1000
+    root.dataset.waits = seconds < 0.8 ? '' : `Computing … ${seconds.toFixed(0)} s`
+    if (seconds > 1.5 && root.__told.size) giving.abort()
+  }, 250)
+  try { return await ask(giving.signal) } catch (error) { if (!giving.signal.aborted) throw error }
+  finally { clearInterval(look); root.dataset.waits = '' }
+}
+
 // What a control says goes out one at a time, the newest value of each control, and the answer is painted.
 // When a value is the last of a gesture, the page's script hears of it too: it stands in the address.
 // Without a name the last value is known already.
@@ -528,9 +540,10 @@ async function tell(root, name, value, last) {
       const [key, made] = root.__told.entries().next().value
       root.__told.delete(key)
       const body = JSON.stringify({ name: key, value: typeof made === 'function' ? made() : made })
-      const answer = await fetch(root.__url, { method: 'POST', body })
+      const answer = await patiently(root, signal => fetch(root.__url, { method: 'POST', body, signal }))
+      if (!answer) continue  // something newer is to be told
       if (answer.status === 404) return renew(root)
-      if (answer.ok) show(root, new Uint8Array(await answer.arrayBuffer()))
+      if (answer.status === 200) show(root, new Uint8Array(await answer.arrayBuffer()))
       compare(root)
     }
     if (root.__last) {  // once the hand rests: the script makes the browser draw the whole page anew

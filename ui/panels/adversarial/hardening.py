@@ -1,5 +1,6 @@
 """Adversarial training: two runs with the same seed and order, one of them against an adversary."""
 
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -18,7 +19,7 @@ from ui.panels.adversarial.settings import said
 from ui.panels.adversarial.twins import NAMES, draw
 from ui.running import Rules, choose, choose_seed
 
-__all__ = ["hardening"]
+__all__ = ["hardening", "newest_pair"]
 
 ADVERSARIES = {"fgsm": "FGSM", "fast": "fast FGSM", "pgd": "PGD, 7 steps"}
 NETWORKS = {
@@ -43,9 +44,14 @@ def hardening(engine: Engine, visitor: str, about: About) -> None:
     )
     recipe = _recipe(about)
     views, configs = live.readable(engine.runs_of(visitor), train_cnn.TRAIN, train_cnn.known)
-    pair = _newest_pair(views, configs, about.data)
     looks: dict[str, int] = st.session_state.setdefault("harden_looks", {"digit": 0})
     looks["digit"] = min(looks["digit"], datasets.about(about.data).validation - 1)
+
+    def changed(run: str) -> bool:
+        view = _awake(engine, run, looks)
+        return bool(view and view.state and view.state.changes)
+
+    pair = newest_pair(views, configs, about.data, changed)
     _buttons(engine, visitor, pair, recipe, looks["digit"])
     if not pair:
         return
@@ -129,16 +135,29 @@ def _recipe(about: About) -> Recipe:
     )
 
 
-def _newest_pair(
-    views: dict[str, View], configs: dict[str, Recipe], data: str
+def newest_pair(
+    views: Mapping[str, View],
+    configs: Mapping[str, Recipe],
+    data: str,
+    changed: Callable[[str], bool],
 ) -> tuple[View, View] | None:
-    """Find the newest run against an adversary, and the one that is its twin without."""
-    for hard, config in configs.items():
-        if config.adversary and config.data == data and not views[hard].origin:
-            twin = replace(config, adversary="")
-            plain = next((r for r, c in configs.items() if c == twin and not views[r].origin), None)
-            if plain:
-                return views[plain], views[hard]
+    """Find the newest run against an adversary, and the one that is its twin without.
+
+    Args:
+        views: of the visitor's runs, the newest first.
+        configs: of these, as they began.
+        data: that they learn from.
+        changed: whether a run was steered while it learned: it is nobody's twin any more.
+    """
+    own = {run: config for run, config in configs.items() if not views[run].origin}
+    for hard, config in own.items():
+        if not config.adversary or config.data != data:
+            continue
+        twin = replace(config, adversary="")
+        alike = [run for run, other in own.items() if other == twin]
+        plain = next((run for run in alike if not changed(run)), None)
+        if plain and not changed(hard):
+            return views[plain], views[hard]
     return None
 
 
