@@ -18,7 +18,7 @@ test: .venv/chromium
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 picture: .venv/chromium
 	$(BIN)/python -m bench.picture
