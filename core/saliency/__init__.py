@@ -16,15 +16,18 @@ __all__ = [
     "BASELINES",
     "EXPLAIN",
     "JUDGE",
+    "LAYERS",
     "MELT",
     "WANT",
     "Attribution",
+    "Layer",
     "Query",
     "Surrogate",
 ]
 
 EXPLAIN = "core.saliency.explaining:explain"  # a call
 JUDGE = "core.saliency.judging:judge"  # long work: submit it with a `trials.Court`
+LAYERS = "core.saliency.cams:layers"  # a call
 MELT = "core.saliency.sanity:melt"  # a call
 WANT = "core.saliency.wanting:want"  # long work: submit it with a `wishes.Wish`
 
@@ -122,6 +125,16 @@ class Query:
         return METHODS[self.method]
 
 
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer whose maps can be weighed."""
+
+    name: str  # as `tracing` gives it
+    kind: str  # in words
+    rows: int  # of its maps
+    columns: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surrogate:
     """A simple model in the network's place: so much for each superpixel that is there."""
@@ -129,7 +142,7 @@ class Surrogate:
     segments: Int[np.ndarray, "h w"]  # the superpixel that each pixel belongs to: 0, 1, 2 …
     weights: Float[np.ndarray, " s"]  # of each superpixel, in logits
     intercept: float  # the score when all are absent, by the surrogate
-    fidelity: float  # R², weighted, on the pictures that it was fitted to; 1 is exact
+    fidelity: float  # R², weighted, on the pictures that it was fitted to; 1 is exact, 0 a constant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,16 @@ from torch import Tensor
 
 from core.saliency import Attribution, Query
 from core.saliency.backwards import deconvnet, guided
+from core.saliency.cams import gradcam, gradcampp, guided_gradcam, hirescam, layercam, scorecam
 from core.saliency.controls import blob, edges, random
 from core.saliency.deeplift import deeplift
 from core.saliency.gradients import gradient, gradient_input, smoothgrad, vargrad
+from core.saliency.masking import occlusion, rise
 from core.saliency.melting import melted, weighted_layers
 from core.saliency.paths import expected, integrated
 from core.saliency.questions import Answer, Code, Question
 from core.saliency.rollout import rollout
+from core.saliency.surrogates import kernelshap, lime
 from core.shared.loading import Model, load
 from core.shared.models import Source
 from core.shared.turns import patient
@@ -38,7 +41,17 @@ CODE: dict[str, Code] = {
     "deeplift": deeplift,
     "guided": guided,
     "deconvnet": deconvnet,
+    "gradcam": gradcam,
+    "gradcampp": gradcampp,
+    "hirescam": hirescam,
+    "layercam": layercam,
+    "scorecam": scorecam,
+    "guided_gradcam": guided_gradcam,
     "rollout": rollout,
+    "occlusion": occlusion,
+    "rise": rise,
+    "lime": lime,
+    "kernelshap": kernelshap,
 }
 
 
