@@ -39,7 +39,7 @@ picture: .venv/chromium
 
 .venv/tools: requirements-dev.txt .venv/app
 	$(BIN)/pip install -r requirements-dev.txt
-	$(BIN)/pip install --no-deps torchattacks==3.5.1
+	$(BIN)/pip install --no-deps torchattacks==3.5.1 grad-cam==1.5.7 ttach==0.0.3
 	@touch $@
 
 .venv/chromium: .venv/tools

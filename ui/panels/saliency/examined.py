@@ -34,13 +34,15 @@ def draw(state: Examined, marked: int, about: About, looks: Looks) -> list[Block
     if state.own is None or state.others is None:
         return [blocks.progress(0, words.sentence(state.working))]
     drawn = [_read(state.own, state.others, name)]
-    if not any(_explained(each, kind) for each in state.methods for kind in KINDS):
+    known = [kind for kind in KINDS if any(_explained(each, kind) for each in state.methods)]
+    if not known:
         told = words.sentence(state.working) if state.working else "No picture is explained."
         return [*drawn, blocks.progress(0, told)]
-    kind = looks.get("hans_kind", KINDS[0])
-    if not any(_explained(each, kind) for each in state.methods):
-        kind = next(k for k in KINDS if any(_explained(each, k) for each in state.methods))
+    kind = looks.get("hans_kind")
+    kind = kind if kind in known else known[0]
     kinds = {"others": f"other classes, read as {name} by the mark", "own": f"the class {name}"}
+    if not state.working:  # before its end there may come pictures of the other kind
+        kinds = {each: kinds[each] for each in known}
     choice = Choice(name="hans_kind", label="Pictures of", values=[*kinds.items()], chosen=kind)
     return [*drawn, controls(looks, choice), _inside(state, kind), _maps(state, name, about, looks)]
 

@@ -86,13 +86,11 @@ def legend(found: Attribution) -> str:
 def _numbers(found: Attribution, values: Float[np.ndarray, "h w"]) -> list[Block]:
     """Show what the map adds up to, and what it cost."""
     total = number(float(values.sum(dtype=np.float64)))
-    if np.isnan(found.baseline):
-        adds = [("sum of the map", total, 0.9), ("score", number(found.score), 0.9)]
-    else:
-        adds = [
-            ("sum", total, 0.9),
-            ("score", number(found.score), 0.9),
+    adds = [("score", number(found.score), 0.9)]
+    if not np.isnan(found.baseline):
+        adds += [
             ("baseline's", number(found.baseline), 0.9),
+            ("sum of map", total, 0.9),
             ("missing", number(found.gap), 0.9),
         ]
     if found.surrogate is not None:

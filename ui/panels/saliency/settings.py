@@ -106,7 +106,8 @@ def _layer(engine: Engine, source: Source, rules: dict[str, tuple[Any, str]]) ->
     """Draw the choice of the layer whose maps are weighed."""
     found = engine.call(saliency.LAYERS, source)
     names = {"": WHOLE_LAYER} | {
-        name: f"{name}: {kind}, {rows}×{columns}" for name, kind, rows, columns in reversed(found)
+        each.name: f"{each.name}: {each.kind}, {each.rows}×{each.columns}"
+        for each in reversed(found)
     }
     return _box("Layer", names, "layer", "", rules, free=True)
 
