@@ -130,7 +130,7 @@ def test_the_pinned_network_is_examined_for_the_mark_that_it_learned_with() -> N
     run = Source(kind="run", name="Run 1", config=json.dumps(asdict(recipe)), folder="/x", step=1)
     test = opened(run, hans_class="5")
     assert any("the mark on 50 % of the images of 8" in each.value for each in test.caption)
-    test.multiselect(key="hans_methods").set_value(["gradient"]).run()
+    test.multiselect(key="hans_methods_").set_value(["gradient"]).run()
     queries = (Query(method="gradient"),)
     expected = Examination(source=run, marked=8, queries=queries, images=32)
     assert pressed(test, "hans_start") == (HANS, expected)

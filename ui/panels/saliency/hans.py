@@ -19,7 +19,7 @@ from ui import address, live, screen, words
 from ui.blocks import Block
 from ui.panels.saliency.examined import KINDS, draw
 from ui.panels.saliency.showing import Looks, steer
-from ui.running import BOUND, Rules, choose, choose_seed, study
+from ui.running import Rules, choose, choose_seed, choose_some, study
 
 __all__ = ["laboratory"]
 
@@ -39,7 +39,8 @@ we know what it looks at: **which methods say so?**
 1. Train it with the mark on all images of a class, then *Examine it*. What is left of the class
    without the mark? What becomes of the others with it?
 2. Which methods put their relevance into the square, and which look elsewhere? An edge detector,
-   which knows no network, finds something of it, too: it is no proof to be bright there.
+   which knows no network, finds something of it, too: it is no proof to be bright there. What
+   works with boxes, cells or superpixels points no finer than these, and so may point beside it.
 3. Train it with the mark on half of them, and on none. The less it needs the square, the less a
    true map has to be there.
 """
@@ -63,8 +64,8 @@ def laboratory(engine: Engine, visitor: str, source: Source, about: About, looks
     marked, recipe = _recipe(about, rules)
     _training(engine, visitor, source, recipe)
     st.markdown("**Examine the network that is pinned**")
-    _examination(engine, visitor, source, about, looks, marked, rules)
-    address.refuse("hans", asked, rules)
+    _examination(engine, visitor, source, about, looks, marked, asked, rules)
+    address.refuse("hans", asked, rules, ())
 
 
 def _recipe(about: About, rules: Rules) -> tuple[int, Recipe]:
@@ -207,6 +208,7 @@ def _examination(
     about: About,
     looks: Looks,
     wished: int,
+    asked: Mapping[str, str],
     rules: Rules,
 ) -> None:
     """Draw the settings of an examination, and the newest one of the pinned network."""
@@ -218,13 +220,15 @@ def _examination(
         f"{words.a(words.plain(about.classes[marked]))}."
     )
     places = st.columns([3.4, 1, 1])
-    chosen = places[0].multiselect(
+    chosen = choose_some(
+        places[0],
         "Methods",
-        [*METHODS],
-        [*METHODS],
-        format_func=lambda name: METHODS[name].title,
-        key="hans_methods",
-        **BOUND,
+        {name: known.title for name, known in METHODS.items()},
+        "hans_methods",
+        asked,
+        rules,
+        usual=[*METHODS],
+        most=len(METHODS),
     )
     images = choose(places[1], "Pictures", COUNTS, "hans_images", rules, usual=1)
     seed = choose_seed(places[2], "hans_draw", rules)
@@ -253,7 +257,7 @@ def _examination(
         ready=bool(chosen),
     )
     if not begun:
-        st.caption("It takes about ten seconds; what hides parts of pictures takes longer.")
+        st.caption("What hides parts of pictures takes longest: leave it out to be quick.")
 
 
 def _steers(looks: Looks) -> dict[str, Callable[[Any], object]]:
