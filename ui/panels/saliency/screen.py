@@ -53,7 +53,11 @@ def draw(
         ),
         over,
     ]
-    drawn = [blocks.progress(found.probability, why(found, about)), controls(looks)]
+    untrained = source.kind == "run" and source.step == 0
+    told_why = why(found, about)
+    if untrained:
+        told_why += " Its weights are those that it began with: no map can show what it learned."
+    drawn = [blocks.progress(found.probability, told_why, warn=untrained), controls(looks)]
     if seen.count:
         drawn.append(blocks.drag("index", "Test image", 0, seen.count - 1, seen.index, span=12))
     drawn += [

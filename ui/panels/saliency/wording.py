@@ -15,7 +15,10 @@ LESSONS = """
    a blob and a network with random weights among them. Which maps win against these?
 5. **Melt it.** Open *Melt* and drag: layer by layer the network forgets all that it learned. A map
    that stays the same did not explain what was learned.
-6. **A cheat.** In *Clever Hans* a network learns from pictures with a small mark. Does the method
+6. **What would it like to see?** *What the class wants* climbs to the largest logit: by the pixels
+   alone, and by the code of a generator that can only draw what looks like a training image. Both
+   are read as the class with certainty. Which of the two tells you what the network knows?
+7. **A cheat.** In *Clever Hans* a network learns from pictures with a small mark. Does the method
    point at the mark? Here, for once, the truth is known.
 """
 FORMULAE = (
@@ -49,6 +52,12 @@ FORMULAE = (
         (
             r"\min_g \sum_j \pi(s_j)\bigl(z_c(x_{s_j}) - g(s_j)\bigr)^2 \qquad g(s) = w_0 + \sum_i w_i s_i",  # noqa: E501
             r"\pi_{\mathrm{SHAP}}(s) = \frac{M - 1}{\binom{M}{|s|}\,|s|\,(M - |s|)}",
+        ),
+    ),
+    (
+        "What a class wants: by the pixels, or by the code h of a generator G",
+        (
+            r"\max_x\; z_c(x) - \lambda\lVert x\rVert_2^2 \qquad \max_h\; z_c(G(h)) \quad\text{with each } h_i \text{ as usual for training images}",  # noqa: E501
         ),
     ),
     (
