@@ -109,23 +109,34 @@ def _both(
             _row("After", changed, [second], about, look, looks),
         ]
     told = f"Before, it reads {names[old]} ({sure[0]}); after, {names[new]} ({sure[1]})."
-    rather = replace(plain, target=new, against=old)
-    rows = [
-        _row(
-            title,
-            picture,
-            [
-                _explain(engine, source, picture, replace(plain, target=old)),
-                _explain(engine, source, picture, replace(plain, target=new)),
-                _explain(engine, source, picture, rather),
-            ],
-            about,
-            look,
-            looks,
-        )
-        for title, picture in (("Before", clean), ("After", changed))
+    of_new, of_old = replace(plain, target=new), replace(plain, target=old)
+    rather = replace(of_new, against=old)
+
+    def ask(picture: Pixels, asked: Query) -> Attribution:
+        return _explain(engine, source, picture, asked)
+
+    before = [first, ask(clean, of_new), ask(clean, rather)]
+    after = [ask(changed, of_old), second, ask(changed, rather)]
+    return [
+        blocks.progress(1, told),
+        _row("Before", clean, before, about, look, looks),
+        _row("After", changed, after, about, look, looks),
+        _change(clean, changed, look),
     ]
-    return [blocks.progress(1, told), *rows]
+
+
+def _change(clean: Pixels, changed: Pixels, look: str) -> Block:
+    """Draw what the attack changed, to be compared with the maps over it."""
+    values = (changed - clean).mean(0)
+    high = explained.reach(values)
+    pane = Pane(
+        name="What was changed",
+        words=f"up to {255 * high:.0f}/255" + (", mean of the colours" if len(clean) > 1 else ""),
+        values=values,
+        high=high,
+        unit="of brightness",
+    )
+    return explained.panes(changed, [pane], look=look, columns=4)
 
 
 def _row(
