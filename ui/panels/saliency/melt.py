@@ -31,8 +31,8 @@ def melt(
     st.markdown(
         "The slider gives random weights to one layer after another, from the last one on, of the "
         "same mean and spread as the learned ones; what it normalises by stays. What explains the "
-        "network must become another map; what stays the same shows the picture. ρ is the "
-        "correlation of ranks with the map as it was, of the values and of their sizes; of a digit "
+        "network must become another map; what stays the same shows the picture. Ranks are "
+        "compared with those of the map as it was, of the values and of their sizes; of a digit "
         "on its ink alone, for on the background maps agree for nothing."
     )
 
@@ -143,7 +143,7 @@ def _chart(queries: list[Query], place: int, layers: int, known: dict[int, list[
     ]
     more = "" if len(places) > layers else " The places that you have looked at are drawn."
     return charts.lines(
-        "ρ of the values, with the map of the network as it was learned",
+        "Rank correlation of the values with the map of the network as it was learned",
         "layers with random weights",
         np.array(places, float),
         rows,
@@ -156,7 +156,6 @@ def _chart(queries: list[Query], place: int, layers: int, known: dict[int, list[
 def _said(found: Melted) -> str:
     if np.isnan(found.correlation):
         return "it is flat: nothing to compare"
-    values, sizes = (
-        f"{each:.2f}".replace("-", "−") for each in (found.correlation, found.absolute)
-    )
-    return f"ρ {values}, of sizes {sizes}"
+    both = found.correlation, found.absolute
+    values, sizes = (f"{each:.2f}".replace("-", "−") for each in both)
+    return f"ranks agree by {values}, of sizes {sizes}"
