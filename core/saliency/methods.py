@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-__all__ = ["CONTROL", "FAMILIES", "MAPS", "MASKS", "METHODS", "PIXELS", "Method"]
+__all__ = ["CONTROL", "FAMILIES", "MAPS", "MASKS", "METHODS", "ORDERS", "PIXELS", "Method"]
 
 PIXELS, MAPS, MASKS, CONTROL = "gradient", "activation map", "perturbation", "control"
 FAMILIES = (PIXELS, MAPS, MASKS, CONTROL)
+ORDERS = VALUE, SIZE = "value", "size"  # by which a map puts pixels in order, the largest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,9 @@ class Method:
     paper: str
     baseline: str = ""  # its usual one
     complete: bool = False  # its values add up to the score less the baseline's
-    signed: bool = True  # whether a value below 0 can be, and speaks against the class
+    signed: bool = True  # whether a value below 0 can be
+    order: str = VALUE  # one of ORDERS: SIZE where a sign says brighter or darker
+    relative: bool = False  # only differences of its values say anything: 0 says nothing
     caution: str = ""  # what is known against it, in a sentence
 
 
@@ -32,6 +35,7 @@ METHODS = {
         "logits per unit",
         (),
         "Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034, section 3",
+        order=SIZE,
         caution="It says what would change the answer from here, not what made it.",
     ),
     "gradient_input": Method(
@@ -50,6 +54,7 @@ METHODS = {
         "logits per unit",
         ("samples", "deviation"),
         "Smilkov, Thorat, Kim, Viégas, Wattenberg 2017, arXiv:1706.03825, section 3",
+        order=SIZE,
         caution="It speaks of pictures with noise, which the network may never have learned from.",
     ),
     "vargrad": Method(
@@ -103,6 +108,7 @@ METHODS = {
         "logits per unit",
         (),
         "Springenberg, Dosovitskiy, Brox, Riedmiller 2014, arXiv:1412.6806, section 3.4",
+        order=SIZE,
         caution="It barely depends on the weights: it restores edges of the picture, and does so "
         "after the network has melted (Adebayo et al. 2018, Nie et al. 2018).",
     ),
@@ -113,6 +119,7 @@ METHODS = {
         "logits per unit",
         (),
         "Zeiler, Fergus 2013, arXiv:1311.2901, section 2.1",
+        order=SIZE,
         caution="It barely depends on the class or the weights (Nie et al. 2018), and without "
         "pooling not even on the picture.",
     ),
@@ -175,6 +182,7 @@ METHODS = {
         "logits² per unit",
         ("layer",),
         "Selvaraju et al. 2016, arXiv:1610.02391, section 3.2",
+        order=SIZE,
         caution="What is sharp in it is guided backpropagation, which hardly asks for the class.",
     ),
     "occlusion": Method(
@@ -195,6 +203,7 @@ METHODS = {
         ("masks", "cells", "baseline"),
         "Petsiuk, Das, Saenko 2018, arXiv:1806.07421, equation 6",
         baseline="black",
+        relative=True,
         caution="Its 0 means nothing, only differences do; with few masks they drown in noise.",
     ),
     "lime": Method(

@@ -16,7 +16,7 @@ from core.shared.models import About, Source
 from ui import blocks, explained, pinned, screen, words
 from ui.blocks import Block
 from ui.explained import Pane
-from ui.panels.saliency.showing import Looks, controls, shown, steer, summed
+from ui.panels.saliency.showing import Looks, controls, ends, shown, steer, summed
 from ui.pinned import Pin, Pinned
 
 __all__ = ["attacked"]
@@ -151,11 +151,11 @@ def _row(
     first = found[0]
     maps = []
     for each in found:
-        values, unit = summed(each.values), each.query.about.unit
+        values = summed(each.values, each.query.about)
         name = f"why {names[each.query.target or 0]}"
         if each.query.against is not None:
             name += f" rather than {names[each.query.against]}"
-        maps.append((name, explained.spread(values, unit), values, unit))
+        maps.append((name, ends(values, each.query.about), values, each.query.about.unit))
     told = f"{100 * first.probability:.1f} % {names[first.query.target or 0]}"
     panes = [Pane(name=title, words=told), *shown(maps, looks)]
     return explained.panes(picture, panes, look=look, columns=4)

@@ -65,7 +65,7 @@ def _draw(
         (
             found.attribution.query.about.title,
             _said(found) if place else "as it is",
-            summed(found.attribution.values),
+            summed(found.attribution.values, found.attribution.query.about),
             found.attribution.query.about.unit,
         )
         for found in now
