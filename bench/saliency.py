@@ -17,6 +17,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 os.environ.update({"GOMP_SPINCOUNT": "10000", **os.environ})  # as the engine's process has it
@@ -58,6 +59,7 @@ HEARD = (
     "lime",
 )
 SPARING = {"samples": 10, "masks": 200}  # as the page has it for photographs
+COURTS = 3  # that are heard
 NEAR = 2e-3  # of the largest value: float32, and a normalisation that is folded
 
 Side = Callable[[], Tensor]
@@ -210,10 +212,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one round, no court")
     quick = parser.parse_args().quick
     rounds = 1 if quick else 5
-    device = devices.choose("cpu")
+    device = devices.choose(None)
     devices.prepare(device)
     name = devices.describe(device)
     report.heading("bench.saliency", name)
+    print(", ".join(f"{each} {version(each)}" for each in ("captum", "grad-cam")))
     model = load(LITE)
     plain = copy.deepcopy(model.network)
     plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
@@ -241,10 +244,13 @@ def main() -> None:
             if off == off:
                 claims.append(report.claim(f"{method}: off from {side}", off, NEAR, at_most=True))
     if not quick:
-        whole, told = court()
-        print("\n".join(told))
-        report.spread("The court of ten methods on a photograph", [whole], "s")
-        claims.append(report.claim("court: seconds", whole, 90.0, at_most=True))
+        heard = [court() for _ in range(COURTS)]
+        print("\n".join(heard[-1][1]))
+        whole = report.spread(
+            "The court of ten methods on a photograph", [s for s, _ in heard], "s"
+        )
+        goal = 90.0 if device.type == "cpu" else 3.0
+        claims.append(report.claim("court: seconds", whole, goal, at_most=True))
     report.finish("saliency", name, claims)
 
 

@@ -19,6 +19,7 @@ from core.saliency import (
     deeplift,
     masking,
     questions,
+    sources,
     superpixels,
     surrogates,
 )
@@ -98,16 +99,16 @@ WRONG: dict[str, tuple[str, str]] = {
     "gradient": ("[:, target]", "[:, target - 1]"),
     "gradient, 4 rather than 9": (" - logits", " + logits"),
     "gradient_input": ("* picture", "* (picture - 0.5)"),
-    "smoothgrad": ("manual_seed(0)", "manual_seed(1)"),
+    "smoothgrad": ("(0, purpose)", "(1, purpose)"),
     "smoothgrad, another seed": ("deviation * noise", "noise"),
     "vargrad": ("correction=0", "correction=1"),
     "integrated": ("weight / 2", "weight / 3"),
     "integrated, grey": ("0.5)", "0.4)"),
     "integrated, blur": ("/ (2 *", "/ (3 *"),
-    "integrated, noise": ("manual_seed(3)", "manual_seed(2)"),
+    "integrated, noise": ("(3, purpose)", "(2, purpose)"),
     "integrated, own": (".mean((2, 3)", ".amax((2, 3)"),
     "expected": ("place * (picture", "(1 - place) * (picture"),
-    "expected, another seed": ("manual_seed(5)", "manual_seed(6)"),
+    "expected, another seed": ("source_of(12)", "source_of(10)"),
     "deeplift": ("(y - y0)", "y"),
     "deeplift, noise": ("part / (one - other)", "part"),
     "guided": ("of_taken[0]", "of_given[0]"),
@@ -122,7 +123,7 @@ WRONG: dict[str, tuple[str, str]] = {
     "guided_gradcam": ("of_taken[0]", "of_given[0]"),
     "occlusion, cut off": ("height - size + stride", "height - size + 1"),
     "rise": ("< 0.5", "< 0.4"),
-    "rise, another grid": ("manual_seed(4)", "manual_seed(5)"),
+    "rise, another grid": ("(4, purpose)", "(5, purpose)"),
     "lime": ("0.25**2", "0.5**2"),
     "lime, another seed": ("range(10)", "range(1)"),
     "kernelshap": ("(here * (count - here))", "here"),
@@ -349,6 +350,7 @@ def test_what_is_automatic_is_written_out() -> None:
 def test_the_numbers_that_are_written_out_are_the_explanations_own() -> None:
     assert (framing.BLUR, framing.REACH) == (questions.BLUR, blurring.REACH)
     assert f", {questions.GREY})" in framing.BASELINES["grey"]
+    assert (framing.ABSENT, framing.DRAWN) == (sources.ABSENT, sources.DRAWN)
     assert rectifying.NEAR == deeplift.NEAR
     box = masking.QUARTER, masking.STEPS, masking.KEPT
     assert box == (hiding.QUARTER, hiding.STEPS, hiding.KEPT)

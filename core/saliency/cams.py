@@ -120,7 +120,7 @@ def scorecam(question: Question) -> Turns:
     lowest, highest = maps.amin((1, 2)), maps.amax((1, 2))
     maps = maps[highest > lowest]
     absent, scores = question.absent(), []
-    for some in maps.split(question.at_once):
+    for some in maps.split(question.at_once) if len(maps) else ():
         masks = _scaled(_upsampled(some[:, None], question))
         scores.append(question.ask(torch.lerp(absent, question.image, masks)))
         yield

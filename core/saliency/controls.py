@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.saliency.questions import Answer, Question
+from core.saliency.sources import CHANCE
 
 __all__ = ["blob", "edges", "random"]
 
@@ -36,7 +37,7 @@ def random(question: Question) -> Generator[None, None, Answer]:
     held against.
     """
     _, _, height, width = question.image.shape
-    drawn = torch.rand((1, height, width), generator=question.source())
+    drawn = torch.rand((1, height, width), generator=question.source(CHANCE))
     yield
     return Answer(values=drawn.to(question.image))
 

@@ -179,7 +179,7 @@ class Examining:
                 given = yield from explained(self._network(), image[None], asked)
                 if not np.isfinite(given.values).all():
                     raise ValueError("map must be of finite numbers, got some that are not")
-                bright = relevance(given.values, signed=query.about.signed)
+                bright = relevance(given.values, query.about)
                 found.append((*inside(bright, self.box), not bright.any()))
                 if score.values is None:  # the first of all is the example
                     score.values = given.values

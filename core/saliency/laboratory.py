@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from core.saliency import LAST_SEED, Query
+from core.saliency.methods import VALUE, Method
 from core.shared.models import Source
 
 __all__ = [
@@ -80,14 +81,13 @@ class Answers:
 class Inside:
     """How much of a method's maps lies inside the mark, over some pictures with the mark.
 
-    The relevance of a pixel is the sum of its positive values over the colours, or of all absolute
-    values where a method has no sign. The errors are standard errors of the mean over the pictures;
-    NaN where there are fewer than two, as all is where there is none.
+    The errors are standard errors of the mean over the pictures; NaN where there are fewer than
+    two, as all is where there is none.
     """
 
     images: int  # that were explained: all are read as the marked class
     empty: int  # of these, maps without any relevance; they count as beside the mark
-    mass: float  # mean share of the relevance that is inside
+    mass: float  # mean share of the relevance, as `relevance` has it, that is inside
     mass_error: float
     hits: float  # share of the maps whose largest relevance is inside; where several pixels have
     # it, the share of these that are
@@ -119,15 +119,24 @@ class Examined:
     working: str  # at what it is, in words
 
 
-def relevance(values: Float[np.ndarray, "d h w"], *, signed: bool) -> Float[np.ndarray, "h w"]:
-    """Give what speaks for the class in each pixel: over the colours, the sum of what is above 0.
+def relevance(values: Float[np.ndarray, "d h w"], method: Method) -> Float[np.ndarray, "h w"]:
+    """Give what a method says of how much each pixel counts for the class, summed over the colours.
+
+    Of a map whose sign is for or against the class that is what is above 0; of a slope, whose sign
+    says brighter or darker, and of what has no sign, the absolute values. Where 0 says nothing it
+    is what is above the map's mean: a map that is positive everywhere would else have the mark's
+    share of the area inside the mark, wherever it is bright.
 
     Args:
         values: a map.
-        signed: whether what is below 0 speaks against it; else absolute values are added.
+        method: by which it was made.
     """
     exact = values.astype(np.float64)
-    total: np.ndarray = (exact.clip(min=0) if signed else abs(exact)).sum(0)
+    if method.relative:
+        exact = (exact - exact.mean((1, 2), keepdims=True)).clip(min=0)
+    elif method.signed and method.order == VALUE:
+        exact = exact.clip(min=0)
+    total: np.ndarray = abs(exact).sum(0)
     return total
 
 

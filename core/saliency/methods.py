@@ -6,7 +6,7 @@ __all__ = ["CONTROL", "FAMILIES", "MAPS", "MASKS", "METHODS", "ORDERS", "PIXELS"
 
 PIXELS, MAPS, MASKS, CONTROL = "gradient", "activation map", "perturbation", "control"
 FAMILIES = (PIXELS, MAPS, MASKS, CONTROL)
-ORDERS = VALUE, SIZE = "value", "size"  # what a map puts first: the largest, or that without signs
+ORDERS = VALUE, SIZE = "value", "size"  # by which a map puts pixels in order, the largest first
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,8 @@ class Method:
     baseline: str = ""  # its usual one
     complete: bool = False  # its values add up to the score less the baseline's
     signed: bool = True  # whether a value below 0 can be
-    order: str = VALUE  # one of ORDERS; SIZE where a sign says brighter or darker
+    order: str = VALUE  # one of ORDERS: SIZE where a sign says brighter or darker
+    relative: bool = False  # only differences of its values say anything: 0 says nothing
     caution: str = ""  # what is known against it, in a sentence
 
 
@@ -202,6 +203,7 @@ METHODS = {
         ("masks", "cells", "baseline"),
         "Petsiuk, Das, Saenko 2018, arXiv:1806.07421, equation 6",
         baseline="black",
+        relative=True,
         caution="Its 0 means nothing, only differences do; with few masks they drown in noise.",
     ),
     "lime": Method(

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.saliency import Query, Surrogate
+from core.saliency.sources import ABSENT, DRAWN, source_of
 from core.shared import devices
 from core.shared.blurring import blurred
 from core.shared.evaluating import quickest
@@ -47,9 +48,9 @@ class Question:
         """Tell how many pictures are read at a time."""
         return max(FEWEST, AT_ONCE[self.image.device.type] // self.image.numel())
 
-    def source(self) -> torch.Generator:
-        """Give a new source of random numbers, of the query's seed."""
-        return torch.Generator().manual_seed(self.query.seed)
+    def source(self, purpose: int = DRAWN) -> torch.Generator:
+        """Give a new source of random numbers, of the query's seed, for one purpose of it."""
+        return source_of(self.query.seed, purpose)
 
     def score(self, logits: Float[Tensor, "n k"]) -> Float[Tensor, " n"]:
         """Give what is to be explained, of each picture: a logit, or the difference of two."""
@@ -86,7 +87,7 @@ class Question:
 
     def absent(self) -> Float[Tensor, "1 c h w"]:
         """Give the picture in which everything is absent, by the query's baseline."""
-        return absent(self.image, self.query.baseline, self.source())
+        return absent(self.image, self.query.baseline, self.source(ABSENT))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

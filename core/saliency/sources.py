@@ -3,7 +3,11 @@
 import numpy as np
 import torch
 
-__all__ = ["source_of"]
+__all__ = ["ABSENT", "CHANCE", "DRAWN", "source_of"]
+
+# What a query's seed is for: the noise that stands for what is absent, the control that is random,
+# and what a method draws. Places below 10 are those of melting and of the court.
+ABSENT, CHANCE, DRAWN = 10, 11, 12
 
 
 def source_of(seed: int, *place: int) -> torch.Generator:

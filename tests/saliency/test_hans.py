@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from core.saliency import Query, explaining, hans
 from core.saliency.gradients import gradient
 from core.saliency.hans import Examining, examine
-from core.saliency.laboratory import Examination, Examined, Inside, inside
-from core.saliency.methods import METHODS
+from core.saliency.laboratory import Examination, Examined, Inside, inside, relevance
+from core.saliency.methods import METHODS, Method
 from core.saliency.questions import Answer, Question
 from core.shared import data, snapshots
 from core.shared.data import Dataset, Split
@@ -134,7 +134,7 @@ def test_no_relevance_of_a_network_that_never_looks_there_is_inside(
     assert found.label == 1
 
 
-def by_hand(maps: Sequence[np.ndarray], signed: bool = True) -> tuple[float, float, float, float]:
+def by_hand(maps: Sequence[np.ndarray], signed: bool) -> tuple[float, float, float, float]:
     """Mass and hits of maps d×h×w, pixel by pixel: the means and their standard errors."""
     masses, hits = [], []
     for values in maps:
@@ -201,13 +201,16 @@ def is_as_by_hand(monkeypatch: pytest.MonkeyPatch, channels: int, *, signed: boo
             ([weight.numpy()] * len(chosen), [(weight * each).numpy() for each in chosen]),
             strict=True,
         ):
+            for_and_against = score.query.method == "gradient_input"  # a slope's sign is neither
             each = getattr(score, name)
             assert each.images == len(chosen)
             assert each.empty == 0
             numbers = each.mass, each.mass_error, each.hits, each.hits_error
-            assert numbers == pytest.approx(by_hand(maps, signed), rel=1e-5, abs=1e-7)
+            assert numbers == pytest.approx(
+                by_hand(maps, signed and for_and_against), rel=1e-5, abs=1e-7
+            )
             assert 0.005 < each.mass < 0.2
-            if score.query.method == "gradient_input" and signed:
+            if for_and_against and signed:
                 assert 0.1 < each.hits < 0.9
 
 
@@ -219,12 +222,17 @@ def test_mass_hits_and_errors_are_those_of_pixels_counted_one_by_one(
     is_as_by_hand(monkeypatch, channels, signed=signed)
 
 
-def absolute(values: np.ndarray, *, signed: bool) -> np.ndarray:
+def absolute(values: np.ndarray, method: Method) -> np.ndarray:
     found: np.ndarray = abs(values).sum(0)
     return found
 
 
-def of_the_sum(values: np.ndarray, *, signed: bool) -> np.ndarray:
+def above_0(values: np.ndarray, method: Method) -> np.ndarray:
+    found: np.ndarray = values.clip(min=0).sum(0)
+    return found
+
+
+def of_the_sum(values: np.ndarray, method: Method) -> np.ndarray:
     found: np.ndarray = values.sum(0).clip(min=0)
     return found
 
@@ -255,6 +263,7 @@ def unfiltered(self: Examining, images: Tensor) -> Tensor:
     ("name", "wrong"),
     [
         ("hans.relevance", absolute),
+        ("hans.relevance", above_0),
         ("hans.relevance", of_the_sum),
         ("hans.marks.place", beside),
         ("hans.marks.marked", clean),
@@ -279,6 +288,29 @@ def test_a_flat_map_is_inside_by_chance_and_an_empty_one_not_at_all() -> None:
     half[12, 12] = half[0, 0] = 2.0  # two largest values, of which one is inside
     half[12, 11] = 1.0
     assert inside(half, BOX) == pytest.approx((3 / 5, 1 / 2))
+
+
+def test_where_0_says_nothing_only_differences_count() -> None:
+    """A map that is positive everywhere, and brighter in the mark alone, lies in the mark."""
+    bright, rise = in_box().numpy()[None], METHODS["rise"]
+    for level in (-5.0, 0.0, 5.0):
+        assert inside(relevance(bright + level, rise), BOX) == pytest.approx((1, 1))
+    assert inside(above_0(bright + 5, rise), BOX)[0] < 1.3 * 4 / 196  # about its share of the area
+    noise = np.random.default_rng(3).normal(size=(1, SIDE, SIDE))
+    assert np.allclose(relevance(noise + 5, rise), relevance(noise, rise))
+    assert (relevance(noise, rise) > 0).mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_mass_of_rise_is_not_the_area_of_the_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network looks at the mark alone, and its logit is above 0 whatever it sees."""
+    put(monkeypatch, linear([0 * in_box(), in_box()], [0.0, 3.0]), *pictures())
+    queries = (Query(method="rise", masks=500),)
+    found = ended(queries, images=4)
+    assert found.methods[0].own.mass > 5 * found.chance
+    assert found.methods[0].values is not None
+    assert found.methods[0].values.min() > 0
+    monkeypatch.setattr(hans, "relevance", above_0)
+    assert ended(queries, images=4).methods[0].own.mass < 2 * found.chance
 
 
 def test_what_speaks_against_the_other_class_is_seen_by_asking_why_not_that(

@@ -20,7 +20,7 @@ from core.saliency.methods import METHODS
 from core.saliency.packing import packed, unpacked
 from core.saliency.questions import Answer, Question, absent
 from core.saliency.ranking import ranks, summed
-from core.saliency.sources import source_of
+from core.saliency.sources import CHANCE, source_of
 from core.saliency.trials import CONTROLS, METHOD, Court, Judged, Row
 from core.shared import data
 from core.shared.loading import load
@@ -242,7 +242,7 @@ def test_chance_knows_nothing_of_the_noise_that_stands_for_pixels(put: Put) -> N
     assert Judging(config).absent[0].equal(noise)
     row = sat(config).rows[RANDOM]
     assert abs(np.corrcoef(row.map.ravel(), noise.ravel().numpy())[0, 1]) < 4 / 28
-    same = absent(image, "noise", torch.Generator().manual_seed(3))
+    same = absent(image, "noise", source_of(3, CHANCE))
     assert np.corrcoef(row.map.ravel(), same.ravel().numpy())[0, 1] > 0.99
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from core.saliency import masking
 from core.saliency.masking import occlusion
 from core.saliency.questions import absent
+from core.saliency.sources import ABSENT, DRAWN, source_of
 from tests.saliency.asking import asked, few_at_a_time
 from tests.saliency.attributing import (
     attribution,
@@ -145,7 +146,7 @@ def test_boxes_that_do_not_fit_are_refused(query: dict[str, int], sentence: str)
 
 def masks_of(count: int, cells: int, height: int, width: int, seed: int) -> Tensor:
     """Draw as the engine does; enlarge each mask as a picture, and cut it out."""
-    source = torch.Generator().manual_seed(seed)
+    source = source_of(seed, DRAWN)
     grids = (torch.rand(count, cells + 1, cells + 1, generator=source) < 0.5).float()
     cell = -(-height // cells), -(-width // cells)
     tops = torch.randint(cell[0], (count, 1), generator=source)
@@ -169,7 +170,7 @@ def votes(network: nn.Module, image: Tensor, masks: Tensor, empty: Tensor) -> Te
 def test_rise_is_the_mean_of_a_loop_over_its_masks(cells: int, baseline: str) -> None:
     net, image = convolutional(2), picture(2)
     given = attribution(net, image, "rise", masks=40, cells=cells, baseline=baseline, seed=5)
-    empty = absent(image, baseline, torch.Generator().manual_seed(5))
+    empty = absent(image, baseline, source_of(5, ABSENT))
     right = votes(net, image, masks_of(40, cells, 8, 8, 5), empty).mean(0)[None]
     torch.testing.assert_close(torch.from_numpy(given.values), right, rtol=1e-4, atol=1e-5)
     assert (given.passes, given.gradients) == (40, 0)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from core.saliency import Attribution, surrogates
 from core.saliency.questions import absent
+from core.saliency.sources import ABSENT, DRAWN, source_of
 from core.saliency.surrogates import coalitions, kernelshap
 from tests.saliency.asking import asked, few_at_a_time
 from tests.saliency.attributing import (
@@ -113,7 +114,7 @@ def parts(network: nn.Sequential, image: Tensor, empty: Tensor, pieces: Labels) 
 def test_a_linear_network_is_recovered_exactly(method: str, segments: int, baseline: str) -> None:
     net, image = linear(3), picture(3)
     given = attribution(net, image, method, segments=segments, masks=60, baseline=baseline)
-    empty = absent(image, baseline, torch.Generator().manual_seed(0))
+    empty = absent(image, baseline, source_of(0, ABSENT))
     pieces = pieces_of(given)
     wanted = parts(net, image, empty, pieces)
     assert len(wanted) > 3
@@ -252,7 +253,7 @@ def test_lime_is_scikit_learns_weighted_regression() -> None:
     given = attribution(net, image, "lime", segments=9, masks=300, baseline="black")
     pieces = pieces_of(given)
     count = int(pieces.max()) + 1
-    source = torch.Generator().manual_seed(0)
+    source = source_of(0, DRAWN)
     drawn = (torch.rand(300, count, generator=source) < 0.5).numpy()
     drawn[0] = True
     assert given.passes == len({row.tobytes() for row in drawn}) < 300  # equal ones are read once

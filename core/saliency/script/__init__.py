@@ -82,7 +82,7 @@ def write_explanation(source: Source, query: Query, picture: str) -> str:
     file = json.dumps(str(Path(picture).with_name(MAP)), ensure_ascii=False)
     parts = [
         problem(asked, folded=written.folded),
-        *written.functions,
+        *dict.fromkeys(written.functions),  # each once
         written.body + end(written, file),
     ]
     title = f"{query.about.title} of a picture ({query.about.paper})"

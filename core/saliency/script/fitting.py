@@ -2,7 +2,7 @@
 
 import math
 
-from core.saliency.script.framing import Asked, Written, baseline, settings
+from core.saliency.script.framing import DRAWN, Asked, Written, baseline, settings, source
 
 __all__ = ["write_kernelshap", "write_lime"]
 
@@ -59,7 +59,7 @@ images = (torch.where(row[pieces], picture, baseline) for row in present)
 scores = torch.cat([score(image) for image in images]).double()
 """
 LIME = """{settings}
-present = torch.rand(masks, count, generator=torch.Generator().manual_seed({seed})) < {present}
+present = torch.rand(masks, count, generator=source_of({drawn})) < {present}
 present[0] = True
 {asked}near = 1 - present.double().mean(1).sqrt()  # the cosine distance to the whole picture
 counts = torch.exp(-(near**2) / (2 * {width}**2))
@@ -68,14 +68,14 @@ weights = fit(design, scores, counts)[:, 0]
 fitted = design @ weights
 weights = weights[1:]  # the first is the intercept
 """
-DRAWN = """{settings}
+SAMPLED = """{settings}
 if 2**count - 2 <= masks:  # all coalitions but none and all
     present = torch.arange(1, 2**count - 1)[:, None] >> torch.arange(count) & 1 == 1
     ways = [math.comb(count, size) for size in present.sum(1)]
     here = present.sum(1)
     counts = (count - 1) / (torch.tensor(ways) * here * (count - here)).double()
 else:  # some of them and their opposites, drawn by the Shapley kernel
-    source, here = torch.Generator().manual_seed({seed}), torch.arange(1, count)
+    source, here = source_of({drawn}), torch.arange(1, count)
     kernel = 1 / (here * (count - here)).double()
     drawn = 1 + torch.multinomial(kernel, masks // 2, replacement=True, generator=source)
     places = torch.rand(masks // 2, count, generator=source).argsort(1).argsort(1)
@@ -103,21 +103,21 @@ def write_lime(asked: Asked) -> Written:
     functions, value = baseline(asked)
     fitted = LIME.format(
         settings=settings(masks=asked.query.masks),
-        seed=asked.query.seed,
+        drawn=DRAWN,
         present=PRESENT,
         asked=ASKED.format(baseline=value),
         width=WIDTH,
     )
     body = _superpixels(asked) + fitted + FIDELITY
-    return Written((*functions, CUT, JOIN, FIT), body, more=MORE)
+    return Written((*functions, source(asked), CUT, JOIN, FIT), body, more=MORE)
 
 
 def write_kernelshap(asked: Asked) -> Written:
     """Write KernelSHAP."""
     functions, value = baseline(asked)
-    drawn = DRAWN.format(settings=settings(masks=asked.query.masks), seed=asked.query.seed)
+    drawn = SAMPLED.format(settings=settings(masks=asked.query.masks), drawn=DRAWN)
     body = _superpixels(asked) + drawn + ASKED.format(baseline=value) + SHAPLEY + FIDELITY
-    return Written((*functions, CUT, JOIN, FIT), body, complete=True, more=MORE)
+    return Written((*functions, source(asked), CUT, JOIN, FIT), body, complete=True, more=MORE)
 
 
 def _superpixels(asked: Asked) -> str:

@@ -6,9 +6,10 @@ from typing import NamedTuple
 from core.saliency import Query
 from core.shared.models import About, Source
 
-__all__ = ["Asked", "Written", "baseline", "end", "fold", "problem", "settings"]
+__all__ = ["Asked", "Written", "baseline", "end", "fold", "problem", "settings", "source"]
 
 BLUR, REACH = 1 / 14, 3  # as `questions` has them
+ABSENT, DRAWN = 10, 12  # as `sources` has them
 PROBLEM = """network.eval().requires_grad_(False)
 {folded}picture = pixels[None]
 {wanted}
@@ -28,11 +29,15 @@ SMOOTH = """def blurred(images):  # by a Gaussian; what lies outside is as the b
     planes = F.pad(images.transpose(0, 1), ({reach},) * 4, mode="replicate")
     return F.conv2d(F.conv2d(planes, weights), weights.transpose(2, 3)).transpose(0, 1)
 """
+SOURCE = """def source_of(purpose):  # of random numbers, others for each purpose of the seed
+    mixed = np.random.SeedSequence(({seed}, purpose)).generate_state(1, np.uint64)
+    return torch.Generator().manual_seed(int(mixed[0]))
+"""
 BASELINES = {
     "black": "torch.zeros_like(picture)",
     "grey": "torch.full_like(picture, 0.5)",
     "blur": "blurred(picture)",
-    "noise": "torch.rand(picture.shape, generator=torch.Generator().manual_seed({seed}))",
+    "noise": f"torch.rand(picture.shape, generator=source_of({ABSENT}))",
     "own": "picture.mean((2, 3), keepdim=True).expand_as(picture)",
 }
 END = """
@@ -85,12 +90,19 @@ def fold(asked: Asked) -> str:
 
 def baseline(asked: Asked) -> tuple[tuple[str, ...], str]:
     """Write the picture of which nothing is there: a function that it needs, and its value."""
-    value = BASELINES[asked.query.baseline].format(seed=asked.query.seed)
+    value = BASELINES[asked.query.baseline]
+    if asked.query.baseline == "noise":
+        return (source(asked),), value
     if asked.query.baseline != "blur":
         return (), value
     deviation = BLUR * max(asked.about.shape[1:])
     reach = max(1, round(REACH * deviation))
     return (SMOOTH.format(reach=reach, deviation=deviation),), value
+
+
+def source(asked: Asked) -> str:
+    """Write how a source of random numbers is made."""
+    return SOURCE.format(seed=asked.query.seed)
 
 
 def end(written: Written, file: str) -> str:

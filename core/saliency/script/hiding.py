@@ -1,6 +1,6 @@
 """The code of what hides parts of the picture: occlusion and RISE."""
 
-from core.saliency.script.framing import Asked, Written, baseline, settings
+from core.saliency.script.framing import DRAWN, Asked, Written, baseline, settings, source
 
 __all__ = ["write_occlusion", "write_rise"]
 
@@ -22,7 +22,7 @@ RISE = """{settings}
 baseline = {baseline}
 height, width = picture.shape[2:]
 down, across = math.ceil(height / cells), math.ceil(width / cells)  # pixels of a cell
-source = torch.Generator().manual_seed({seed})
+source = source_of({drawn})
 grids = (torch.rand(masks, 1, cells + 1, cells + 1, generator=source) < {kept}).float()
 tops = torch.randint(down, (masks,), generator=source)
 lefts = torch.randint(across, (masks,), generator=source)
@@ -49,5 +49,5 @@ def write_rise(asked: Asked) -> Written:
     """Write RISE."""
     functions, value = baseline(asked)
     assigned = settings(masks=asked.query.masks, cells=asked.query.cells)
-    body = RISE.format(settings=assigned, baseline=value, seed=asked.query.seed, kept=KEPT)
-    return Written(functions, body)
+    body = RISE.format(settings=assigned, baseline=value, drawn=DRAWN, kept=KEPT)
+    return Written((*functions, source(asked)), body)

@@ -1,6 +1,6 @@
 """The code of what follows the gradient of the score by the pixels."""
 
-from core.saliency.script.framing import Asked, Written, baseline, settings
+from core.saliency.script.framing import DRAWN, Asked, Written, baseline, settings, source
 
 __all__ = ["GRADIENT", "write_expected", "write_gradient", "write_integrated", "write_noise"]
 
@@ -14,7 +14,7 @@ PLAIN = {
     "gradient_input": "values = (gradient(picture) * picture)[0]\n",
 }
 NOISE = """{settings}
-source = torch.Generator().manual_seed({seed})
+source = source_of({drawn})
 slopes = []
 for _ in range(samples):
     noise = torch.randn(pixels.shape, generator=source)
@@ -34,7 +34,7 @@ base = score(baseline).item()
 """
 EXPECTED = """{settings}
 {known}
-source = torch.Generator().manual_seed({seed})
+source = source_of({drawn})
 chosen = torch.randint(len(known), (samples,), generator=source)
 places = torch.rand((samples, 1, 1, 1), generator=source)
 total, base = torch.zeros_like(picture), 0.0
@@ -60,10 +60,10 @@ def write_noise(asked: Asked) -> Written:
     query = asked.query
     body = NOISE.format(
         settings=settings(samples=query.samples, deviation=query.deviation),
-        seed=query.seed,
+        drawn=DRAWN,
         statistic=STATISTICS[query.method],
     )
-    return Written((GRADIENT,), body, folded=True)
+    return Written((GRADIENT, source(asked)), body, folded=True)
 
 
 def write_integrated(asked: Asked) -> Written:
@@ -79,6 +79,6 @@ def write_expected(asked: Asked) -> Written:
     body = EXPECTED.format(
         settings=settings(samples=query.samples),
         known=TRAINING if asked.about.data else known,
-        seed=query.seed,
+        drawn=DRAWN,
     )
-    return Written((GRADIENT,), body, folded=True, complete=True)
+    return Written((GRADIENT, source(asked)), body, folded=True, complete=True)

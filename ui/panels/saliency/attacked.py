@@ -16,7 +16,7 @@ from core.shared.models import About, Source
 from ui import blocks, explained, pinned, screen, words
 from ui.blocks import Block
 from ui.explained import Pane
-from ui.panels.saliency.showing import Looks, controls, shown, steer, summed
+from ui.panels.saliency.showing import Looks, controls, ends, shown, steer, summed
 from ui.pinned import Pin, Pinned
 
 __all__ = ["attacked"]
@@ -109,23 +109,34 @@ def _both(
             _row("After", changed, [second], about, look, looks),
         ]
     told = f"Before, it reads {names[old]} ({sure[0]}); after, {names[new]} ({sure[1]})."
-    rather = replace(plain, target=new, against=old)
-    rows = [
-        _row(
-            title,
-            picture,
-            [
-                _explain(engine, source, picture, replace(plain, target=old)),
-                _explain(engine, source, picture, replace(plain, target=new)),
-                _explain(engine, source, picture, rather),
-            ],
-            about,
-            look,
-            looks,
-        )
-        for title, picture in (("Before", clean), ("After", changed))
+    of_new, of_old = replace(plain, target=new), replace(plain, target=old)
+    rather = replace(of_new, against=old)
+
+    def ask(picture: Pixels, asked: Query) -> Attribution:
+        return _explain(engine, source, picture, asked)
+
+    before = [first, ask(clean, of_new), ask(clean, rather)]
+    after = [ask(changed, of_old), second, ask(changed, rather)]
+    return [
+        blocks.progress(1, told),
+        _row("Before", clean, before, about, look, looks),
+        _row("After", changed, after, about, look, looks),
+        _change(clean, changed, look),
     ]
-    return [blocks.progress(1, told), *rows]
+
+
+def _change(clean: Pixels, changed: Pixels, look: str) -> Block:
+    """Draw what the attack changed, to be compared with the maps over it."""
+    values = (changed - clean).mean(0)
+    high = explained.reach(values)
+    pane = Pane(
+        name="What was changed",
+        words=f"up to {255 * high:.0f}/255" + (", mean of the colours" if len(clean) > 1 else ""),
+        values=values,
+        high=high,
+        unit="of brightness",
+    )
+    return explained.panes(changed, [pane], look=look, columns=4)
 
 
 def _row(
@@ -140,11 +151,11 @@ def _row(
     first = found[0]
     maps = []
     for each in found:
-        values, unit = summed(each.values), each.query.about.unit
+        values = summed(each.values, each.query.about)
         name = f"why {names[each.query.target or 0]}"
         if each.query.against is not None:
             name += f" rather than {names[each.query.against]}"
-        maps.append((name, explained.spread(values, unit), values, unit))
+        maps.append((name, ends(values, each.query.about), values, each.query.about.unit))
     told = f"{100 * first.probability:.1f} % {names[first.query.target or 0]}"
     panes = [Pane(name=title, words=told), *shown(maps, looks)]
     return explained.panes(picture, panes, look=look, columns=4)

@@ -23,7 +23,7 @@ from ui.blocks import Block
 from ui.explained import Pane
 from ui.inside import Choice
 from ui.panels.saliency.settings import for_photographs
-from ui.panels.saliency.showing import Looks, controls, number, shown, steer
+from ui.panels.saliency.showing import Looks, centred, controls, ends, number, shown, steer
 from ui.pinned import Pin
 from ui.running import BOUND, study
 
@@ -205,9 +205,9 @@ def _title(row: Row) -> str:
 def _grid(state: Judged, pixels: Float[np.ndarray, "c h w"], about: About, looks: Looks) -> Block:
     sure = f"{100 * state.probability:.1f} % {about.classes[state.target]}"
     maps = [
-        (_title(row), row.refused or explained.spread(row.map, unit), row.map, unit)
+        (_title(row), row.refused or ends(values, row.query.about), values, row.query.about.unit)
         for row in state.rows
-        for unit in (row.query.about.unit,)
+        for values in (centred(row.map, row.query.about),)
     ]
     panes = [Pane(name="The picture", words=sure), *shown(maps, looks)]
     return explained.panes(

@@ -103,6 +103,10 @@ def _inside(state: Examined, kind: str) -> Block:
         f"Of {count:,} pictures with the mark. Dashed: the mark's share of the area, "
         f"{_share(state.chance)}, which a map has by chance."
     )
+    relative = [each.query.about.title for each in order if each.query.about.relative]
+    if relative:
+        titles = words.listed(relative)
+        under += f" Of {titles} what is above the map's mean counts, for 0 says nothing there."
     ended = words.sentence(state.working) if state.working else found(state, kind)
     return charts.bars(
         "How much of the maps lies inside the mark",
@@ -120,7 +124,7 @@ def _maps(state: Examined, name: str, about: About, looks: Looks) -> Block:
         (
             each.query.about.title,
             _within(each, each.values, state.box),
-            summed(each.values),
+            summed(each.values, each.query.about),
             each.query.about.unit,
         )
         for each in state.methods
@@ -152,8 +156,8 @@ def _errors(told: Inside) -> str:
 
 def _within(score: Scored, values: np.ndarray, box: tuple[int, int, int, int]) -> str:
     """Say how much of a map is inside the mark."""
-    mass, _ = inside(relevance(values, signed=score.query.about.signed), box)
-    return f"{_share(mass)} inside"
+    mass, _ = inside(relevance(values, score.query.about), box)
+    return f"{_share(mass)} inside" + ", above its mean" * score.query.about.relative
 
 
 def _share(value: float) -> str:

@@ -29,10 +29,11 @@ def melt(
 ) -> None:
     """Draw the slider, the maps of the network as it melts, and how like the first they stay."""
     st.markdown(
-        "The slider gives random weights to one layer after another, from the last one on. What "
-        "explains the network must become another map; what stays the same shows the picture. "
-        "The correlation is of ranks, on the pixels that are not background: there all maps agree "
-        "for nothing."
+        "The slider gives random weights to one layer after another, from the last one on, of the "
+        "same mean and spread as the learned ones; what it normalises by stays. What explains the "
+        "network must become another map; what stays the same shows the picture. Ranks are "
+        "compared with those of the map as it was, of the values and of their sizes; of a digit "
+        "on its ink alone, for on the background maps agree for nothing."
     )
 
     def dragged(value: Any) -> None:
@@ -63,24 +64,25 @@ def _draw(
     maps = [
         (
             found.attribution.query.about.title,
-            f"like the first by {_said(found.correlation)}" if place else "as it is",
-            summed(found.attribution.values),
+            _said(found) if place else "as it is",
+            summed(found.attribution.values, found.attribution.query.about),
             found.attribution.query.about.unit,
         )
         for found in now
     ]
+    known = _known(engine, source, seen, queries, (place, now), looks, len(layers))
     sure = now[0].attribution.probability
     target = about.classes[now[0].attribution.query.target or 0]
     told = (
         f"With {place} of {len(layers)} layers melted it reads {target} by {100 * sure:.1f} %"
-        + (": it has learned nothing any more." if place == len(layers) else ".")
+        + (": all its weights are random now." if place == len(layers) else ".")
     )
     return [
         blocks.progress(place / len(layers), told),
         blocks.drag("melted", "Layers with random weights", 0, len(layers), place, names),
         controls(looks),
         explained.panes(seen.pixels, shown(maps, looks), look=seen.look, columns=MOST),
-        _chart(engine, source, seen, queries, place, len(layers), looks),
+        _chart(queries, place, len(layers), known),
     ]
 
 
@@ -109,43 +111,51 @@ def _melted(engine: Engine, source: Source, seen: Pinned, query: Query, place: i
     return found
 
 
-def _chart(
+def _known(
     engine: Engine,
     source: Source,
     seen: Pinned,
     queries: list[Query],
-    place: int,
-    layers: int,
+    here: tuple[int, list[Melted]],
     looks: Looks,
-) -> Block:
-    """Draw the correlations: of every place, or where there are many layers of those looked at."""
-    places = list(range(layers + 1))
-    if layers > ALL_STEPS:
-        of, visited = looks.get("melt_visited", (None, set()))
-        key = (source, seen.title, tuple(queries))
-        visited = ({0} if of != key else visited) | {place}
-        looks["melt_visited"] = key, visited
-        places = sorted(visited)
+    layers: int,
+) -> dict[int, list[float]]:
+    """Note the correlations here, and of a small network everywhere; they are kept by place."""
+    of, known = looks.get("melt_known", (None, {}))
+    key = (source, hash(seen.pixels.tobytes()), tuple(queries))
+    if of != key:
+        known = {0: [1.0] * len(queries)}
+        looks["melt_known"] = key, known
+    place, found = here
+    known[place] = [each.correlation for each in found]
+    if layers <= ALL_STEPS and seen.photograph is None:
+        for k in range(layers + 1):
+            if k not in known:
+                known[k] = [_melted(engine, source, seen, q, k).correlation for q in queries]
+    return dict(known)
+
+
+def _chart(queries: list[Query], place: int, layers: int, known: dict[int, list[float]]) -> Block:
+    places = sorted(known)
     rows = [
-        (
-            METHODS[query.method].title,
-            np.array([_melted(engine, source, seen, query, each).correlation for each in places]),
-        )
-        for query in queries
+        (METHODS[query.method].title, np.array([known[k][i] for k in places]))
+        for i, query in enumerate(queries)
     ]
+    more = "" if len(places) > layers else " The places that you have looked at are drawn."
     return charts.lines(
-        "Rank correlation with the map of the network as it was learned",
+        "Rank correlation of the values with the map of the network as it was learned",
         "layers with random weights",
         np.array(places, float),
         rows,
         now=places.index(place),
-        under="1 is the same order of pixels, 0 none in common."
-        + (" The places that you look at are drawn." if layers > ALL_STEPS else ""),
+        under=f"1 is the same order of pixels, 0 none in common.{more}",
         span=12,
     )
 
 
-def _said(correlation: float) -> str:
-    return (
-        "nothing: it is flat" if np.isnan(correlation) else f"{correlation:.2f}".replace("-", "−")
-    )
+def _said(found: Melted) -> str:
+    if np.isnan(found.correlation):
+        return "it is flat: nothing to compare"
+    both = found.correlation, found.absolute
+    values, sizes = (f"{each:.2f}".replace("-", "−") for each in both)
+    return f"ranks agree by {values}, of sizes {sizes}"

@@ -12,10 +12,10 @@ from core.shared.models import About, Source
 from ui import blocks, charts, explained, pinned, words
 from ui.blocks import Block
 from ui.explained import VIEWS, Pane
-from ui.panels.saliency.showing import Looks, controls, number, shown, summed
+from ui.panels.saliency.showing import Looks, controls, ends, legend, number, shown, summed
 from ui.pinned import Pin, Pinned
 
-__all__ = ["attribution", "draw", "legend", "why"]
+__all__ = ["attribution", "draw", "why"]
 
 
 def attribution(engine: Engine, source: Source, seen: Pinned, query: Query) -> Attribution:
@@ -36,11 +36,11 @@ def draw(
         found = attribution(engine, source, seen, query)
     except (EngineError, ValueError) as error:
         return [blocks.progress(0, words.sentence(str(error)), warn=True)]
-    values = summed(found.values)
     about_it = found.query.about
-    told = explained.spread(values, about_it.unit)
+    values = summed(found.values, about_it)
+    told = ends(values, about_it)
     (over,) = shown(
-        [(VIEWS[looks["view"]].capitalize(), legend(found), values, about_it.unit)], looks
+        [(VIEWS[looks["view"]].capitalize(), legend(about_it), values, about_it.unit)], looks
     )
     rows = [
         Pane(name="The picture", words=seen.title),
@@ -78,13 +78,6 @@ def why(found: Attribution, about: About) -> str:
         return f"Why {name}? It is sure of that by {sure}, with a logit of {number(found.score)}."
     other = about.classes[query.against]
     return f"Why {name} rather than {other}? Its logit is larger by {number(found.score)}."
-
-
-def legend(found: Attribution) -> str:
-    """Say what the colours mean."""
-    if not found.query.about.signed:
-        return "orange: much"
-    return "orange for it, blue against"
 
 
 def _numbers(found: Attribution, values: Float[np.ndarray, "h w"]) -> list[Block]:

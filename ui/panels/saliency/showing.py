@@ -6,12 +6,24 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from core.saliency.methods import SIZE, Method
 from ui import explained, inside
 from ui.blocks import Block
 from ui.explained import SCALES, VIEWS, Pane
 from ui.inside import Choice
 
-__all__ = ["Looks", "Map", "controls", "number", "shown", "steer", "summed"]
+__all__ = [
+    "Looks",
+    "Map",
+    "centred",
+    "controls",
+    "ends",
+    "legend",
+    "number",
+    "shown",
+    "steer",
+    "summed",
+]
 
 Looks = dict[str, Any]  # at what a session looks: the view and the scale of the maps, and more
 Map = tuple[str, str, Float[np.ndarray, "h w"], str]  # name, words, values, unit
@@ -62,10 +74,33 @@ def shown(maps: Iterable[Map], looks: Looks) -> list[Pane]:
     ]
 
 
-def summed(values: Float[np.ndarray, "d h w"]) -> Float[np.ndarray, "h w"]:
-    """Add the colours of a map up."""
-    total: np.ndarray = values.sum(0)
-    return total
+def summed(values: Float[np.ndarray, "d h w"], method: Method) -> Float[np.ndarray, "h w"]:
+    """Add the colours of a map up, and take away its mean where 0 says nothing."""
+    return centred(values.sum(0), method)
+
+
+def centred(values: Float[np.ndarray, "h w"], method: Method) -> Float[np.ndarray, "h w"]:
+    """Take a map's mean away where 0 says nothing, so that colours can."""
+    if not method.relative or not values.size:
+        return values
+    less: np.ndarray = values - values.mean(dtype=np.float64).astype(values.dtype)
+    return less
+
+
+def legend(method: Method) -> str:
+    """Say what the colours of a map mean."""
+    if method.relative:
+        return "orange: above the map's mean, blue: below"
+    if not method.signed:
+        return "orange: much"
+    if method.order == SIZE:
+        return "orange: brighter raises it, blue: darker does"
+    return "orange for it, blue against"
+
+
+def ends(values: Float[np.ndarray, "h w"], method: Method) -> str:
+    """Say from where to where the values of a map, as it is shown, go."""
+    return explained.spread(values, method.unit) + ", less the mean" * method.relative
 
 
 def number(value: float) -> str:

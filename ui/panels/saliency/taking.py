@@ -8,7 +8,7 @@ import streamlit as st
 from jaxtyping import Float
 from PIL import Image
 
-from core.saliency import Query
+from core.saliency import Attribution, Query
 from core.shared.engine import Engine
 from core.shared.models import About, Source
 from ui import explained, pinned
@@ -25,18 +25,16 @@ FINE = 448  # pixels of the picture's side, about
 def take(engine: Engine, source: Source, about: About, pin: Pin, query: Query) -> None:
     """Draw the buttons; each gives what is on the screen when it is pressed."""
 
-    def values() -> Float[np.ndarray, "d h w"]:
-        seen = pinned.see(engine, source, about, pin)
-        found: np.ndarray = attribution(engine, source, seen, query).values
-        return found
+    def found() -> Attribution:
+        return attribution(engine, source, pinned.see(engine, source, about, pin), query)
 
     def raw() -> bytes:
         file = io.BytesIO()
-        np.save(file, values())
+        np.save(file, found().values)
         return file.getvalue()
 
     def picture() -> bytes:
-        return coloured(summed(values()))
+        return coloured(summed(found().values, query.about))
 
     buttons: list[tuple[str, Callable[[], bytes], str, str, str]] = [
         ("The map as it is, .npy", raw, "map.npy", "application/octet-stream", "data_array"),
