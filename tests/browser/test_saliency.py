@@ -85,6 +85,13 @@ def test_the_court_hears_all_and_names_the_winner(visit: Visit) -> None:
     expect(legend).to_contain_text(heard[2])
     court.get_by_role("radio", name="one for all of a unit").click()
     expect(told).to_contain_text("wins")
+    other = court.get_by_text("This sitting is of another picture")
+    expect(other).to_have_count(0)
+    slider = part(page, "drag").locator("input[type=range]")
+    slider.evaluate("node => { node.value = 3; node.oninput() }")
+    expect(other).to_be_visible()
+    page.get_by_role("button", name="Hear them").click()
+    expect(other).to_have_count(0)
 
 
 def test_a_network_melts_and_its_maps_with_it(visit: Visit) -> None:
