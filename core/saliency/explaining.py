@@ -66,8 +66,8 @@ def explain(
         pixels: the picture as the network sees it, from 0 to 1.
         query: what to explain, and how.
 
-    Raises: ValueError when the picture has another shape, there is no such class or layer, or the
-        method cannot explain this network.
+    Raises: ValueError when the picture has another shape, there is no such class or layer, the
+        method cannot explain this network, or its map is not finite.
     """
     model = load(source)
     return (yield from explained(model, image_of(model, pixels), query))
@@ -76,7 +76,11 @@ def explain(
 def explained(
     model: Model, image: Float[Tensor, "1 c h w"], query: Query
 ) -> Generator[Any, None, Attribution]:
-    """Explain, as `explain` does, the answer of a network that is loaded."""
+    """Explain, as `explain` does, the answer of a network that is loaded.
+
+    Raises: ValueError when there is no such class or layer, the method cannot explain this network,
+        or its map is not finite.
+    """
     began = time.perf_counter()
     logits = _read(model, image)
     target = int(logits.argmax()) if query.target is None else query.target
@@ -92,11 +96,14 @@ def explained(
             logits = network(image)[0]
     question = Question(model, network, image, target, query)
     answer: Answer = yield from CODE[query.method](question)
+    values = answer.values.cpu().numpy().copy()
+    if not np.isfinite(values).all():
+        raise ValueError("map must be of finite numbers, got some that are not")
     return Attribution(
         query=replace(query, layer=answer.layer),
-        values=answer.values.cpu().numpy().copy(),
+        values=values,
         score=float(question.score(logits[None])),
-        probabilities=logits.double().softmax(0).cpu().numpy(),
+        probabilities=logits.cpu().double().softmax(0).numpy(),
         baseline=answer.baseline,
         grid=answer.grid or (image.shape[2], image.shape[3]),
         melted=gone,
