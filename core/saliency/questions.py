@@ -96,7 +96,7 @@ class Answer:
     """The map that a way to explain gives."""
 
     values: Float[Tensor, "d h w"]  # of each colour, or one for all
-    grid: tuple[int, int] | None = None  # rows and columns that were computed; None: each pixel
+    grid: tuple[int, int] | None = None  # as `Attribution` has it; None: each pixel
     baseline: float = math.nan  # the score of the baseline, where completeness is promised
     layer: str = ""  # that was taken
     surrogate: Surrogate | None = None

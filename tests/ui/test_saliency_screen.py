@@ -5,7 +5,11 @@ import io
 import numpy as np
 from PIL import Image
 
+from core.saliency import Query
+from core.saliency.explaining import explain
 from core.saliency.methods import METHODS
+from core.shared.models import Source
+from ui.panels.saliency.screen import places
 from ui.panels.saliency.showing import centred, ends, legend, shown, summed
 from ui.panels.saliency.taking import BLUE, ORANGE, PAPER, coloured
 
@@ -23,6 +27,22 @@ def test_where_0_says_nothing_colours_tell_what_is_above_the_mean() -> None:
     assert ends(summed(values, rise), rise) == "−2 to 3 logits, less the mean"
     assert ends(values[0], METHODS["occlusion"]) == "7 to 12 logits"
     assert centred(np.zeros((0, 0), np.float16), rise).size == 0  # a row that was refused
+
+
+def test_of_superpixels_their_number_is_said_and_else_rows_and_columns() -> None:
+    pixels = np.linspace(0, 1, 784, dtype=np.float32).reshape(1, 28, 28)
+    source = Source(kind="built-in", name="mnist")
+    given: dict[str, dict[str, int]] = {
+        "lime": {"segments": 9, "masks": 40},
+        "rise": {"cells": 5, "masks": 10},
+        "gradient": {},
+    }
+    told = {name: explain(source, pixels, Query(method=name, **few)) for name, few in given.items()}
+    surrogate = told["lime"].surrogate
+    assert surrogate is not None
+    assert places(told["lime"]) == ("superpixels", str(len(surrogate.weights)))
+    assert places(told["rise"]) == ("places", "5×5")
+    assert places(told["gradient"]) == ("places", "28×28")
 
 
 def test_the_legend_says_what_a_sign_says() -> None:
