@@ -160,7 +160,7 @@ class Attribution:
     layers: int  # that the network has, which could be
     passes: int  # pictures that the network read
     gradients: int  # of these, those whose gradient was asked for
-    seconds: float
+    seconds: float  # of the method itself: not of loading, melting, or of others' turns
     surrogate: Surrogate | None = None
 
     @property

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from core.shared.loading import Model, load
 from core.shared.models import Source
 from core.shared.turns import patient
 
-__all__ = ["CODE", "explain", "explained", "image_of"]
+__all__ = ["CODE", "explain", "explained", "image_of", "target_of", "timed"]
 
 CODE: dict[str, Code] = {
     "gradient": gradient,
@@ -54,6 +54,8 @@ CODE: dict[str, Code] = {
     "kernelshap": kernelshap,
 }
 
+R = TypeVar("R")
+
 
 @patient
 def explain(
@@ -78,15 +80,14 @@ def explained(
 ) -> Generator[Any, None, Attribution]:
     """Explain, as `explain` does, the answer of a network that is loaded.
 
+    The seconds are the method's own: neither those in which the network is read, melts and is made
+    quick, nor those of others between two turns.
+
     Raises: ValueError when there is no such class or layer, the method cannot explain this network,
         or its map is not finite.
     """
-    began = time.perf_counter()
     logits = _read(model, image)
-    target = int(logits.argmax()) if query.target is None else query.target
-    for name, number in (("target", target), ("against", query.against)):
-        if number is not None and number >= len(logits):
-            raise ValueError(f"{name} must be from 0 to {len(logits) - 1}, got {number}")
+    target = target_of(query, logits)
     query = replace(query, target=target)
     layers = weighted_layers(model.network)
     network, gone = model.network, layers[::-1][: query.melted]
@@ -95,8 +96,7 @@ def explained(
         with torch.no_grad():
             logits = network(image)[0]
     question = Question(model, network, image, target, query)
-    answer: Answer = yield from CODE[query.method](question)
-    values = answer.values.cpu().numpy().copy()
+    (answer, values), seconds = yield from timed(_answered(question))
     if not np.isfinite(values).all():
         raise ValueError("map must be of finite numbers, got some that are not")
     return Attribution(
@@ -110,7 +110,7 @@ def explained(
         layers=len(layers),
         passes=question.passes,
         gradients=question.gradients,
-        seconds=time.perf_counter() - began,
+        seconds=seconds,
         surrogate=answer.surrogate,
     )
 
@@ -124,6 +124,45 @@ def image_of(model: Model, pixels: Float[np.ndarray, "c h w"]) -> Float[Tensor, 
         raise ValueError(f"picture must be of {model.shape}, got {pixels.shape}")
     device = next(model.network.parameters()).device
     return torch.tensor(pixels, dtype=torch.float32, device=device)[None]
+
+
+def target_of(query: Query, logits: Float[Tensor, " k"]) -> int:
+    """Give the class that is explained: the query's, or else the one that the network reads.
+
+    Raises: ValueError when there is no such class, or none of the number of the other one.
+    """
+    target = int(logits.argmax()) if query.target is None else query.target
+    for name, number in (("target", target), ("against", query.against)):
+        if number is not None and number >= len(logits):
+            raise ValueError(f"{name} must be from 0 to {len(logits) - 1}, got {number}")
+    return target
+
+
+def timed(work: Generator[Any, None, R]) -> Generator[Any, None, tuple[R, float]]:
+    """Do work in its turns.
+
+    Returns: what it gives, and the seconds that its own turns took.
+    """
+    seconds = 0.0
+    try:
+        while True:
+            began = time.perf_counter()
+            try:
+                given = next(work)
+            except StopIteration as end:
+                return end.value, seconds + time.perf_counter() - began
+            seconds += time.perf_counter() - began
+            yield given
+    finally:
+        work.close()
+
+
+def _answered(
+    question: Question,
+) -> Generator[Any, None, tuple[Answer, Float[np.ndarray, "d h w"]]]:
+    """Ask; the map comes from the device within the method's own time."""
+    answer: Answer = yield from CODE[question.query.method](question)
+    return answer, answer.values.cpu().numpy().copy()
 
 
 def _read(model: Model, image: Float[Tensor, "1 c h w"]) -> Float[Tensor, " k"]:

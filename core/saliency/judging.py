@@ -13,11 +13,11 @@ from torch import Tensor
 
 from core.saliency import BASELINES, Attribution, Query
 from core.saliency.curves import deletion, insertion, probability
-from core.saliency.explaining import explained, image_of
+from core.saliency.explaining import explained, image_of, target_of
 from core.saliency.methods import METHODS
 from core.saliency.packing import unpacked
 from core.saliency.questions import Question, absent
-from core.saliency.ranking import rank_correlation, ranks, summed, support_of
+from core.saliency.ranking import precedence, ranks, summed
 from core.saliency.sources import source_of
 from core.saliency.trials import MELTED, Court, Judged, Row
 from core.shared.loading import Model, load
@@ -43,11 +43,7 @@ class Judging:
         image = image_of(self.model, pixels)
         with torch.no_grad():
             logits = self.model.network(image)[0]
-        first = config.queries[0]
-        self.target = int(logits.argmax()) if first.target is None else first.target
-        for name, number in (("target", self.target), ("against", first.against)):
-            if number is not None and number >= len(logits):
-                raise ValueError(f"{name} must be from 0 to {len(logits) - 1}, got {number}")
+        self.target = target_of(config.queries[0], logits)
         self.trials = config.rows(self.target)
         query = self.trials[0][1]
         self.question: Question | None = Question(
@@ -57,8 +53,6 @@ class Judging:
             absent(image, imputer, source_of(config.seed, NOISE)) for imputer in config.imputers
         ]
         self.probability = float(probability(self.question, image)[0])
-        self.support = support_of(pixels)
-        self.first: Float[np.ndarray, "h w"] | None = None  # map, whole
         self.rows: list[Row] = []
         self.done, self.working = 0, ""
 
@@ -81,7 +75,6 @@ class Judging:
             shares=np.arange(self.config.points + 1) / self.config.points,
             target=self.target,
             probability=self.probability,
-            support=int(self.support.sum()),
             working=self.working,
         )
 
@@ -99,20 +92,20 @@ class Judging:
                 title += " of the network with random weights"
             self.working = f"now {title}"
             try:
-                values = yield from self._explain(model, question, role, query)
+                weights = yield from self._explain(model, question, role, query)
             except ValueError as error:
                 self.rows.append(self._row(role, query, str(error)))
                 self.done += self._parts
             else:
                 self.done += 1
                 yield None
-                yield from self._try(question, number, title, values)
+                yield from self._try(question, number, title, weights)
             yield None
         self.working = ""
 
     def let_go(self) -> None:
-        """Hold no network and no whole map any more: an ended court may be kept for long."""
-        self.model = self.question = self.first = None
+        """Hold no network any more: an ended court may be kept for long."""
+        self.model = self.question = None
         self.absent = []
 
     def _explain(
@@ -120,16 +113,11 @@ class Judging:
     ) -> Generator[Any, None, Float[np.ndarray, "h w"]]:
         """Make a map and its row, whose curves are still to be measured.
 
+        Returns: what puts the pixels in order.
         Raises: ValueError when the method cannot explain the network, or gives no finite map.
         """
         given: Attribution = yield from explained(model, question.image, query)
         values = summed(given.values)
-        if self.first is None and not self.rows:
-            self.first = values
-        rho = absolute = math.nan
-        if self.first is not None:
-            rho = rank_correlation(self.first, values, self.support)
-            absolute = rank_correlation(abs(self.first), abs(values), self.support)
         scale = float(abs(values).max())
         row = self._row(role, given.query)
         self.rows.append(
@@ -142,17 +130,15 @@ class Judging:
                 passes=given.passes,
                 gradients=given.gradients,
                 seconds=given.seconds,
-                correlation=rho,
-                absolute=absolute,
             )
         )
-        return values
+        return precedence(given.values, query.about.order)
 
     def _try(
-        self, question: Question, number: int, title: str, values: Float[np.ndarray, "h w"]
+        self, question: Question, number: int, title: str, weights: Float[np.ndarray, "h w"]
     ) -> Iterator[object]:
         """Measure the curves of the newest row, always on the network as it is."""
-        order = ranks(values, source_of(self.config.seed, TIES, number))
+        order = ranks(weights, source_of(self.config.seed, TIES, number))
         for place, imputer in enumerate(self.config.imputers):
             self.working = f"now {title}, {BASELINES[imputer]} in place of pixels"
             for name, follow in (("deletion", deletion), ("insertion", insertion)):
@@ -178,8 +164,6 @@ class Judging:
             passes=0,
             gradients=0,
             seconds=math.nan,
-            correlation=math.nan,
-            absolute=math.nan,
             deletion=blank,
             insertion=blank,
         )
@@ -188,12 +172,13 @@ class Judging:
 def judge(config: Court) -> Iterator[Judging]:
     """Let explanations stand trial, yielding before the first one too.
 
-    Each map puts the pixels in an order. They are taken out of the picture in it, and put into an
-    empty one, while the network that is explained is asked. What does not know the network stands
-    trial as well: the edges of the picture, chance, the middle, and the first of the explanations
-    of the same network with random weights. An explanation that does not do better than these says
-    nothing about this answer that they do not say. A method that cannot explain this network gives
-    a row with the reason, and the trial goes on.
+    Each map puts the pixels in an order: the largest values first, or the largest without their
+    signs, where a sign says brighter or darker (`Method.order`). They are taken out of the picture
+    in it, and put into an empty one, while the network that is explained is asked. What does not
+    know the network stands trial as well: the edges of the picture, chance, the middle, and the
+    first of the explanations of the same network with random weights. An explanation that does not
+    do better than these says nothing about this answer that they do not say. A method that cannot
+    explain this network gives a row with the reason, and the trial goes on.
 
     Args:
         config: which explanations, of what, and by which measure.

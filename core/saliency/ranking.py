@@ -7,13 +7,31 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["rank_correlation", "ranks", "summed", "support_of"]
+from core.saliency.methods import SIZE
+
+__all__ = ["precedence", "rank_correlation", "ranks", "summed", "support_of"]
 
 
 def summed(values: Float[np.ndarray, "d h w"]) -> Float[np.ndarray, "h w"]:
     """Give one number for each pixel: the sum over its colours, with their signs."""
     total: Float[np.ndarray, "h w"] = values.sum(0, dtype=np.float64)
     return total
+
+
+def precedence(values: Float[np.ndarray, "d h w"], order: str) -> Float[np.ndarray, "h w"]:
+    """Give what puts the pixels of a map in order, the largest first.
+
+    Args:
+        values: of each colour, or one for all of them.
+        order: one of ORDERS. By "value" it is the sum over the colours, with their signs. By "size"
+            it is the sum of their absolute values: the score can be moved by each colour alone, and
+            a slope up in one does not undo a slope down in another.
+
+    Source: absolute values of gradients, Smilkov, Thorat, Kim, Viégas, Wattenberg 2017,
+    arXiv:1706.03825, section 3.1; there as pictures to look at, and with the sign of digits, which
+    are always white on black.
+    """
+    return summed(abs(values) if order == SIZE else values)
 
 
 def support_of(pixels: Float[np.ndarray, "c h w"]) -> Bool[np.ndarray, "h w"]:

@@ -99,8 +99,6 @@ class Row:
     passes: int  # pictures that the network read for the map
     gradients: int
     seconds: float
-    correlation: float  # of ranks with the first row's, on the support; NaN: not defined
-    absolute: float  # the same of the values without their signs
     deletion: Float[np.ndarray, "i p"]  # probability by imputer and share; NaN: not measured yet
     insertion: Float[np.ndarray, "i p"]
 
@@ -135,7 +133,6 @@ class Judged:
     shares: Float[np.ndarray, " p"]  # of the pixels that are gone, or there
     target: int
     probability: float  # of the target, for the picture as it is
-    support: int  # pixels on which maps are compared
     working: str  # at what it is, in words; "" at the end
 
     @property

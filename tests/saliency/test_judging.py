@@ -10,17 +10,19 @@ import numpy as np
 import pytest
 import torch
 from jaxtyping import Float
-from scipy import integrate, stats
+from scipy import integrate
 from torch import Tensor, nn
 
 from core.saliency import ALL, JUDGE, Query, explaining, judging
 from core.saliency.explaining import explained
 from core.saliency.judging import Judging, judge
+from core.saliency.methods import METHODS
 from core.saliency.packing import packed, unpacked
 from core.saliency.questions import Answer, Question, absent
-from core.saliency.ranking import rank_correlation, ranks, summed
+from core.saliency.ranking import ranks, summed
 from core.saliency.sources import CHANCE, source_of
 from core.saliency.trials import CONTROLS, METHOD, Court, Judged, Row
+from core.shared import data
 from core.shared.loading import load
 from core.shared.targets import config_of, resolve
 from core.shared.turns import WAITING
@@ -29,9 +31,9 @@ from tests.shared.turning import whole
 from tests.shared.untouched import leaves_untouched
 
 SHAPE = (1, 6, 5)
+COLOURS = (3, 6, 5)
 BOTH = (Query(method="gradient"), Query(method="gradient_input"))
 GRADIENT, PARTS, EDGES, RANDOM, BLOB, FORGOTTEN = range(6)  # the rows of these two
-ALL_OF_IT = np.ones(SHAPE[1:], bool)
 Put = Callable[..., nn.Module]
 
 
@@ -79,8 +81,8 @@ def of_each_pixel(network: nn.Module, pixels: Tensor) -> Float[np.ndarray, "h w"
 def by_hand(
     network: nn.Module, values: Float[np.ndarray, "h w"], gone: Float[np.ndarray, "c h w"]
 ) -> Float[np.ndarray, "2 p"]:
-    """Both curves of a map without equal values, ten shares, one picture at a time."""
-    pixels = picture(SHAPE)[0].numpy()
+    """Both curves of an order without equal values, ten shares, one picture at a time."""
+    pixels = picture(_shape(gone))[0].numpy()
     target = int(probabilities(network, pixels).argmax())
     order = (-values).ravel().argsort()
     found = []
@@ -93,25 +95,54 @@ def by_hand(
     return np.array(found)
 
 
-def is_measured_as_by_hand(put: Put) -> None:
-    """Compare all curves of each row with those by hand, always of the trained network."""
-    network = put(curved(3, SHAPE))
-    found = sat(court())
-    model, pixels = model_of(network, SHAPE), picture(SHAPE)
+def is_measured_as_by_hand(put: Put, shape: tuple[int, int, int] = SHAPE) -> None:
+    """Compare all curves of each row with those by hand, always of the trained network.
+
+    The gradient goes by the sizes of its colours, the gradient times the input by their sum.
+    """
+    network = put(curved(3, shape), shape)
+    found = sat(court(shape))
+    model, pixels = model_of(network, shape), picture(shape)
     for row in found.rows:
-        values = summed(whole(explained(model, pixels, row.query)).values)
+        colours = whole(explained(model, pixels, row.query)).values.astype(np.float64)
+        values = colours.sum(0)
         assert row.most == pytest.approx(values.max())
         assert row.least == pytest.approx(values.min())
+        if row.query.method == "gradient":
+            values = np.sqrt(colours**2).sum(0)
         if row.query.method == "blob":
             continue  # it has equal values
         assert len(np.unique(values)) == values.size
         for place, grey in enumerate((0.0, 0.5)):
-            wanted = by_hand(network, values, np.full(SHAPE, grey, np.float32))
+            wanted = by_hand(network, values, np.full(shape, grey, np.float32))
             assert np.allclose([row.deletion[place], row.insertion[place]], wanted, atol=1e-6)
 
 
-def test_the_curves_of_every_row_are_those_by_hand_on_the_trained_network(put: Put) -> None:
-    is_measured_as_by_hand(put)
+def _shape(values: Float[np.ndarray, "c h w"]) -> tuple[int, int, int]:
+    return values.shape[0], values.shape[1], values.shape[2]
+
+
+@pytest.mark.parametrize("shape", [SHAPE, COLOURS])
+def test_the_curves_of_every_row_are_those_by_hand_on_the_trained_network(
+    shape: tuple[int, int, int], put: Put
+) -> None:
+    is_measured_as_by_hand(put, shape)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda values, _: summed(values),  # with signs
+        lambda values, _: summed(abs(values)),  # none has signs
+        lambda values, order: abs(summed(values)) if order == "size" else summed(values),
+    ],
+)
+def test_that_rejects_another_order_of_colours(
+    wrong: Callable[..., Any], put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "precedence", wrong)
+    with pytest.raises(AssertionError):
+        is_measured_as_by_hand(put, COLOURS)
 
 
 def test_that_rejects_a_melted_map_that_is_judged_on_its_own_network(
@@ -183,51 +214,10 @@ def test_what_stands_trial_and_what_it_costs(put: Put) -> None:
     assert [row.gradients for row in found.rows] == [1, 1, 0, 0, 0, 1]
     assert all(row.seconds > 0 for row in found.rows)
     assert found.expected == len(found.rows) == 6
-    assert found.support == 30
     assert found.probability == pytest.approx(
         probabilities(network, picture(SHAPE)[0].numpy())[read], abs=1e-6
     )
     assert found.shares.tolist() == pytest.approx([k / 10 for k in range(11)])
-
-
-def are_compared_as_scipy_does(put: Put) -> None:
-    """Compare each map with the first, where the digit has ink."""
-    network = put(curved(3, SHAPE))
-    pixels = picture(SHAPE)[0].numpy().copy()
-    pixels[0, :, :2] = 0
-    config = replace(court(points=2), picture=packed(pixels))
-    found, image = sat(config), torch.from_numpy(unpacked(config.picture))[None]
-    assert found.support == 18
-    maps = [
-        summed(whole(explained(model_of(network, SHAPE), image, row.query)).values)[:, 2:]
-        for row in found.rows
-    ]
-    for row, values in zip(found.rows, maps, strict=True):
-        wanted = stats.spearmanr(maps[0].ravel(), values.ravel()).statistic
-        absolute = stats.spearmanr(abs(maps[0]).ravel(), abs(values).ravel()).statistic
-        assert row.correlation == pytest.approx(wanted, abs=1e-9)
-        assert row.absolute == pytest.approx(absolute, abs=1e-9)
-    assert found.rows[0].correlation == pytest.approx(1)
-
-
-def test_rows_are_compared_with_the_first_as_scipy_does(put: Put) -> None:
-    are_compared_as_scipy_does(put)
-
-
-@pytest.mark.parametrize(
-    ("name", "wrong"),
-    [
-        ("rank_correlation", lambda first, second, _: rank_correlation(first, second, ALL_OF_IT)),
-        ("rank_correlation", lambda _, second, ink: rank_correlation(second, second, ink)),
-        ("abs", lambda values: values),
-    ],
-)
-def test_that_comparison_rejects_others(
-    name: str, wrong: Callable[..., Any], put: Put, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(judging, name, wrong, raising=False)
-    with pytest.raises(AssertionError):
-        are_compared_as_scipy_does(put)
 
 
 def test_where_two_classes_are_compared_it_is_their_share(put: Put) -> None:
@@ -302,7 +292,7 @@ def test_in_the_end_no_network_is_held_and_a_look_is_small(put: Put) -> None:
     put(network.requires_grad_(False), shape)
     config = court(shape, imputers=("grey",), points=2)
     *_, sitting = judge(config)
-    assert all(each is None for each in (sitting.model, sitting.question, sitting.first))
+    assert all(each is None for each in (sitting.model, sitting.question))
     assert sitting.absent == []
     found = sitting.freeze()
     assert len(pickle.dumps(found)) < 6 * 2 * 112**2 + 10_000
@@ -361,7 +351,7 @@ def test_a_method_that_cannot_explain_this_network_has_its_row_and_the_court_goe
     row = found.rows[PARTS]
     assert row.refused == sentence
     assert np.isnan(row.deletion).all()
-    assert np.isnan([row.total, row.correlation]).all()
+    assert np.isnan(row.total)
     assert row.map.shape == (0, 0)
     assert found.winner not in (PARTS, -1)
     for place in (GRADIENT, EDGES, RANDOM, BLOB, FORGOTTEN):
@@ -369,14 +359,13 @@ def test_a_method_that_cannot_explain_this_network_has_its_row_and_the_court_goe
         assert np.array_equal(found.rows[place].deletion, usual.rows[place].deletion)
 
 
-def test_where_the_first_is_refused_nothing_is_compared_with_it(
+def test_where_the_first_is_refused_so_is_it_of_random_weights(
     put: Put, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(plane(2, SHAPE))
     monkeypatch.setitem(explaining.CODE, "gradient", refusing)
     found = sat(court())
     assert [bool(row.refused) for row in found.rows] == [True, False, False, False, False, True]
-    assert all(np.isnan(row.correlation) for row in found.rows)
     assert found.winner == PARTS
 
 
@@ -407,8 +396,6 @@ def row(deletion: list[list[float]], insertion: list[list[float]]) -> Row:
         passes=1,
         gradients=1,
         seconds=0.1,
-        correlation=1.0,
-        absolute=1.0,
         deletion=np.array(deletion),
         insertion=np.array(insertion),
     )
@@ -422,7 +409,6 @@ def judged(*rows: Row) -> Judged:
         shares=np.linspace(0, 1, 5),
         target=0,
         probability=1.0,
-        support=1,
         working="",
     )
 
@@ -480,6 +466,33 @@ def test_a_court_leaves_the_network_as_it_was(put: Put) -> None:
     leaves_untouched(network, (lambda: sat(other), "against must be from 0 to 2, got 5"))
     larger = court((1, 6, 6))
     leaves_untouched(network, (lambda: sat(larger), "picture must be of"))
+
+
+def beats_chance() -> None:
+    """Try SmoothGrad on six digits: what it puts first must count more than what chance does."""
+    images = data.dataset("mnist", torch.device("cpu")).test.images[:6].numpy()
+    totals = []
+    for pixels in images:
+        config = replace(court((1, 28, 28)), queries=(Query(method="smoothgrad"),))
+        found = sat(replace(config, picture=packed(pixels), imputers=("grey",)))
+        (random,) = (row for row in found.rows if row.query.method == "random")
+        totals.append((found.rows[0].total, random.total))
+    ours, chance = np.array(totals).T
+    assert ours.mean() > chance.mean() + 0.1
+    assert (ours > chance).sum() >= 5
+
+
+def test_the_pixels_to_which_a_digit_is_sensitive_count_more_than_any() -> None:
+    beats_chance()
+
+
+def test_that_rejects_the_sign_of_a_gradient_as_for_or_against(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    signed = replace(METHODS["smoothgrad"], order="value")
+    monkeypatch.setitem(METHODS, "smoothgrad", signed)
+    with pytest.raises(AssertionError):
+        beats_chance()
 
 
 def test_a_court_on_the_shared_network_leaves_it_as_it_was() -> None:

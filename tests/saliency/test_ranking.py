@@ -1,6 +1,7 @@
 """An order of pixels hides no order of rows, and agreement is Spearman's."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from jaxtyping import Float
 from scipy import stats
 
 from core.saliency import ranking
-from core.saliency.ranking import rank_correlation, ranks, summed, support_of
+from core.saliency.methods import METHODS, ORDERS
+from core.saliency.ranking import precedence, rank_correlation, ranks, summed, support_of
 from core.saliency.sources import source_of
 
 EVERYWHERE = np.ones((5, 4), bool)
@@ -132,3 +134,36 @@ def test_the_support_is_the_ink_of_a_digit_and_all_of_a_photograph() -> None:
 def test_colours_are_added_with_their_signs() -> None:
     values = np.array([[[1.0, 2.0]], [[-3.0, 0.5]]], np.float32)
     assert summed(values).tolist() == [[-2.0, 2.5]]
+
+
+def sizes_are_those_of_each_colour(order: Callable[[Float[np.ndarray, "d h w"], str], Any]) -> None:
+    """The middle pixel is of no value in all, and of the largest size."""
+    values = np.array([[[1.0, 4.0, -2.0]], [[0.5, -4.0, -1.0]]], np.float32)
+    assert order(values, "value").tolist() == [[1.5, 0.0, -3.0]]
+    assert order(values, "size").tolist() == [[1.5, 8.0, 3.0]]
+
+
+def test_by_size_each_colour_counts_without_its_sign() -> None:
+    sizes_are_those_of_each_colour(precedence)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda values, order: summed(values),
+        lambda values, order: summed(abs(values)),
+        lambda values, order: abs(summed(values)) if order == "size" else summed(values),
+        lambda values, order: abs(values).max(0) if order == "size" else summed(values),
+    ],
+)
+def test_that_rejects_other_sizes(wrong: Callable[..., Any]) -> None:
+    with pytest.raises(AssertionError):
+        sizes_are_those_of_each_colour(wrong)
+
+
+def test_a_map_of_slopes_is_ordered_by_size_and_one_of_parts_by_value() -> None:
+    """What is per unit of a pixel says by its sign brighter or darker, not for or against."""
+    for method in METHODS.values():
+        assert method.order in ORDERS
+        slopes = method.signed and "per unit" in method.unit
+        assert method.order == ("size" if slopes else "value"), method.title
