@@ -154,7 +154,8 @@ class Attribution:
     score: float  # logit of the target, less that of `against`, for the picture
     probabilities: Float[np.ndarray, " k"]  # of the classes
     baseline: float  # the score of the baseline; NaN where there is none
-    grid: tuple[int, int]  # rows and columns that were computed; each pixel, or fewer
+    grid: tuple[int, int]  # rows and columns that were computed: each pixel, or fewer; of
+    # superpixels their number, and 1
     melted: tuple[str, ...]  # the layers that got random weights, the last first
     layers: int  # that the network has, which could be
     passes: int  # pictures that the network read

@@ -69,7 +69,7 @@ class Draft:
                 prior=self.prior,
                 step=self.step,
                 logit=float(logits[target]),
-                probability=float(logits.double().softmax(0)[target]),
+                probability=float(logits.cpu().double().softmax(0)[target]),
                 gradient=float(gradient.norm()),
                 picture=picture[0].cpu().numpy().copy(),
                 film=tuple(self.film),

@@ -26,7 +26,7 @@ from core.shared.loading import Model, load
 from core.shared.models import Source
 from core.shared.turns import patient
 
-__all__ = ["CODE", "explain", "explained", "image_of", "timed"]
+__all__ = ["CODE", "explain", "explained", "image_of", "target_of", "timed"]
 
 CODE: dict[str, Code] = {
     "gradient": gradient,
@@ -68,8 +68,8 @@ def explain(
         pixels: the picture as the network sees it, from 0 to 1.
         query: what to explain, and how.
 
-    Raises: ValueError when the picture has another shape, there is no such class or layer, or the
-        method cannot explain this network.
+    Raises: ValueError when the picture has another shape, there is no such class or layer, the
+        method cannot explain this network, or its map is not finite.
     """
     model = load(source)
     return (yield from explained(model, image_of(model, pixels), query))
@@ -82,12 +82,12 @@ def explained(
 
     The seconds are the method's own: neither those in which the network is read, melts and is made
     quick, nor those of others between two turns.
+
+    Raises: ValueError when there is no such class or layer, the method cannot explain this network,
+        or its map is not finite.
     """
     logits = _read(model, image)
-    target = int(logits.argmax()) if query.target is None else query.target
-    for name, number in (("target", target), ("against", query.against)):
-        if number is not None and number >= len(logits):
-            raise ValueError(f"{name} must be from 0 to {len(logits) - 1}, got {number}")
+    target = target_of(query, logits)
     query = replace(query, target=target)
     layers = weighted_layers(model.network)
     network, gone = model.network, layers[::-1][: query.melted]
@@ -97,11 +97,13 @@ def explained(
             logits = network(image)[0]
     question = Question(model, network, image, target, query)
     (answer, values), seconds = yield from timed(_answered(question))
+    if not np.isfinite(values).all():
+        raise ValueError("map must be of finite numbers, got some that are not")
     return Attribution(
         query=replace(query, layer=answer.layer),
         values=values,
         score=float(question.score(logits[None])),
-        probabilities=logits.double().softmax(0).cpu().numpy(),
+        probabilities=logits.cpu().double().softmax(0).numpy(),
         baseline=answer.baseline,
         grid=answer.grid or (image.shape[2], image.shape[3]),
         melted=gone,
@@ -122,6 +124,18 @@ def image_of(model: Model, pixels: Float[np.ndarray, "c h w"]) -> Float[Tensor, 
         raise ValueError(f"picture must be of {model.shape}, got {pixels.shape}")
     device = next(model.network.parameters()).device
     return torch.tensor(pixels, dtype=torch.float32, device=device)[None]
+
+
+def target_of(query: Query, logits: Float[Tensor, " k"]) -> int:
+    """Give the class that is explained: the query's, or else the one that the network reads.
+
+    Raises: ValueError when there is no such class, or none of the number of the other one.
+    """
+    target = int(logits.argmax()) if query.target is None else query.target
+    for name, number in (("target", target), ("against", query.against)):
+        if number is not None and number >= len(logits):
+            raise ValueError(f"{name} must be from 0 to {len(logits) - 1}, got {number}")
+    return target
 
 
 def timed(work: Generator[Any, None, R]) -> Generator[Any, None, tuple[R, float]]:

@@ -177,8 +177,6 @@ class Examining:
                 seed = (query.seed + place) % (LAST_SEED + 1)
                 asked = replace(query, seed=seed)
                 given = yield from explained(self._network(), image[None], asked)
-                if not np.isfinite(given.values).all():
-                    raise ValueError("map must be of finite numbers, got some that are not")
                 bright = relevance(given.values, query.about)
                 found.append((*inside(bright, self.box), not bright.any()))
                 if score.values is None:  # the first of all is the example
@@ -224,4 +222,4 @@ def _summed(found: list[tuple[float, float, bool]]) -> Inside:
 
 
 def _share(which: Tensor) -> float:
-    return which.double().mean().item()
+    return which.cpu().double().mean().item()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core.saliency import BASELINES, Attribution, Query
 from core.saliency.curves import deletion, insertion, probability
-from core.saliency.explaining import explained, image_of
+from core.saliency.explaining import explained, image_of, target_of
 from core.saliency.methods import METHODS
 from core.saliency.packing import unpacked
 from core.saliency.questions import Question, absent
@@ -43,11 +43,7 @@ class Judging:
         image = image_of(self.model, pixels)
         with torch.no_grad():
             logits = self.model.network(image)[0]
-        first = config.queries[0]
-        self.target = int(logits.argmax()) if first.target is None else first.target
-        for name, number in (("target", self.target), ("against", first.against)):
-            if number is not None and number >= len(logits):
-                raise ValueError(f"{name} must be from 0 to {len(logits) - 1}, got {number}")
+        self.target = target_of(config.queries[0], logits)
         self.trials = config.rows(self.target)
         query = self.trials[0][1]
         self.question: Question | None = Question(
@@ -122,8 +118,6 @@ class Judging:
         """
         given: Attribution = yield from explained(model, question.image, query)
         values = summed(given.values)
-        if not np.isfinite(values).all():
-            raise ValueError("map must be of finite numbers, got some that are not")
         scale = float(abs(values).max())
         row = self._row(role, given.query)
         self.rows.append(

@@ -66,7 +66,7 @@ def rise(question: Question) -> Generator[None, None, Answer]:
         scores = question.ask(torch.lerp(absent, image, masks[:, None]))
         total += torch.einsum("n,nhw->hw", scores, masks)
         yield
-    return Answer(values=total[None] / (count * KEPT))
+    return Answer(values=total[None] / (count * KEPT), grid=(cells, cells))
 
 
 def _box(question: Question) -> tuple[int, int]:

@@ -19,7 +19,8 @@ from core.shared.loading import Model
 
 __all__ = ["Answer", "Code", "Question", "absent"]
 
-AT_ONCE = {"cpu": 64 * 28 * 28, "cuda": 256 * 3 * 224 * 224}  # values of pictures at a time
+LARGE = 256 * 3 * 224 * 224
+AT_ONCE = {"cpu": 64 * 28 * 28, "cuda": LARGE, "mps": LARGE}  # values of pictures at a time
 FEWEST = 4  # pictures at a time
 GREY = 0.5
 BLUR = 1 / 14  # standard deviation of the Gaussian, as a share of the picture's side
@@ -95,7 +96,7 @@ class Answer:
     """The map that a way to explain gives."""
 
     values: Float[Tensor, "d h w"]  # of each colour, or one for all
-    grid: tuple[int, int] | None = None  # rows and columns that were computed; None: each pixel
+    grid: tuple[int, int] | None = None  # as `Attribution` has it; None: each pixel
     baseline: float = math.nan  # the score of the baseline, where completeness is promised
     layer: str = ""  # that was taken
     surrogate: Surrogate | None = None

@@ -1,6 +1,7 @@
 """Ways to explain that put a simple model in the network's place: a sum over superpixels."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from math import comb
 
 import numpy as np
@@ -47,7 +48,7 @@ def lime(question: Question) -> Generator[None, None, Answer]:
         intercept=float(found[0]),
         fidelity=_fidelity(scores, design @ found, counts),
     )
-    return Answer(values=_spread(surrogate, question), surrogate=surrogate)
+    return _answer(surrogate, question)
 
 
 def kernelshap(question: Question) -> Generator[None, None, Answer]:
@@ -78,8 +79,7 @@ def kernelshap(question: Question) -> Generator[None, None, Answer]:
         intercept=float(none),
         fidelity=_fidelity(scores, none + present @ weights, counts),
     )
-    values = _spread(surrogate, question)
-    return Answer(values=values, baseline=float(none), surrogate=surrogate)
+    return replace(_answer(surrogate, question), baseline=float(none))
 
 
 def coalitions(
@@ -169,8 +169,12 @@ def _fidelity(
     return float(1 - counts @ np.square(scores - fitted) / spread)
 
 
-def _spread(surrogate: Surrogate, question: Question) -> Float[Tensor, "1 h w"]:
+def _answer(surrogate: Surrogate, question: Question) -> Answer:
     """Spread the weight of each superpixel evenly over its pixels."""
     sizes = np.bincount(surrogate.segments.ravel())
     values = (surrogate.weights / sizes)[surrogate.segments]
-    return torch.from_numpy(values[None]).to(question.image)
+    return Answer(
+        values=torch.from_numpy(values[None]).to(question.image),
+        grid=(len(sizes), 1),
+        surrogate=surrogate,
+    )

@@ -55,7 +55,7 @@ class Wanting:
         if self.mean is not None:
             logits = read(model, self.mean)
             self.mean_logit = float(logits[config.target])
-            self.mean_probability = float(logits.double().softmax(0)[config.target])
+            self.mean_probability = float(logits.cpu().double().softmax(0)[config.target])
         self.drafts: list[Draft] = []
         self.working = ""
 
@@ -79,10 +79,12 @@ class Wanting:
 
     def let_go(self) -> None:
         """Look a last time, and hold no network and no images any more."""
-        self.freeze()
-        for draft in self.drafts:
-            draft.let_go()
-        self.model = self.data = self.neighbours = None
+        try:
+            self.freeze()
+        finally:  # what made the work fail may be the network that a look asks
+            for draft in self.drafts:
+                draft.let_go()
+            self.model = self.data = self.neighbours = None
 
     def measure(self) -> Iterator[object]:
         """Let one picture climb after the other, yielding after each step.

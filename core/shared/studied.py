@@ -1,6 +1,7 @@
 """A study of many images: long work that can be looked at between two steps, until it ends."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Protocol, TypeVar, cast, runtime_checkable
 
 from core.shared.turns import WAITING
@@ -31,5 +32,8 @@ def studied(study: S) -> Iterator[S]:
         yield study
         for given in study.measure():
             yield cast(S, given) if given is WAITING else study  # which only the owner sees
-    finally:
-        study.let_go()
+    except BaseException:
+        with suppress(Exception):  # what failed may make this fail too: the first error is told
+            study.let_go()
+        raise
+    study.let_go()

@@ -107,8 +107,8 @@ def test_that_the_sums_reject_other_boxes(
     monkeypatch.setattr(masking, "_spans", spans)
     net, image = linear(2, 9, 7), picture(2, 9, 7)
     weights = net.get_parameter("1.weight")[0].view(1, 2, 9, 7)
-    given = attribution(net, image, "occlusion", size=4, stride=3)
-    wanted = boxes_by_hand(weights, image, 4, 3, torch.full_like(image, 0.5))
+    given = attribution(net, image, "occlusion", size=5, stride=3)
+    wanted = boxes_by_hand(weights, image, 5, 3, torch.full_like(image, 0.5))
     assert not torch.allclose(torch.from_numpy(given.values), wanted, rtol=1e-2, atol=1e-2)
 
 
@@ -173,7 +173,7 @@ def test_rise_is_the_mean_of_a_loop_over_its_masks(cells: int, baseline: str) ->
     empty = absent(image, baseline, source_of(5, ABSENT))
     right = votes(net, image, masks_of(40, cells, 8, 8, 5), empty).mean(0)[None]
     torch.testing.assert_close(torch.from_numpy(given.values), right, rtol=1e-4, atol=1e-5)
-    assert (given.passes, given.gradients) == (40, 0)
+    assert (given.passes, given.gradients, given.grid) == (40, 0, (cells, cells))
     for wrong in (
         votes(net, image, masks_of(40, cells, 8, 8, 6), empty),
         votes(net, image, masks_of(40, cells, 8, 8, 5), empty + 0.3),

@@ -135,6 +135,7 @@ def test_a_weight_is_spread_evenly_over_its_superpixel(method: str) -> None:
         values = given.values[0][pieces == piece]
         assert len({*values.tolist()}) == 1
         assert values.sum() == pytest.approx(weight, rel=1e-5)
+    assert given.grid == (len({*pieces.ravel().tolist()}), 1) != (64, 1)
     assert len({*np.bincount(pieces.ravel())}) > 1  # not all of one size
 
 

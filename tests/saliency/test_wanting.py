@@ -467,6 +467,35 @@ def test_one_that_has_ended_holds_no_network_and_keeps_what_it_saw(
     assert pickle.loads(pickle.dumps(wanted.freeze())).pictures[0].step == 2
 
 
+class Failing(Linear):
+    """A network that fails from a certain time on, each time with another word."""
+
+    fails, failed = False, 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.fails:
+            self.failed += 1
+            raise RuntimeError(f"failure {self.failed}")
+        return super().forward(images)
+
+
+def test_where_the_network_fails_all_is_let_go_and_its_first_failure_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = Failing()
+    put(monkeypatch, net)
+    work = want(BARE)
+    wanted = next(work)
+    next(work)
+    next(work)
+    (draft,) = wanted.drafts
+    net.fails = True
+    with pytest.raises(RuntimeError, match="failure 1"):
+        next(work)
+    assert net.failed > 1  # the last look was tried, too
+    assert {wanted.model, wanted.data, wanted.neighbours, draft.held} == {None}
+
+
 def test_weights_that_are_no_numbers_end_it_with_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -5,13 +5,56 @@ import io
 import numpy as np
 from PIL import Image
 
-from ui.panels.saliency.showing import shown, summed
+from core.saliency import Query
+from core.saliency.explaining import explain
+from core.saliency.methods import METHODS
+from core.shared.models import Source
+from ui.panels.saliency.screen import places
+from ui.panels.saliency.showing import centred, ends, legend, shown, summed
 from ui.panels.saliency.taking import BLUE, ORANGE, PAPER, coloured
 
 
 def test_colours_are_summed() -> None:
     values = np.random.default_rng(0).normal(size=(3, 4, 5)).astype(np.float32)
-    assert np.allclose(summed(values), values[0] + values[1] + values[2], atol=1e-6)
+    total = values[0] + values[1] + values[2]
+    assert np.allclose(summed(values, METHODS["gradient"]), total, atol=1e-6)
+
+
+def test_where_0_says_nothing_colours_tell_what_is_above_the_mean() -> None:
+    rise, values = METHODS["rise"], np.array([[[7.0, 8.0], [9.0, 12.0]]], np.float32)
+    assert summed(values, rise).tolist() == [[-2.0, -1.0], [0.0, 3.0]]
+    assert centred(values[0], METHODS["occlusion"]).tolist() == values[0].tolist()
+    assert ends(summed(values, rise), rise) == "−2 to 3 logits, less the mean"
+    assert ends(values[0], METHODS["occlusion"]) == "7 to 12 logits"
+    assert centred(np.zeros((0, 0), np.float16), rise).size == 0  # a row that was refused
+
+
+def test_of_superpixels_their_number_is_said_and_else_rows_and_columns() -> None:
+    pixels = np.linspace(0, 1, 784, dtype=np.float32).reshape(1, 28, 28)
+    source = Source(kind="built-in", name="mnist")
+    given: dict[str, dict[str, int]] = {
+        "lime": {"segments": 9, "masks": 40},
+        "rise": {"cells": 5, "masks": 10},
+        "gradient": {},
+    }
+    told = {name: explain(source, pixels, Query(method=name, **few)) for name, few in given.items()}
+    surrogate = told["lime"].surrogate
+    assert surrogate is not None
+    assert places(told["lime"]) == ("superpixels", str(len(surrogate.weights)))
+    assert places(told["rise"]) == ("places", "5×5")
+    assert places(told["gradient"]) == ("places", "28×28")
+
+
+def test_the_legend_says_what_a_sign_says() -> None:
+    told: dict[str, list[str]] = {}
+    for name, method in METHODS.items():
+        told.setdefault(legend(method), []).append(name)
+    assert told["orange: above the map's mean, blue: below"] == ["rise"]
+    slopes = ["gradient", "smoothgrad", "guided", "deconvnet", "guided_gradcam"]
+    assert told["orange: brighter raises it, blue: darker does"] == slopes
+    assert {"gradient_input", "occlusion", "lime"} < {*told["orange for it, blue against"]}
+    assert {"vargrad", "gradcam", "edges"} < {*told["orange: much"]}
+    assert len(told) == 4
 
 
 def test_a_painted_map_has_full_colours_at_its_ends_and_paper_between() -> None:

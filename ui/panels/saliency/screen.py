@@ -15,7 +15,7 @@ from ui.explained import VIEWS, Pane
 from ui.panels.saliency.showing import Looks, controls, ends, legend, number, shown, summed
 from ui.pinned import Pin, Pinned
 
-__all__ = ["attribution", "draw", "why"]
+__all__ = ["attribution", "draw", "places", "why"]
 
 
 def attribution(engine: Engine, source: Source, seen: Pinned, query: Query) -> Attribution:
@@ -80,6 +80,13 @@ def why(found: Attribution, about: About) -> str:
     return f"Why {name} rather than {other}? Its logit is larger by {number(found.score)}."
 
 
+def places(found: Attribution) -> tuple[str, str]:
+    """Say of how many places the map tells something: a name, and the number."""
+    if found.surrogate is not None:
+        return "superpixels", str(found.grid[0])
+    return "places", "×".join(map(str, found.grid))
+
+
 def _numbers(found: Attribution, values: Float[np.ndarray, "h w"]) -> list[Block]:
     """Show what the map adds up to, and what it cost."""
     total = number(float(values.sum(dtype=np.float64)))
@@ -96,7 +103,7 @@ def _numbers(found: Attribution, values: Float[np.ndarray, "h w"]) -> list[Block
         ("pictures", f"{found.passes:,}", 0.9),
         ("gradients", f"{found.gradients:,}", 0.9),
         ("seconds", f"{found.seconds:.2f}", 0.9),
-        ("places", "×".join(map(str, found.grid)), 0.9),
+        (*places(found), 0.9),
     ]
     return [blocks.figures(adds, span=6), blocks.figures(costs, span=6)]
 
