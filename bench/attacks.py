@@ -2,7 +2,7 @@
 
     python -m bench.attacks            three rounds
     python -m bench.attacks --quick    one round, fewer images
-    python -m bench.attacks --all      one round, 1,000 digits for every attack: a quarter of an hour
+    python -m bench.attacks --all      one round, 1,000 digits for every attack: 15 minutes
 
 All sides attack the same digits in turns, as floats within the same budget and with the same loss,
 and each side's success is counted alike: the network is read once more, and the distance measured.

@@ -102,7 +102,7 @@ def work(name: str) -> None:
     """Explain by a method, or do what has another name."""
     if name in METHODS:
         few = {"masks": 20, "segments": 4} if "masks" in METHODS[name].heeds else {}
-        explain(DIGITS, PIXELS, Query(method=name, target=3, **few))
+        explain(DIGITS, PIXELS, Query(method=name, target=3, **few))  # type: ignore[arg-type]
     elif name == "examine":
         examined()
     else:
