@@ -101,7 +101,7 @@ class NoDouble(TorchFunctionMode):
 def work(name: str) -> None:
     """Explain by a method, or do what has another name."""
     if name in METHODS:
-        few = {"masks": 20, "segments": 4} if "masks" in METHODS[name].heeds else {}
+        few: dict[str, Any] = {"masks": 20, "segments": 4} if "masks" in METHODS[name].heeds else {}
         explain(DIGITS, PIXELS, Query(method=name, target=3, **few))
     elif name == "examine":
         examined()
