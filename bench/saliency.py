@@ -38,6 +38,7 @@ from core.saliency.trials import Court
 from core.shared import devices, photographs, seeing
 from core.shared.loading import Model, load
 from core.shared.models import Source
+from core.shared.vision_library import torchvision  # before pytorch-grad-cam, which imports it
 
 from pytorch_grad_cam import GradCAM  # isort: skip
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # isort: skip
@@ -118,7 +119,8 @@ def contests(
     found = model_layer(model, image)
     module = dict(plain.named_modules())[found]
     cam = LayerGradCam(plain, module)
-    peer = GradCAM(model=plain, target_layers=[module])
+    own = copy.deepcopy(plain)  # its hooks stay
+    peer = GradCAM(model=own, target_layers=[dict(own.named_modules())[found]])
 
     def captum_cam() -> Tensor:
         coarse = cam.attribute(image, target, relu_attributions=True)
@@ -126,7 +128,9 @@ def contests(
         return fine[0]
 
     def peer_cam() -> Tensor:
-        return torch.from_numpy(peer(input_tensor=image, targets=[ClassifierOutputTarget(target)]))
+        leaf = image.clone().requires_grad_()  # its network is frozen, as captum's is
+        wanted = [ClassifierOutputTarget(target)]
+        return torch.from_numpy(peer(input_tensor=leaf, targets=wanted))
 
     return {
         f"Integrated gradients, {STEPS} steps": (
@@ -216,7 +220,8 @@ def main() -> None:
     devices.prepare(device)
     name = devices.describe(device)
     report.heading("bench.saliency", name)
-    print(", ".join(f"{each} {version(each)}" for each in ("captum", "grad-cam")))
+    versions = [f"{each} {version(each)}" for each in ("captum", "grad-cam")]
+    print(", ".join([*versions, f"torchvision {torchvision.__version__}"]))
     model = load(LITE)
     plain = copy.deepcopy(model.network)
     plain.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]

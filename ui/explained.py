@@ -27,6 +27,7 @@ class Pane:
     high: float = 1.0  # the value that gets the full colour, and −high the other
     view: str = "map"  # one of VIEWS
     unit: str = ""
+    reach: float | None = None  # the largest absolute value of a map of which `values` are means
 
 
 def panes(
@@ -65,8 +66,9 @@ def panes(
             offsets[id(row.values)] = offset
             numbers.append(row.values.ravel())
             offset += row.values.size
-        most = float(abs(row.values).max(initial=0.0))
+        most = reach(row.values) if row.reach is None else row.reach
         empty = f"This map is empty: nothing beyond {most:.1g} {row.unit}." if most < EMPTY else ""
+        empty = empty if row.values.size else "There is no map."
         height, width = row.values.shape
         described.append(
             {
@@ -99,7 +101,7 @@ def reach(values: Float[np.ndarray, "h w"]) -> float:
 
 def coarse(values: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "y x"]:
     """Take means of so many values that contours can be told apart; of a small map nothing."""
-    times = -(-max(values.shape) // COARSE)
+    times = max(1, -(-max(values.shape) // COARSE))  # also where there is no map
     height, width = (each - each % times for each in values.shape)
     parts = values[:height, :width].reshape(height // times, times, width // times, times)
     means: np.ndarray = parts.mean((1, 3))
@@ -114,7 +116,7 @@ def full(values: Float[np.ndarray, "h w"], scale: str, highest: float = 0.0) -> 
         scale: one of SCALES.
         highest: what has it on the scale of all, for "one".
     """
-    if scale == "most":
+    if scale == "most" and values.size:
         return float(np.quantile(abs(values), SHARE)) or reach(values)
     return highest if scale == "one" else reach(values)
 

@@ -6,9 +6,9 @@ import re
 import zlib
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
-__all__ = ["MOST", "packed", "unpacked"]
+__all__ = ["MOST", "in_levels", "packed", "unpacked"]
 
 MOST = 200 * 2**10  # letters: a photograph of noise, 3×224×224, is just below it
 LEVELS = 255
@@ -29,11 +29,16 @@ def packed(pixels: Float[np.ndarray, "c h w"]) -> str:
         raise ValueError(
             f"picture must be from 0 to 1, got {float(pixels.min()):g} to {float(pixels.max()):g}"
         )
-    levels = (LEVELS * pixels.astype(np.float64)).round().astype(np.uint8)
-    content = base64.b64encode(zlib.compress(levels.tobytes(), 9)).decode("ascii")
+    content = base64.b64encode(zlib.compress(in_levels(pixels).tobytes(), 9)).decode("ascii")
     text = f"{'x'.join(map(str, pixels.shape))}:{content}"
     _ = unpacked(text)
     return text
+
+
+def in_levels(pixels: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "c h w"]:
+    """Give a picture's 255ths: two that are packed alike have the same."""
+    levels: np.ndarray = (LEVELS * pixels.astype(np.float64)).round().astype(np.uint8)
+    return levels
 
 
 def unpacked(text: str) -> Float[np.ndarray, "c h w"]:

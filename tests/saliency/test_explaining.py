@@ -101,8 +101,8 @@ class NoDouble(TorchFunctionMode):
 def work(name: str) -> None:
     """Explain by a method, or do what has another name."""
     if name in METHODS:
-        few: dict[str, Any] = {"masks": 20, "segments": 4} if "masks" in METHODS[name].heeds else {}
-        explain(DIGITS, PIXELS, Query(method=name, target=3, **few))
+        few = {"masks": 20, "segments": 4} if "masks" in METHODS[name].heeds else {}
+        explain(DIGITS, PIXELS, Query(method=name, target=3, **few))  # type: ignore[arg-type]
     elif name == "examine":
         examined()
     else:

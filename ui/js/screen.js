@@ -1,7 +1,7 @@
 // A screen of blocks that repaints itself from the server while a run moves, without a script run.
 // A packet: the header's length (uint32), the header as JSON padded to four bytes, float32 values.
 const BLUE = [0, 114, 178], ORANGE = [213, 94, 0], SIDE = 84, PAD = 336, RESTS = 500, HEARD = 5000  // these two in milliseconds
-const RUNS = { false: ['#0072b2', '#d55e00', '#007d5b', '#a0457f', '#6b6b6b'], true: ['#56b4e9', '#e69f00', '#3fc79a', '#e08fc2', '#b8b8b8'] }  // overlaid runs
+const RUNS = { false: ['#0072b2', '#d55e00', '#007d5b', '#a0457f', '#6b6b6b', '#3d2b8e'], true: ['#56b4e9', '#e69f00', '#3fc79a', '#e08fc2', '#b8b8b8', '#8f7bff'] }  // overlaid runs
 const LINES = { false: ['#0072b2', '#d55e00'], true: ['#56b4e9', '#e69f00'] }  // of the light and the dark theme
 const wait = ms => new Promise(done => setTimeout(done, ms))
 const make = (tag, name, text) => Object.assign(document.createElement(tag), { className: name ?? '', textContent: text ?? '' })

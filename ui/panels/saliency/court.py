@@ -8,26 +8,24 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-from jaxtyping import Float
 
 from core import saliency
 from core.saliency import BASELINES, Query
 from core.saliency.methods import CONTROL, METHODS
-from core.saliency.packing import packed, unpacked
-from core.saliency.trials import MELTED, METHOD, Court, Judged, Row
+from core.saliency.packing import in_levels, packed, unpacked
+from core.saliency.trials import Court, Judged
 from core.shared import models
-from core.shared.engine import Engine
+from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
-from ui import blocks, charts, explained, pinned, words
+from ui import pinned
 from ui.blocks import Block
-from ui.explained import Pane
-from ui.inside import Choice
 from ui.panels.saliency.settings import for_photographs
-from ui.panels.saliency.showing import Looks, centred, controls, ends, number, shown, steer
-from ui.pinned import Pin
+from ui.panels.saliency.showing import Looks, steer
+from ui.panels.saliency.sitting import draw_sitting
+from ui.pinned import Pin, Pinned
 from ui.running import BOUND, study
 
-__all__ = ["court"]
+__all__ = ["court", "of_another"]
 
 USUAL = (  # ten, of all families
     "gradient",
@@ -42,9 +40,6 @@ USUAL = (  # ten, of all families
     "lime",
 )
 IMPUTERS = ("grey", "blur", "noise", "own")
-MEAN = "mean"  # of all imputers
-COLUMNS = 6
-STRONG = 5  # curves with a colour of their own
 
 
 def court(
@@ -60,9 +55,11 @@ def court(
     st.markdown(
         "All maps of one picture on trial. Take the pixels away that a map puts first, and the "
         "probability should fall at once (*deletion*); put them into an empty picture, and it "
-        "should rise at once (*insertion*). Three witnesses saw nothing of the network, and one "
-        "looked at a network with random weights: a method that does not beat them explained "
-        "little."
+        "should rise at once (*insertion*). First is what has the largest value; of a slope, as a "
+        "gradient is, the largest without its sign, summed over the colours: the sign says whether "
+        "brighter or darker raises the score, not for or against. Three witnesses saw nothing of "
+        "the network, and one looked at a network with random weights: a method that does not beat "
+        "them explained little."
     )
     left, right = st.columns([3, 2])
     named = [name for name in METHODS if METHODS[name].family != CONTROL]
@@ -100,7 +97,8 @@ def court(
         )
 
     def draw(state: Judged, config: Mapping[str, Any]) -> list[Block]:
-        return _draw(state, config, about, looks)
+        other = of_another(config["picture"], lambda: pinned.see(engine, source, about, pin))
+        return draw_sitting(state, config, about, looks, of_another=other)
 
     begun = study(
         engine,
@@ -117,6 +115,20 @@ def court(
         st.caption("It takes a second or two for a digit, about a minute for a photograph.")
 
 
+def of_another(picture: str, see: Callable[[], Pinned]) -> bool:
+    """Tell whether a sitting is of another picture than the one that is pinned.
+
+    Args:
+        picture: the sitting's, as `packing.packed` writes it.
+        see: gives what is pinned, or raises EngineError or ValueError.
+    """
+    try:
+        seen = see()
+    except (EngineError, ValueError):
+        return False  # the picture cannot be had: what else is on the page says so
+    return not np.array_equal(in_levels(seen.pixels), in_levels(unpacked(picture)))
+
+
 def _steers(looks: Looks) -> dict[str, Callable[[Any], object]]:
     """Say what to do with what each control tells."""
 
@@ -131,141 +143,3 @@ def _steers(looks: Looks) -> dict[str, Callable[[Any], object]]:
         "court_imputer": noted("court_imputer"),
         "court_row": noted("court_row"),
     }
-
-
-def _draw(state: Judged, config: Mapping[str, Any], about: About, looks: Looks) -> list[Block]:
-    pixels = unpacked(config["picture"])
-    drawn = [_verdict(state, about)]
-    imputers = {each: BASELINES[each] for each in state.imputers}
-    if len(imputers) > 1:
-        imputers = {MEAN: "the mean of all", **imputers}
-    imputer = looks.get("court_imputer")
-    if imputer not in imputers:
-        imputer = next(iter(imputers))
-    drawn.append(
-        controls(
-            looks,
-            Choice(
-                name="court_imputer",
-                label="What is gone becomes",
-                values=[*imputers.items()],
-                chosen=imputer,
-            ),
-        )
-    )
-    drawn.append(_grid(state, pixels, about, looks))
-    place = list(state.imputers).index(imputer) if imputer != MEAN else None
-    if state.rows:
-        chosen = looks.get("court_row")
-        row = chosen - 1 if isinstance(chosen, int) and 0 < chosen <= len(state.rows) else 0
-        drawn += [
-            _curves(state, "deletion", place, row),
-            _curves(state, "insertion", place, row),
-            _areas(state, place),
-        ]
-    return drawn
-
-
-def _verdict(state: Judged, about: About) -> Block:
-    done = sum(not np.isnan(row.total) or bool(row.refused) for row in state.rows)
-    name = about.classes[state.target]
-    if state.working or state.winner < 0:
-        told = f"Why {name}? {done} of {state.expected} maps are judged. "
-        told += words.sentence(state.working)
-        return blocks.progress(done / state.expected, told)
-    ranking = _ranking(state)
-    best = state.rows[ranking[0]]
-    told = f"{_title(best)} wins, by {number(best.total)}"
-    if len(ranking) > 1:
-        second = state.rows[ranking[1]]
-        told += f", before {_title(second)} by {number(second.total)}"
-    others = [k for k in ranking if state.rows[k].role != METHOD]
-    first = state.rows[others[0]]
-    worse = [
-        _title(state.rows[k])
-        for k in ranking[ranking.index(others[0]) :]
-        if state.rows[k].role == METHOD
-    ]
-    told += f". Of those that know nothing, {_title(first)} is the best, by {number(first.total)}"
-    told += f", and beats {words.listed(worse)}." if worse else ", and no method is below it."
-    return blocks.progress(1, told, warn=bool(worse))
-
-
-def _ranking(state: Judged) -> list[int]:
-    """Order the rows that are judged by their insertion less their deletion."""
-    known = [k for k, row in enumerate(state.rows) if not np.isnan(row.total)]
-    return sorted(known, key=lambda k: -state.rows[k].total)
-
-
-def _title(row: Row) -> str:
-    title = row.query.about.title
-    return f"{title} of random weights" if row.role == MELTED else title
-
-
-def _grid(state: Judged, pixels: Float[np.ndarray, "c h w"], about: About, looks: Looks) -> Block:
-    sure = f"{100 * state.probability:.1f} % {about.classes[state.target]}"
-    maps = [
-        (_title(row), row.refused or ends(values, row.query.about), values, row.query.about.unit)
-        for row in state.rows
-        for values in (centred(row.map, row.query.about),)
-    ]
-    panes = [Pane(name="The picture", words=sure), *shown(maps, looks)]
-    return explained.panes(
-        pixels,
-        panes,
-        look=pinned.look_of(about),
-        columns=COLUMNS,
-        hint="Click a map to see its curves below in colour.",
-        name="court_row",
-    )
-
-
-def _curves(state: Judged, which: str, imputer: int | None, chosen: int) -> Block:
-    rows = [(_title(row), _curve(getattr(row, which), imputer)) for row in state.rows]
-    wanted = [
-        chosen,
-        *_ranking(state)[:1],
-        *(k for k, row in enumerate(state.rows) if row.role != METHOD),
-    ]
-    strong = list(dict.fromkeys(wanted))[:STRONG]
-    faint = [values for k, (_, values) in enumerate(rows) if k not in strong]
-    target = "gone" if which == "deletion" else "there"
-    return charts.lines(
-        f"{which.capitalize()}: the probability",
-        f"share of the pixels that is {target}",
-        state.shares,
-        [rows[k] for k in strong],
-        faint=faint,
-        share=True,
-        under="The sooner it falls, the better."
-        if which == "deletion"
-        else "The sooner it rises, the better.",
-        stops=[(each, f"{100 * each:.0f} %") for each in (0.0, 0.25, 0.5, 0.75, 1.0)],
-    )
-
-
-def _curve(curves: Float[np.ndarray, "i p"], imputer: int | None) -> Float[np.ndarray, " p"]:
-    found: np.ndarray = curves.mean(0) if imputer is None else curves[imputer]
-    return found
-
-
-def _areas(state: Judged, imputer: int | None) -> Block:
-    order = _ranking(state)
-    order += [k for k in range(len(state.rows)) if k not in order]
-    rows = []
-    for k in order:
-        row = state.rows[k]
-        areas = [
-            float(each.mean() if imputer is None else each[imputer])
-            for each in (row.insertion_area, row.deletion_area)
-        ]
-        cost = (
-            row.refused or f"{row.passes:,} read, {row.gradients:,} gradients, {row.seconds:.2f} s"
-        )
-        rows.append((_title(row), cost, np.array(areas)))
-    return charts.bars(
-        "Areas under the curves",
-        ["insertion, the more the better", "deletion, the less the better"],
-        rows,
-        under="In the order of insertion less deletion, the mean over all that a pixel became.",
-    )

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import saliency
 from core.saliency import Query
-from core.saliency.methods import METHODS
+from core.saliency.methods import METHODS, SIZE
 from core.saliency.trials import Melted
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
@@ -32,8 +32,9 @@ def melt(
         "The slider gives random weights to one layer after another, from the last one on, of the "
         "same mean and spread as the learned ones; what it normalises by stays. What explains the "
         "network must become another map; what stays the same shows the picture. Ranks are "
-        "compared with those of the map as it was, of the values and of their sizes; of a digit "
-        "on its ink alone, for on the background maps agree for nothing."
+        "compared with those of the map as it was: of the values, or where their sign only says "
+        "brighter or darker of their sizes; of a digit on its ink alone, for on the background "
+        "maps agree for nothing."
     )
 
     def dragged(value: Any) -> None:
@@ -127,11 +128,11 @@ def _known(
         known = {0: [1.0] * len(queries)}
         looks["melt_known"] = key, known
     place, found = here
-    known[place] = [each.correlation for each in found]
+    known[place] = [_agreement(each) for each in found]
     if layers <= ALL_STEPS and seen.photograph is None:
         for k in range(layers + 1):
             if k not in known:
-                known[k] = [_melted(engine, source, seen, q, k).correlation for q in queries]
+                known[k] = [_agreement(_melted(engine, source, seen, q, k)) for q in queries]
     return dict(known)
 
 
@@ -143,7 +144,7 @@ def _chart(queries: list[Query], place: int, layers: int, known: dict[int, list[
     ]
     more = "" if len(places) > layers else " The places that you have looked at are drawn."
     return charts.lines(
-        "Rank correlation of the values with the map of the network as it was learned",
+        "Rank correlation with the map of the network as it was learned",
         "layers with random weights",
         np.array(places, float),
         rows,
@@ -153,9 +154,15 @@ def _chart(queries: list[Query], place: int, layers: int, known: dict[int, list[
     )
 
 
+def _agreement(found: Melted) -> float:
+    """Give the correlation that matters: of sizes where the sign says brighter or darker."""
+    by_size = found.attribution.query.about.order == SIZE
+    return found.absolute if by_size else found.correlation
+
+
 def _said(found: Melted) -> str:
-    if np.isnan(found.correlation):
+    agreement = _agreement(found)
+    if np.isnan(agreement):
         return "it is flat: nothing to compare"
-    both = found.correlation, found.absolute
-    values, sizes = (f"{each:.2f}".replace("-", "−") for each in both)
-    return f"ranks agree by {values}, of sizes {sizes}"
+    of = "sizes" if found.attribution.query.about.order == SIZE else "values"
+    return f"ranks of {of} agree by {agreement:.2f}".replace("-", "−")

@@ -1,6 +1,6 @@
 """How maps are shown, on every screen of the panel: the view, and what gets the full colour."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from core.saliency.methods import SIZE, Method
 from ui import explained, inside
 from ui.blocks import Block
-from ui.explained import SCALES, VIEWS, Pane
+from ui.explained import SCALES, VIEWS, Pane, full
 from ui.inside import Choice
 
 __all__ = [
@@ -54,23 +54,33 @@ def controls(looks: Looks, *more: Choice, span: int = 12) -> Block:
     return inside.choices([*rows, *more], span=span)
 
 
-def shown(maps: Iterable[Map], looks: Looks) -> list[Pane]:
-    """Show some maps that stand beside each other."""
+def shown(maps: Iterable[Map], looks: Looks, reaches: Sequence[float] = ()) -> list[Pane]:
+    """Show some maps that stand beside each other.
+
+    Args:
+        maps: in their order.
+        looks: which view, and which scale.
+        reaches: of each map the largest absolute value, where its values are means of others.
+    """
     listed, highest = list(maps), dict[str, float]()
+    own = list(reaches) or [explained.reach(values) for _, _, values, _ in listed]
+    most = own
     if looks["view"] == "contour":
         listed = [(name, words, explained.coarse(each), unit) for name, words, each, unit in listed]
-    for _, _, values, unit in listed:
-        highest[unit] = max(highest.get(unit, 0.0), explained.reach(values))
+        own = [explained.reach(values) for _, _, values, _ in listed]  # or no contour reaches it
+    for (_, _, _, unit), high in zip(listed, own, strict=True):
+        highest[unit] = max(highest.get(unit, 0.0), high)
     return [
         Pane(
             name=name,
             words=words,
             values=values,
-            high=explained.full(values, looks["scale"], highest[unit]),
+            high=high if looks["scale"] == "own" else full(values, looks["scale"], highest[unit]),
             unit=unit,
             view=looks["view"],
+            reach=whole,
         )
-        for name, words, values, unit in listed
+        for (name, words, values, unit), high, whole in zip(listed, own, most, strict=True)
     ]
 
 

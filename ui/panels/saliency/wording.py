@@ -63,7 +63,7 @@ FORMULAE = (
     (
         "Deletion and insertion: the area under the probability while the first pixels go or come",
         (
-            r"\mathrm{AUC} = \int_0^1 p_c\bigl(x \text{ with the share } q \text{ of the highest } M \text{ replaced}\bigr)\,dq",  # noqa: E501
+            r"\mathrm{AUC} = \int_0^1 p_c\bigl(x \text{ with the share } q \text{ of the highest } M \text{ (of slopes } \lvert M\rvert\text{) replaced}\bigr)\,dq",  # noqa: E501
         ),
     ),
 )
