@@ -38,10 +38,7 @@ def test_of_superpixels_their_number_is_said_and_else_rows_and_columns() -> None
         "rise": {"cells": 5, "masks": 10},
         "gradient": {},
     }
-    told = {
-        name: explain(source, pixels, Query(method=name, **few))  # type: ignore[arg-type]
-        for name, few in given.items()
-    }
+    told = {name: explain(source, pixels, Query(method=name, **few)) for name, few in given.items()}
     surrogate = told["lime"].surrogate
     assert surrogate is not None
     assert places(told["lime"]) == ("superpixels", str(len(surrogate.weights)))
