@@ -352,8 +352,7 @@ def test_the_numbers_that_are_written_out_are_the_explanations_own() -> None:
     assert f", {questions.GREY})" in framing.BASELINES["grey"]
     assert (framing.ABSENT, framing.DRAWN) == (sources.ABSENT, sources.DRAWN)
     assert rectifying.NEAR == deeplift.NEAR
-    box = masking.QUARTER, masking.STEPS, masking.KEPT
-    assert box == (hiding.QUARTER, hiding.STEPS, hiding.KEPT)
+    assert masking.KEPT == hiding.KEPT
     rule = superpixels.COMPACTNESS, superpixels.ROUNDS
     assert rule == (fitting.COMPACTNESS, fitting.ROUNDS)
     assert (fitting.WIDTH, fitting.PRESENT) == (surrogates.WIDTH, surrogates.PRESENT)

@@ -40,7 +40,7 @@ BASELINES = {  # what stands for a pixel that is absent
     "own": "the picture's mean colour",
 }
 LAST_SEED = 2**31 - 1
-
+QUARTER, STEPS = 4, 28  # of the picture's side: the box, and how far it moves, unless told
 
 WHOLE = {  # fields that are whole numbers, with their bounds
     "steps": (1, 1_000),
@@ -123,6 +123,15 @@ class Query:
     def about(self) -> Method:
         """What is known about the method."""
         return METHODS[self.method]
+
+    def box(self, side: int) -> tuple[int, int]:
+        """Give the size of the box that hides a part, and how far it moves, in pixels.
+
+        Args:
+            side: of the picture, the shorter one.
+        """
+        size = self.size or max(1, side // QUARTER)
+        return size, self.stride or min(size, max(1, side // STEPS))
 
 
 @dataclass(frozen=True, slots=True)

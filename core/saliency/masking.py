@@ -11,7 +11,6 @@ from core.saliency.questions import Answer, Question
 
 __all__ = ["occlusion", "rise"]
 
-QUARTER, STEPS = 4, 28  # of the picture's side: the box, and how far it moves, unless told
 KEPT = 0.5  # the share of cells that a mask lets through (p)
 
 
@@ -74,9 +73,8 @@ def _box(question: Question) -> tuple[int, int]:
 
     Raises: ValueError when the box is larger than the picture, or leaves pixels out.
     """
-    side, query = min(question.image.shape[2:]), question.query
-    size = query.size or max(1, side // QUARTER)
-    stride = query.stride or min(size, max(1, side // STEPS))
+    side = min(question.image.shape[2:])
+    size, stride = question.query.box(side)
     if size > side:
         raise ValueError(f"size must be at most the picture's side, {side}, got {size}")
     if stride > size:

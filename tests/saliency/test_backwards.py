@@ -239,6 +239,7 @@ class Heard(nn.Module):
 def test_the_way_forward_is_the_networks_own(method: str) -> None:
     for way in (*WAYS.values(), *SIX.values()):
         network, image = Heard(Calling(way)), image_of()
+        network(image)
         answered(asked(network, image, method))
         plain, changed = network.answers
         torch.testing.assert_close(changed, plain)  # another layout rounds otherwise

@@ -14,13 +14,14 @@ from core.shared import loading, networks
 from core.shared.models import Source
 from core.shared.tracing import kept
 from core.shared.vision_library import torchvision
-from tests.saliency.asking import answered, asked
-from tests.saliency.attributing import (
+from tests.saliency.asking import (
+    answered,
+    asked,
     attribution,
     convolutional,
-    linear,
+    image_of,
     model_of,
-    picture,
+    plane,
     seeded,
 )
 from tests.shared.untouched import untouched
@@ -121,7 +122,7 @@ def scorecam(network: nn.Sequential, image: Tensor, absent: Tensor, number: int)
 
 def follows(method: str, formula: str, seed: int, layer: int) -> bool:
     """Whether a method gives what a formula does."""
-    network, image = convolutional(2, seed=seed), picture(2, seed=seed)
+    network, image = convolutional(2, seed=seed), image_of(2, 8, seed=seed)
     wanted = enlarged(FORMULAE[formula](*maps_and_slopes(network, image, layer))[None], image)
     given = torch.from_numpy(attribution(network, image, method, layer=str(layer)).values)
     assert given.shape == (1, 8, 8)
@@ -195,8 +196,8 @@ def test_that_the_toy_rejects_a_layer_that_was_written_over() -> None:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_grad_cam_is_captums_in_every_layer(table: str) -> None:
-    net, image = built(table), picture(1, 28, 28)
-    model = model_of(net, image)
+    net, image = built(table), image_of(1, 28, 28)
+    model = model_of(net, image.shape[1:])
     known = [place.layer for place in cams._places(model)]
     differing = 0
     for layer in known:
@@ -232,7 +233,7 @@ def test_guided_grad_cam_is_captums() -> None:
     )
     some = False
     for seed in range(3):
-        image = picture(3, seed=seed)
+        image = image_of(3, 8, seed=seed)
         theirs, leaf = copy.deepcopy(net), image.clone().requires_grad_()
         captums = GuidedGradCam(theirs, theirs[2])
         with pytest.warns(UserWarning, match="Setting backward hooks on ReLU"):
@@ -256,7 +257,7 @@ def test_hirescam_is_grad_cam_where_means_go_into_a_linear_layer() -> None:
             nn.Linear(5, 3),
         )
     )
-    image, some = picture(), set()
+    image, some = image_of(side=8), set()
     for target in range(3):
         signed, cut = (
             torch.from_numpy(attribution(net, image, method, target=target).values)
@@ -268,7 +269,7 @@ def test_hirescam_is_grad_cam_where_means_go_into_a_linear_layer() -> None:
 
 
 def test_that_the_theorem_of_hirescam_needs_the_mean() -> None:
-    net, image = convolutional(pooled=False), picture()
+    net, image = convolutional(pooled=False), image_of(side=8)
     signed = torch.from_numpy(attribution(net, image, "hirescam").values)
     cut = torch.from_numpy(attribution(net, image, "gradcam").values)
     assert not torch.allclose(signed.relu(), cut, atol=0.1 * float(cut.max()))
@@ -276,7 +277,7 @@ def test_that_the_theorem_of_hirescam_needs_the_mean() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_hirescam_adds_up_to_the_score_less_the_bias_of_a_linear_head(seed: int) -> None:
-    net, image = convolutional(pooled=False, seed=seed), picture(seed=seed)
+    net, image = convolutional(pooled=False, seed=seed), image_of(side=8, seed=seed)
     bias = net.get_submodule("6").get_parameter("bias")
     given = attribution(net, image, "hirescam", against=2)
     assert given.grid == (8, 8)
@@ -292,7 +293,7 @@ def test_score_cam_is_that_of_a_loop_over_the_maps(baseline: str) -> None:
     absent, wrong = {"black": (0.0, 0.5), "grey": (0.5, 0.0)}[baseline]
     found = coarse = 0
     for seed, layer in ((0, 1), (1, 1), (2, 3), (3, 4), (4, 4), (5, 4)):
-        net, image = convolutional(3, seed=seed), picture(3, seed=seed)
+        net, image = convolutional(3, seed=seed), image_of(3, 8, seed=seed)
         given = attribution(net, image, "scorecam", layer=str(layer), baseline=baseline)
         right, other = (
             enlarged(scorecam(net, image, torch.full_like(image, each), layer)[None], image)
@@ -309,7 +310,7 @@ def test_score_cam_is_that_of_a_loop_over_the_maps(baseline: str) -> None:
 
 
 def test_score_cam_asks_nothing_about_a_map_that_is_the_same_everywhere() -> None:
-    net, image = convolutional(), picture()
+    net, image = convolutional(), image_of(side=8)
     net.get_parameter("0.weight")[1:3] = 0
     given = attribution(net, image, "scorecam", layer="0")
     assert given.passes == 1 + 2
@@ -335,7 +336,7 @@ def test_maps_with_their_channels_last_are_weighed_as_those_with_them_first() ->
             nn.Linear(64, 3),
         )
     )
-    image = picture(1, 8, 8)
+    image = image_of(1, 8, 8)
     for method in FORMULAE:
         last, first = (attribution(net, image, method, layer=each) for each in ("2", "3"))
         assert last.grid == first.grid == (8, 8)
@@ -357,7 +358,7 @@ def vision_transformer() -> nn.Module:
 
 
 def test_tokens_are_weighed_as_maps_without_the_class_token() -> None:
-    net, image = vision_transformer(), picture(3)
+    net, image = vision_transformer(), image_of(3, 8)
     name = "encoder.layers.encoder_layer_1.ln_1"
     given: list[Tensor] = []
     theirs = copy.deepcopy(net)
@@ -380,9 +381,9 @@ def test_tokens_are_weighed_as_maps_without_the_class_token() -> None:
 
 
 def test_only_layers_that_give_maps_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, image = Source(kind="built-in", name="mnist"), picture(1, 28, 28)
+    source, image = Source(kind="built-in", name="mnist"), image_of(1, 28, 28)
     net = built("conv4-p1-batch-relu,max2,res4-relu,global,fc5-relu")
-    monkeypatch.setattr(cams, "load", lambda _: model_of(net, image))
+    monkeypatch.setattr(cams, "load", lambda _: model_of(net, image.shape[1:]))
     assert cams.layers(source) == (
         Layer("conv1.0", "convolution 3×3", 28, 28),
         Layer("conv1.1", "batch norm", 28, 28),
@@ -409,13 +410,13 @@ def test_what_never_reaches_the_logits_is_not_listed() -> None:
             logits: Tensor = self.output(maps.flatten(1))
             return logits
 
-    net, image = seeded(Aside()), picture()
-    assert [place.layer.name for place in cams._places(model_of(net, image))] == ["conv"]
+    net, image = seeded(Aside()), image_of(side=8)
+    assert [place.layer.name for place in cams._places(model_of(net, image.shape[1:]))] == ["conv"]
     assert attribution(net, image, "gradcam").query.layer == "conv"
 
 
 def test_a_network_whose_answer_hangs_on_nothing_has_layers_and_an_empty_map() -> None:
-    net, image = convolutional(), picture()
+    net, image = convolutional(), image_of(side=8)
     net.get_parameter("6.weight").zero_()
     given = attribution(net, image, "gradcam")
     assert given.query.layer == "4"
@@ -424,7 +425,7 @@ def test_a_network_whose_answer_hangs_on_nothing_has_layers_and_an_empty_map() -
 
 @pytest.mark.parametrize("method", [*FORMULAE, "scorecam", "guided_gradcam"])
 def test_what_cannot_be_weighed_is_refused(method: str) -> None:
-    net, image = convolutional(), picture()
+    net, image = convolutional(), image_of(side=8)
     for layer in ("5", "6", "nowhere"):
         with pytest.raises(
             ValueError, match=f"layer must be one of those that give maps, got '{layer}'"
@@ -433,13 +434,13 @@ def test_what_cannot_be_weighed_is_refused(method: str) -> None:
     with pytest.raises(
         ValueError, match=f"method must be another one than {method}: this network has no"
     ):
-        attribution(linear(), image, method)
-    assert not cams._places(model_of(linear(), image))
+        attribution(plane(3, (1, 8, 8)), image, method)
+    assert not cams._places(model_of(plane(3, (1, 8, 8)), image.shape[1:]))
 
 
 @pytest.mark.parametrize("method", [*FORMULAE, "scorecam", "guided_gradcam"])
 def test_a_network_is_as_it_was_before(method: str) -> None:
-    net, image = convolutional(), picture()
+    net, image = convolutional(), image_of(side=8)
     with untouched(net):
         once = attribution(net, image, method)
         again = attribution(net, image, method)
@@ -451,7 +452,7 @@ def test_a_network_is_as_it_was_before(method: str) -> None:
 @pytest.mark.parametrize("method", FORMULAE)
 def test_one_pass_and_one_gradient_do(method: str) -> None:
     """The network is asked for its answer, then once; the way back stops at the layer."""
-    net, image = convolutional(), picture()
+    net, image = convolutional(), image_of(side=8)
     attribution(net, image, method)  # its layers are found out once
     given = attribution(net, image, method)
     assert (given.passes, given.gradients) == (1, 1)
@@ -487,6 +488,6 @@ def test_grad_cam_plus_plus_gives_no_weight_where_its_own_has_no_value(slope: fl
 
 def test_upsampling_is_that_of_torch() -> None:
     """The oracle's own arithmetic, for a side that is no multiple."""
-    maps, image = picture(3, 5, 3)[0], picture(1, 12, 7)
+    maps, image = image_of(3, 5, 3)[0], image_of(1, 12, 7)
     wanted = F.interpolate(maps[None], (12, 7), mode="bilinear", align_corners=False)[0]
     torch.testing.assert_close(enlarged(maps, image), wanted)

@@ -15,7 +15,7 @@ from core.saliency.explaining import CODE, explain
 from core.saliency.methods import CONTROL, METHODS
 from core.saliency.trials import CONTROLS
 from core.shared.loading import load
-from tests.saliency.planes import SOURCE, Mute, picture, plane, question
+from tests.saliency.asking import SOURCE, Mute, picture, plane, question
 from tests.shared.turning import whole
 from tests.shared.untouched import leaves_untouched
 

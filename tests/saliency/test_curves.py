@@ -14,7 +14,7 @@ from core.saliency.curves import deletion, insertion
 from core.saliency.questions import Question, absent
 from core.saliency.ranking import ranks
 from core.saliency.sources import source_of
-from tests.saliency.planes import curved, picture, plane, probabilities, question
+from tests.saliency.asking import curved, picture, plane, probabilities, question
 from tests.shared.turning import whole
 from tests.shared.untouched import untouched
 

@@ -26,7 +26,7 @@ from core.shared import data
 from core.shared.loading import load
 from core.shared.targets import config_of, resolve
 from core.shared.turns import WAITING
-from tests.saliency.planes import SOURCE, curved, model_of, picture, plane, probabilities
+from tests.saliency.asking import SOURCE, curved, model_of, picture, plane, probabilities
 from tests.shared.turning import whole
 from tests.shared.untouched import leaves_untouched
 

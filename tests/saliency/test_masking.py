@@ -14,13 +14,7 @@ from core.saliency import masking
 from core.saliency.masking import occlusion
 from core.saliency.questions import absent
 from core.saliency.sources import ABSENT, DRAWN, source_of
-from tests.saliency.asking import asked, few_at_a_time
-from tests.saliency.attributing import (
-    attribution,
-    convolutional,
-    linear,
-    picture,
-)
+from tests.saliency.asking import asked, attribution, convolutional, few_at_a_time, image_of, plane
 from tests.shared.untouched import leaves_untouched, untouched
 
 # Pictures of 1×9×7: the box, its steps, and the rows and columns in which it stands.
@@ -62,7 +56,7 @@ def boxes_by_hand(weights: Tensor, image: Tensor, size: int, stride: int, empty:
 @pytest.mark.parametrize("baseline", ["grey", "own"])
 @pytest.mark.parametrize(("size", "stride", "grid"), BOXES)
 def test_occlusion_is_captums(size: int, stride: int, grid: tuple[int, int], baseline: str) -> None:
-    net, image = linear(2, 9, 7), picture(2, 9, 7)
+    net, image = plane(3, (2, 9, 7)), image_of(2, 9, 7)
     curved = nn.Sequential(net, nn.Tanh()).eval()
     given = attribution(
         curved, image, "occlusion", target=1, size=size, stride=stride, baseline=baseline
@@ -80,7 +74,7 @@ def test_occlusion_is_captums(size: int, stride: int, grid: tuple[int, int], bas
 
 @pytest.mark.parametrize(("size", "stride", "grid"), BOXES)
 def test_boxes_on_a_linear_network_are_sums(size: int, stride: int, grid: tuple[int, int]) -> None:
-    net, image = linear(2, 9, 7), picture(2, 9, 7)
+    net, image = plane(3, (2, 9, 7)), image_of(2, 9, 7)
     weights = (net.get_parameter("1.weight")[0] - net.get_parameter("1.weight")[2]).view(1, 2, 9, 7)
     given = attribution(net, image, "occlusion", against=2, size=size, stride=stride)
     wanted = boxes_by_hand(weights, image, size, stride, torch.full_like(image, 0.5))
@@ -105,7 +99,7 @@ def test_that_the_sums_reject_other_boxes(
 ) -> None:
     """A last box that grows to the border, and boxes that are a pixel too small."""
     monkeypatch.setattr(masking, "_spans", spans)
-    net, image = linear(2, 9, 7), picture(2, 9, 7)
+    net, image = plane(3, (2, 9, 7)), image_of(2, 9, 7)
     weights = net.get_parameter("1.weight")[0].view(1, 2, 9, 7)
     given = attribution(net, image, "occlusion", size=5, stride=3)
     wanted = boxes_by_hand(weights, image, 5, 3, torch.full_like(image, 0.5))
@@ -119,7 +113,7 @@ def test_that_the_sums_reject_other_boxes(
 def test_the_usual_box_is_a_quarter_of_the_picture(
     side: int, size: int, stride: int, grid: int
 ) -> None:
-    net, image = linear(1, side, side), picture(1, side, side)
+    net, image = plane(3, (1, side, side)), image_of(1, side, side)
     usual = attribution(net, image, "occlusion")
     wanted = attribution(net, image, "occlusion", size=size, stride=stride, baseline="grey")
     assert (usual.values == wanted.values).all()
@@ -127,7 +121,7 @@ def test_the_usual_box_is_a_quarter_of_the_picture(
 
 
 def test_a_small_box_does_not_step_over_pixels_by_itself() -> None:
-    net, image = linear(1, 56, 56), picture(1, 56, 56)
+    net, image = plane(3, (1, 56, 56)), image_of(1, 56, 56)
     assert attribution(net, image, "occlusion", size=1, stride=0).grid == (56, 56)
 
 
@@ -140,7 +134,7 @@ def test_a_small_box_does_not_step_over_pixels_by_itself() -> None:
     ],
 )
 def test_boxes_that_do_not_fit_are_refused(query: dict[str, int], sentence: str) -> None:
-    net, image = linear(), picture()
+    net, image = plane(3, (1, 8, 8)), image_of(side=8)
     leaves_untouched(net, (lambda: attribution(net, image, "occlusion", **query), sentence))
 
 
@@ -168,7 +162,7 @@ def votes(network: nn.Module, image: Tensor, masks: Tensor, empty: Tensor) -> Te
 
 @pytest.mark.parametrize(("cells", "baseline"), [(3, "black"), (2, "grey"), (8, "noise")])
 def test_rise_is_the_mean_of_a_loop_over_its_masks(cells: int, baseline: str) -> None:
-    net, image = convolutional(2), picture(2)
+    net, image = convolutional(2), image_of(2, 8)
     given = attribution(net, image, "rise", masks=40, cells=cells, baseline=baseline, seed=5)
     empty = absent(image, baseline, source_of(5, ABSENT))
     right = votes(net, image, masks_of(40, cells, 8, 8, 5), empty).mean(0)[None]
@@ -214,7 +208,7 @@ def test_rise_comes_near_its_expectation_on_a_linear_network(cells: int) -> None
 
     The standard errors are those of the votes of other masks.
     """
-    net, image = linear(), picture()
+    net, image = plane(3, (1, 8, 8)), image_of(side=8)
     weights = net.get_parameter("1.weight")[0].view(8, 8) * image[0, 0]
     wanted = expected(weights, float(net.get_parameter("1.bias")[0]), cells)
     given = attribution(net, image, "rise", masks=4000, cells=cells)
@@ -233,7 +227,7 @@ def test_rise_comes_near_its_expectation_on_a_linear_network(cells: int) -> None
 def test_batches_of_any_size_give_the_same(
     method: str, query: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    net, image = convolutional(), picture()
+    net, image = convolutional(), image_of(side=8)
     whole = attribution(net, image, method, **query)
     few_at_a_time(monkeypatch, 4, image)
     some = attribution(net, image, method, **query)
@@ -242,7 +236,7 @@ def test_batches_of_any_size_give_the_same(
 
 
 def test_others_have_their_turn_between_two_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    net, image = convolutional(), picture()
+    net, image = convolutional(), image_of(side=8)
     few_at_a_time(monkeypatch, 4, image)
     question = asked(net, image, "occlusion", size=4, stride=2)
     read = []
@@ -254,7 +248,7 @@ def test_others_have_their_turn_between_two_batches(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("method", ["occlusion", "rise"])
 def test_a_difference_of_logits_is_the_difference_of_the_maps(method: str) -> None:
-    net, image = convolutional(), picture()
+    net, image = convolutional(), image_of(side=8)
     both = attribution(net, image, method, against=1).values
     one, other = (attribution(net, image, method, target=each).values for each in (0, 1))
     np.testing.assert_allclose(both, one - other, rtol=1e-4, atol=1e-5)
@@ -263,7 +257,7 @@ def test_a_difference_of_logits_is_the_difference_of_the_maps(method: str) -> No
 
 @pytest.mark.parametrize("method", ["occlusion", "rise"])
 def test_a_network_is_as_it_was_before_and_the_seed_decides(method: str) -> None:
-    net, image = convolutional(), picture()
+    net, image = convolutional(), image_of(side=8)
     with untouched(net):
         once, again, other = (
             attribution(net, image, method, baseline="noise", seed=seed).values

@@ -23,7 +23,7 @@ from core.shared.models import Source
 from core.shared.targets import resolve
 from core.shared.tracing import module_of, trace
 from core.shared.zoo import build
-from tests.saliency.planes import SOURCE, question
+from tests.saliency.asking import SOURCE, question
 from tests.shared.test_loading import blank
 from tests.shared.turning import whole
 from tests.shared.untouched import leaves_untouched, untouched

@@ -11,7 +11,7 @@ from core.saliency import Query, judging, melting, questions
 from core.saliency.explaining import CODE
 from core.saliency.methods import METHODS
 from core.saliency.sources import ABSENT, CHANCE, DRAWN, source_of
-from tests.saliency.planes import picture, question
+from tests.saliency.asking import picture, question
 from tests.shared.turning import whole
 
 SHAPE = (1, 28, 28)

@@ -16,12 +16,13 @@ from core.saliency import Attribution, surrogates
 from core.saliency.questions import absent
 from core.saliency.sources import ABSENT, DRAWN, source_of
 from core.saliency.surrogates import coalitions, kernelshap
-from tests.saliency.asking import asked, few_at_a_time
-from tests.saliency.attributing import (
+from tests.saliency.asking import (
+    asked,
     attribution,
     convolutional,
-    linear,
-    picture,
+    few_at_a_time,
+    image_of,
+    plane,
     seeded,
 )
 from tests.shared.untouched import leaves_untouched, untouched
@@ -112,7 +113,7 @@ def parts(network: nn.Sequential, image: Tensor, empty: Tensor, pieces: Labels) 
     ("method", "segments"), [("lime", 9), ("kernelshap", 9), ("kernelshap", 4)]
 )
 def test_a_linear_network_is_recovered_exactly(method: str, segments: int, baseline: str) -> None:
-    net, image = linear(3), picture(3)
+    net, image = plane(3, (3, 8, 8)), image_of(3, 8)
     given = attribution(net, image, method, segments=segments, masks=60, baseline=baseline)
     empty = absent(image, baseline, source_of(0, ABSENT))
     pieces = pieces_of(given)
@@ -128,7 +129,7 @@ def test_a_linear_network_is_recovered_exactly(method: str, segments: int, basel
 
 @pytest.mark.parametrize("method", ["lime", "kernelshap"])
 def test_a_weight_is_spread_evenly_over_its_superpixel(method: str) -> None:
-    given = attribution(curved(), picture(), method, segments=6, masks=40)
+    given = attribution(curved(), image_of(side=8), method, segments=6, masks=40)
     pieces, weights = pieces_of(given), weights_of(given)
     assert given.values.shape == (1, 8, 8)
     for piece, weight in enumerate(weights):
@@ -141,7 +142,7 @@ def test_a_weight_is_spread_evenly_over_its_superpixel(method: str) -> None:
 
 @pytest.mark.parametrize("segments", [2, 4, 6])
 def test_shap_by_all_coalitions_is_the_mean_over_all_orders(segments: int) -> None:
-    net, image = curved(), picture()
+    net, image = curved(), image_of(side=8)
     given = attribution(net, image, "kernelshap", segments=segments, masks=64)
     pieces = pieces_of(given)
     count = int(pieces.max()) + 1
@@ -160,7 +161,7 @@ def test_that_shapleys_values_reject_a_kernel_that_is_flat(
         return present, np.ones_like(counts)
 
     monkeypatch.setattr(surrogates, "coalitions", flat)
-    net, image = curved(), picture()
+    net, image = curved(), image_of(side=8)
     given = attribution(net, image, "kernelshap", segments=6, masks=64)
     values = worth(net, image, torch.full_like(image, 0.5), pieces_of(given))
     wanted = shapley(values, len(weights_of(given)))
@@ -169,11 +170,11 @@ def test_that_shapleys_values_reject_a_kernel_that_is_flat(
 
 @pytest.mark.parametrize(("segments", "masks"), [(4, 20), (12, 60), (30, 61)])
 def test_shap_adds_up_to_the_score_less_the_baselines(segments: int, masks: int) -> None:
-    given = attribution(curved(), picture(), "kernelshap", segments=segments, masks=masks)
+    given = attribution(curved(), image_of(side=8), "kernelshap", segments=segments, masks=masks)
     assert abs(given.gap) < 1e-5
     assert abs(given.score - given.baseline) > 1e-2
     assert given.query.about.complete
-    lime = attribution(curved(), picture(), "lime", segments=segments, masks=masks)
+    lime = attribution(curved(), image_of(side=8), "lime", segments=segments, masks=masks)
     assert math.isnan(lime.gap)  # it promises nothing
     total = float(weights_of(lime).sum())
     assert abs(total - (given.score - given.baseline)) > 1e-2
@@ -181,7 +182,7 @@ def test_shap_adds_up_to_the_score_less_the_baselines(segments: int, masks: int)
 
 def test_drawn_coalitions_bring_shap_near_the_exact_values() -> None:
     """Of 40 times as many masks the error of a mean is √40 times smaller; here at least 2.5."""
-    net, image = curved(), picture()
+    net, image = curved(), image_of(side=8)
     exact = attribution(net, image, "kernelshap", segments=12, masks=4096)
     assert exact.passes == 2 ** len(weights_of(exact))
 
@@ -199,7 +200,7 @@ def test_drawn_coalitions_bring_shap_near_the_exact_values() -> None:
 
 def test_shap_is_captums_within_its_sampling_error() -> None:
     """Within five standard errors of the mean of eight runs of theirs, which draws no pairs."""
-    net, image = curved(), picture()
+    net, image = curved(), image_of(side=8)
     given = attribution(net, image, "kernelshap", segments=8, masks=600)
     pieces = torch.from_numpy(pieces_of(given))[None, None]
     count = int(pieces.max()) + 1
@@ -250,7 +251,7 @@ def test_coalitions_are_drawn_by_the_kernel_and_in_pairs() -> None:
 
 def test_lime_is_scikit_learns_weighted_regression() -> None:
     """Of the pictures that are drawn, each by itself, by the kernel as LIME's own code has it."""
-    net, image = curved(), picture()
+    net, image = curved(), image_of(side=8)
     given = attribution(net, image, "lime", segments=9, masks=300, baseline="black")
     pieces = pieces_of(given)
     count = int(pieces.max()) + 1
@@ -279,9 +280,9 @@ def test_lime_is_scikit_learns_weighted_regression() -> None:
 
 @pytest.mark.parametrize("method", ["lime", "kernelshap"])
 def test_a_network_that_says_always_the_same_has_no_weights(method: str) -> None:
-    net = linear()
+    net = plane(3, (1, 8, 8))
     net.get_parameter("1.weight").zero_()
-    given = attribution(net, picture(), method, segments=9, masks=50)
+    given = attribution(net, image_of(side=8), method, segments=9, masks=50)
     np.testing.assert_allclose(weights_of(given), 0, atol=1e-6)
     assert given.surrogate is not None
     assert given.surrogate.fidelity == 1
@@ -289,7 +290,7 @@ def test_a_network_that_says_always_the_same_has_no_weights(method: str) -> None
 
 @pytest.mark.parametrize("method", ["lime", "kernelshap"])
 def test_too_few_masks_are_refused(method: str) -> None:
-    net, image = convolutional(), picture()
+    net, image = convolutional(), image_of(side=8)
     sentence = "masks must be at least 32, 2 for each superpixel, got 31"
     case = (lambda: attribution(net, image, method, segments=16, masks=31), sentence)
     leaves_untouched(net, case)
@@ -298,7 +299,7 @@ def test_too_few_masks_are_refused(method: str) -> None:
 
 @pytest.mark.parametrize("method", ["lime", "kernelshap"])
 def test_batches_of_any_size_give_the_same(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    net, image = convolutional(), picture()
+    net, image = convolutional(), image_of(side=8)
     whole = attribution(net, image, method, segments=9, masks=50)
     few_at_a_time(monkeypatch, 4, image)
     some = attribution(net, image, method, segments=9, masks=50)
@@ -311,7 +312,7 @@ def test_batches_of_any_size_give_the_same(method: str, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("method", ["lime", "kernelshap"])
 def test_a_difference_of_logits_is_the_difference_of_the_maps(method: str) -> None:
-    net, image, query = convolutional(), picture(), {"segments": 9, "masks": 50}
+    net, image, query = convolutional(), image_of(side=8), {"segments": 9, "masks": 50}
     both = attribution(net, image, method, against=1, **query).values
     one, other = (attribution(net, image, method, target=each, **query).values for each in (0, 1))
     np.testing.assert_allclose(both, one - other, rtol=1e-3, atol=1e-6)
@@ -320,7 +321,7 @@ def test_a_difference_of_logits_is_the_difference_of_the_maps(method: str) -> No
 
 @pytest.mark.parametrize("method", ["lime", "kernelshap"])
 def test_a_network_is_as_it_was_before_and_the_seed_decides(method: str) -> None:
-    net, image = curved(), picture()
+    net, image = curved(), image_of(side=8)
     with untouched(net):
         once, again, other = (
             attribution(net, image, method, segments=12, masks=40, seed=seed).values

@@ -10,7 +10,7 @@ from torch import nn
 from core.saliency import ALL, Query, explaining, questions
 from core.saliency.explaining import explained
 from core.saliency.questions import Answer, Question
-from tests.saliency.planes import model_of, picture, plane
+from tests.saliency.asking import model_of, picture, plane
 
 R = TypeVar("R")
 SHAPE = (1, 6, 5)

@@ -1,6 +1,7 @@
 """What is taken from the saliency page is what was computed, in the colours of the screen."""
 
 import io
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -32,15 +33,12 @@ def test_where_0_says_nothing_colours_tell_what_is_above_the_mean() -> None:
 def test_of_superpixels_their_number_is_said_and_else_rows_and_columns() -> None:
     pixels = np.linspace(0, 1, 784, dtype=np.float32).reshape(1, 28, 28)
     source = Source(kind="built-in", name="mnist")
-    given: dict[str, dict[str, int]] = {
+    given: dict[str, dict[str, Any]] = {
         "lime": {"segments": 9, "masks": 40},
         "rise": {"cells": 5, "masks": 10},
         "gradient": {},
     }
-    told = {
-        name: explain(source, pixels, Query(method=name, **few))  # type: ignore[arg-type]
-        for name, few in given.items()
-    }
+    told = {name: explain(source, pixels, Query(method=name, **few)) for name, few in given.items()}
     surrogate = told["lime"].surrogate
     assert surrogate is not None
     assert places(told["lime"]) == ("superpixels", str(len(surrogate.weights)))

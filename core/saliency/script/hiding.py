@@ -4,7 +4,7 @@ from core.saliency.script.framing import DRAWN, Asked, Written, baseline, settin
 
 __all__ = ["write_occlusion", "write_rise"]
 
-QUARTER, STEPS, KEPT = 4, 28, 0.5  # as `masking` has them
+KEPT = 0.5  # as `masking` has it
 OCCLUSION = """{settings}
 baseline = {baseline}
 height, width = picture.shape[2:]
@@ -38,9 +38,7 @@ values = total[None] / (masks * {kept})
 def write_occlusion(asked: Asked) -> Written:
     """Write occlusion."""
     functions, value = baseline(asked)
-    side, query = min(asked.about.shape[1:]), asked.query
-    size = query.size or max(1, side // QUARTER)
-    stride = query.stride or min(size, max(1, side // STEPS))
+    size, stride = asked.query.box(min(asked.about.shape[1:]))
     assigned = settings(size=size, stride=stride)
     return Written(functions, OCCLUSION.format(settings=assigned, baseline=value))
 

@@ -33,7 +33,7 @@ KNOWN = tuple(  # settings of other methods and of the tabs
     f"saliency_{name}"
     for name in (*CHOICES, "class", "against", "layer", "tab", "methods", "imputers")
 )
-AUTOMATIC = {"size": 4, "stride": 28}  # 0 stands for such a part of the picture's side
+BOX = ("size", "stride")  # of which 0 stands for a part of the picture's side
 SPARING = {"samples": 10, "masks": 200}  # where pictures are large
 
 
@@ -149,14 +149,14 @@ def _box(
 
 def _value(method: str, name: str, about: About, rules: dict[str, tuple[Any, str]]) -> Any:
     label, values, told = CHOICES[name]
-    side, key = about.shape[1], f"saliency_{name}"
+    side, key = min(about.shape[1:]), f"saliency_{name}"
 
     def said(value: Any) -> str:
-        if name in AUTOMATIC and value == 0:
-            return f"{max(1, side // AUTOMATIC[name])}, automatic"
+        if name in BOX and value == 0:
+            return f"{Query().box(side)[BOX.index(name)]}, automatic"
         return BASELINES.get(value, str(value))
 
-    kept = tuple(each for each in values if name not in AUTOMATIC or each <= side)
+    kept = tuple(each for each in values if name not in BOX or each <= side)
     first = usual(method, name, large=about.shape == models.IMAGENET_SHAPE)
     chosen = st.selectbox(
         label, kept, kept.index(first), format_func=said, key=key, help=told, **BOUND
