@@ -1,10 +1,12 @@
 """What stands in the address besides the widgets' own values, and a word on what cannot be had."""
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from ui.words import plain
 
@@ -89,11 +91,15 @@ def numbers(text: str, count: int) -> tuple[int, ...] | None:
 
 
 def note(key: str, value: str) -> None:
-    """Put a value into the address; an empty one is taken out."""
+    """Put a value into the address; an empty one is taken out.
+
+    What a widget was bound to in the run before it takes out itself, when it is drawn no more.
+    """
     if value and st.query_params.get(key) != value:
         st.query_params[key] = value
     elif not value and key in st.query_params:
-        del st.query_params[key]
+        with suppress(StreamlitAPIException):
+            del st.query_params[key]
 
 
 def _same(text: str, value: object) -> bool:
