@@ -28,6 +28,7 @@ def lines(
     stops: Sequence[tuple[float, str]] = (),
     faint: Sequence[Float[np.ndarray, " n"]] = (),
     titles: Sequence[str] = (),
+    ends: tuple[float, float] | None = None,
     span: int = 6,
 ) -> Block:
     """Draw curves over one axis, which is linear, as that of the values is.
@@ -45,19 +46,20 @@ def lines(
         faint: more curves, drawn thin and grey behind these.
         titles: of each place in x, said where it is pointed at; without any, axis and number.
         under: words that stand below while nothing is pointed at.
+        ends: of the axis of the values; None for those of the values.
         span: twelfths of the screen.
     """
     whole = bool((x == x.round()).all())
     drawn = [*(row for _, row in rows), *faint]
     known = np.concatenate([row[np.isfinite(row)] for row in drawn]) if drawn else np.empty(0)
-    low, high = (0.0, 1.0) if share else _ends(known)
-    ends = ", ".join(f"{label} from {_first(row)} to {_first(row[::-1])}" for label, row in rows)
+    low, high = (0.0, 1.0) if share else ends or _ends(known)
+    said = ", ".join(f"{label} from {_first(row)} to {_first(row[::-1])}" for label, row in rows)
     words = {
         "kind": "lines",
         "span": span,
         "title": title,
         "axis": axis,
-        "alt": f"{title} over {axis}: {ends}",
+        "alt": f"{title} over {axis}: {said}",
         "names": [label for label, _ in rows],
         "points": len(x),
         "faint": len(faint),

@@ -14,12 +14,14 @@ __all__ = [
     "pair",
     "plain",
     "sentence",
+    "share",
     "size",
     "spaced",
     "table",
     "tested",
 ]
 
+LEAST = 0.0005  # a smaller share is none in tenths of a per cent
 LARGE = 10.0  # such a loss needs no third decimal
 
 
@@ -61,6 +63,11 @@ def pair(loss: float, accuracy: float) -> str:
 def sentence(text: str) -> str:
     """Make a message a sentence: a capital first, a full stop last."""
     return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
+def share(value: float) -> str:
+    """Say a share from 0 to 1 in per cent; what is almost none is not rounded to it."""
+    return "< 0.1 %" if 0 < value < LEAST else f"{100 * value:.1f} %"
 
 
 def size(count: int) -> str:

@@ -129,12 +129,14 @@ def image_of(model: Model, pixels: Float[np.ndarray, "c h w"]) -> Float[Tensor, 
 def target_of(query: Query, logits: Float[Tensor, " k"]) -> int:
     """Give the class that is explained: the query's, or else the one that the network reads.
 
-    Raises: ValueError when there is no such class, or none of the number of the other one.
+    Raises: ValueError when there is no such class, or the other one is none, or the same.
     """
     target = int(logits.argmax()) if query.target is None else query.target
     for name, number in (("target", target), ("against", query.against)):
         if number is not None and number >= len(logits):
             raise ValueError(f"{name} must be from 0 to {len(logits) - 1}, got {number}")
+    if target == query.against:
+        raise ValueError(f"against must be another class than the one that is read, got {target}")
     return target
 
 

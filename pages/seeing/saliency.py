@@ -5,6 +5,7 @@ from typing import Any
 import streamlit as st
 
 from core import saliency  # noqa: F401 – the panel's computation, by its targets
+from core.shared.models import IMAGENET_SHAPE
 from ui import address, pinned, screen, server, visitors
 from ui.explained import SCALES, VIEWS
 from ui.panels.saliency.screen import draw
@@ -19,7 +20,8 @@ looks: dict[str, Any] = st.session_state.setdefault(
     "saliency_looks",
     {
         "view": asked["saliency_view"] if asked.get("saliency_view") in VIEWS else "overlay",
-        "scale": asked["saliency_scale"] if asked.get("saliency_scale") in SCALES else "own",
+        "scale": asked.get("saliency_scale", ""),
+        "melted": address.number(asked.get("saliency_melted", "")) or 0,
     },
 )
 st.title("Saliency", anchor=False)
@@ -29,6 +31,9 @@ if chosen is None:
     st.info("Choose another network in the sidebar, or get this one ready there.")
     st.stop()
 source, about, pin = chosen
+usual = "most" if about.shape == IMAGENET_SHAPE else "own"  # of a photograph single pixels are dots
+if looks["scale"] not in SCALES:
+    looks["scale"] = usual
 
 
 picture, side = st.columns([3.9, 1], gap="medium")
@@ -43,5 +48,6 @@ with picture:
     )
     take(engine, source, about, pin, query)
 address.note("saliency_view", looks["view"] if looks["view"] != "overlay" else "")
-address.note("saliency_scale", looks["scale"] if looks["scale"] != "own" else "")
+address.note("saliency_scale", looks["scale"] if looks["scale"] != usual else "")
+address.note("saliency_melted", str(looks["melted"] or ""))
 tabs(engine, visitor, source, about, pin, query, looks)

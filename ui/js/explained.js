@@ -6,7 +6,8 @@ kinds.explained = {
     grid.style.setProperty('--columns', block.columns)
     for (const _ of block.rows) {
       const figure = make('figure'), frame = make('div', 'frame'), caption = make('figcaption')
-      frame.append(make('canvas'), make('i'), make('p')); caption.append(make('b'), make('span')); figure.append(caption, frame); grid.append(figure)
+      const bar = make('div', 'scale'); bar.append(make('span'), make('u'), make('span'))
+      frame.append(make('canvas'), make('i'), make('p')); caption.append(make('b'), make('span')); figure.append(caption, frame, bar); grid.append(figure)
     }
     node.append(head(), make('p', 'hint'), grid, make('output'))
   },
@@ -33,6 +34,9 @@ kinds.explained = {
       set(figure.querySelector('b'), row.name); set(figure.querySelector('span'), row.words); figure.title = `${row.name}: ${row.words}`
       set(frame.querySelector('p'), row.empty); frame.classList.toggle('empty', !!row.empty)
       label(canvas, `${row.name}: ${row.empty || row.words}`)
+      const bar = figure.querySelector('.scale')
+      bar.style.visibility = row.view === 'picture' || row.empty ? 'hidden' : ''
+      if (row.high) { set(bar.firstChild, number(-row.high)); set(bar.lastChild, number(row.high)) }
       const numbers = values.subarray(block.offset + row.at, block.offset + row.at + row.h * row.w)
       const picture = values.subarray(block.offset, block.offset + block.shape[0] * height * width)
       const drawn = [row.view, row.high, row.empty, screen.dark, sum(numbers), sum(picture)].join()

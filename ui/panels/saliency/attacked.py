@@ -100,7 +100,7 @@ def _both(
     first, second = (_explain(engine, source, each, plain) for each in (clean, changed))
     old, new = (int(each.query.target or 0) for each in (first, second))
     names = about.classes
-    sure = [f"{100 * each.probability:.1f} %" for each in (first, second)]
+    sure = [words.share(each.probability) for each in (first, second)]
     if old == new:
         told = f"Both are read as {names[old]} ({sure[0]} and {sure[1]}): give the attack more."
         return [
@@ -156,7 +156,8 @@ def _row(
         if each.query.against is not None:
             name += f" rather than {names[each.query.against]}"
         maps.append((name, ends(values, each.query.about), values, each.query.about.unit))
-    told = f"{100 * first.probability:.1f} % {names[first.query.target or 0]}"
+    read = int(first.probabilities.argmax())
+    told = f"read as {names[read]}, {words.share(float(first.probabilities[read]))}"
     panes = [Pane(name=title, words=told), *shown(maps, looks)]
     return explained.panes(picture, panes, look=look, columns=4)
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from core import saliency
 from core.saliency import BASELINES, Query
-from core.saliency.methods import CONTROL, METHODS
+from core.saliency.methods import METHODS
 from core.saliency.packing import in_levels, packed, unpacked
 from core.saliency.trials import Court, Judged
 from core.shared import models
@@ -19,7 +19,7 @@ from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import pinned
 from ui.blocks import Block
-from ui.panels.saliency.settings import for_photographs
+from ui.panels.saliency.settings import for_photographs, offered
 from ui.panels.saliency.showing import Looks, steer
 from ui.panels.saliency.sitting import draw_sitting
 from ui.pinned import Pin, Pinned
@@ -61,9 +61,8 @@ def court(
         "the network, and one looked at a network with random weights: a method that does not beat "
         "them explained little."
     )
-    left, right = st.columns([3, 2])
-    named = [name for name in METHODS if METHODS[name].family != CONTROL]
-    chosen = left.multiselect(
+    named = offered(source)
+    chosen = st.multiselect(
         "Methods",
         named,
         [name for name in USUAL if name in named],
@@ -71,7 +70,7 @@ def court(
         key="saliency_methods",
         **BOUND,
     )
-    gone = right.multiselect(
+    gone = st.multiselect(
         "A pixel that is gone becomes",
         list(BASELINES),
         list(IMPUTERS),

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from core import train_cnn
 from core.saliency import Query
 from core.saliency.laboratory import COUNTS, HANS, Examination, Examined
-from core.saliency.methods import METHODS
+from core.saliency.methods import CONTROL, METHODS
 from core.shared import datasets, layers, runs
 from core.shared.engine import Engine, View
 from core.shared.models import About, Source
@@ -18,6 +18,7 @@ from core.shared.recipes import Recipe
 from ui import address, live, screen, words
 from ui.blocks import Block
 from ui.panels.saliency.examined import KINDS, draw
+from ui.panels.saliency.settings import offered
 from ui.panels.saliency.showing import Looks, steer
 from ui.running import Rules, choose, choose_seed, choose_some, study
 
@@ -220,15 +221,20 @@ def _examination(
         f"{words.a(words.plain(about.classes[marked]))}."
     )
     places = st.columns([3.4, 1, 1])
+    named = {
+        name: known.title
+        for name, known in METHODS.items()
+        if known.family == CONTROL or name in offered(source)
+    }
     chosen = choose_some(
         places[0],
         "Methods",
-        {name: known.title for name, known in METHODS.items()},
+        named,
         "hans_methods",
         asked,
         rules,
-        usual=[*METHODS],
-        most=len(METHODS),
+        usual=[*named],
+        most=len(named),
     )
     images = choose(places[1], "Pictures", COUNTS, "hans_images", rules, usual=1)
     seed = choose_seed(places[2], "hans_draw", rules)

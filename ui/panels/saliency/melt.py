@@ -1,6 +1,7 @@
 """Melt: layer by layer the network forgets what it learned; which maps notice?"""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -138,17 +139,23 @@ def _known(
 
 def _chart(queries: list[Query], place: int, layers: int, known: dict[int, list[float]]) -> Block:
     places = sorted(known)
+    between = [(a + b) / 2 for a, b in pairwise(places) if b > a + 1]  # where no line may go
+    x = np.array(sorted([*places, *between]))
     rows = [
-        (METHODS[query.method].title, np.array([known[k][i] for k in places]))
+        (
+            METHODS[query.method].title,
+            np.array([known[int(k)][i] if k in known else np.nan for k in x]),
+        )
         for i, query in enumerate(queries)
     ]
     more = "" if len(places) > layers else " The places that you have looked at are drawn."
     return charts.lines(
         "Rank correlation with the map of the network as it was learned",
         "layers with random weights",
-        np.array(places, float),
+        x,
         rows,
-        now=places.index(place),
+        now=int(np.searchsorted(x, place)),
+        ends=(-1.05, 1.05),
         under=f"1 is the same order of pixels, 0 none in common.{more}",
         span=12,
     )

@@ -18,6 +18,10 @@ from ui.pinned import Pin, Pinned
 __all__ = ["attribution", "draw", "places", "why"]
 
 
+FAITHFUL = 0.5  # R²: a sum that explains less of the scores stands for nothing
+UNFAITHFUL = "Its fidelity is so low that these weights explain little of what the network does."
+
+
 def attribution(engine: Engine, source: Source, seen: Pinned, query: Query) -> Attribution:
     """Explain the answer to the pinned picture.
 
@@ -52,7 +56,7 @@ def draw(
             unit=about_it.unit,
         ),
         over,
-    ]
+    ][: 2 if looks["view"] == "map" else 3]
     untrained = source.kind == "run" and source.step == 0
     told_why = why(found, about)
     if untrained:
@@ -73,11 +77,12 @@ def why(found: Attribution, about: About) -> str:
     """Say what is explained."""
     query = found.query
     name = about.classes[query.target or 0]
-    sure = f"{100 * found.probability:.1f} %"
+    sure = words.share(found.probability)
     if query.against is None:
         return f"Why {name}? It is sure of that by {sure}, with a logit of {number(found.score)}."
     other = about.classes[query.against]
-    return f"Why {name} rather than {other}? Its logit is larger by {number(found.score)}."
+    than = "larger" if found.score >= 0 else "smaller"
+    return f"Why {name} rather than {other}? Its logit is {than} by {number(abs(found.score))}."
 
 
 def places(found: Attribution) -> tuple[str, str]:
@@ -116,6 +121,8 @@ def _weights(surrogate: Surrogate) -> Block:
         "superpixel, the largest first",
         np.arange(1.0, len(weights) + 1),
         [("weight", weights)],
-        under="Each says by how much the score rises when its superpixel is there.",
+        under="Each says by how much the score rises when its superpixel is there; the map has it "
+        "spread over the superpixel's pixels."
+        + ("" if surrogate.fidelity > FAITHFUL else f" {UNFAITHFUL}"),
         span=12,
     )

@@ -14,10 +14,10 @@ from core.shared.models import About, Source
 from ui import address, explained, words
 from ui.running import BOUND
 
-__all__ = ["for_photographs", "settings", "usual"]
+__all__ = ["for_photographs", "offered", "settings", "usual"]
 
 READ, NOTHING = "what it reads", "nothing else"
-WHOLE_LAYER = "the last one with maps"
+WHOLE_LAYER = "the last one"
 CHOICES: dict[str, tuple[str, tuple[Any, ...], str]] = {  # of a query: label, values, help
     "baseline": ("What stands for absent", tuple(BASELINES), "A pixel that is away looks so."),
     "steps": ("Steps", (10, 20, 50, 100, 200), "From the baseline to the picture."),
@@ -31,7 +31,7 @@ CHOICES: dict[str, tuple[str, tuple[Any, ...], str]] = {  # of a query: label, v
 }
 KNOWN = tuple(  # settings of other methods and of the tabs
     f"saliency_{name}"
-    for name in (*CHOICES, "class", "against", "layer", "tab", "methods", "imputers")
+    for name in (*CHOICES, "class", "against", "layer", "tab", "methods", "imputers", "melted")
 )
 BOX = ("size", "stride")  # of which 0 stands for a part of the picture's side
 SPARING = {"samples": 10, "masks": 200}  # where pictures are large
@@ -50,7 +50,7 @@ def settings(
         looks: at what the session looks; the method that was chosen is noted.
     """
     rules: dict[str, tuple[Any, str]] = {}
-    named = {name: _titled(name) for name in METHODS if METHODS[name].family != CONTROL}
+    named = {name: METHODS[name].title for name in offered(source)}
     method = _box("Method", named, "method", "integrated", rules)
     known, large = METHODS[method], about.shape == models.IMAGENET_SHAPE
     was, looks["chosen"] = looks.get("chosen"), (method, large)
@@ -78,6 +78,16 @@ def settings(
     rules["saliency_scale"] = looks["scale"], words.choices([*explained.SCALES])
     address.refuse("saliency", asked, rules, KNOWN)
     return Query(method=method, target=target, against=against, seed=seed, **given)
+
+
+def offered(source: Source) -> tuple[str, ...]:
+    """List the methods that may explain a network: rollout needs attention, which few have."""
+    attention = source.kind == "zoo" and source.name.startswith("vit")
+    return tuple(
+        name
+        for name, known in METHODS.items()
+        if known.family != CONTROL and (name != "rollout" or attention)
+    )
 
 
 def usual(method: str, name: str, *, large: bool) -> Any:
@@ -116,10 +126,6 @@ def _layer(engine: Engine, source: Source, rules: dict[str, tuple[Any, str]]) ->
         for each in reversed(found)
     }
     return _box("Layer", names, "layer", "", rules, free=True)
-
-
-def _titled(name: str) -> str:
-    return METHODS[name].title
 
 
 def _box(

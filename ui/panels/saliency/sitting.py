@@ -107,7 +107,10 @@ def _title(row: Row) -> str:
 
 
 def _grid(state: Judged, pixels: Float[np.ndarray, "c h w"], about: About, looks: Looks) -> Block:
-    sure = f"{100 * state.probability:.1f} % {about.classes[state.target]}"
+    against = state.rows[0].query.against if state.rows else None
+    sure = f"{words.share(state.probability)} {about.classes[state.target]}"
+    if against is not None:
+        sure += f", of it and {about.classes[against]} alone"
     maps = [
         (
             _title(row),
@@ -173,7 +176,11 @@ def _curve(curves: Float[np.ndarray, "i p"], imputer: int | None) -> Float[np.nd
 
 
 def _areas(state: Judged, imputer: int | None) -> Block:
-    order = _ranking(state)
+    def lead(k: int) -> float:
+        both = state.rows[k].insertion_area - state.rows[k].deletion_area
+        return float(both.mean() if imputer is None else both[imputer])
+
+    order = sorted(_ranking(state), key=lambda k: -lead(k))
     order += [k for k in range(len(state.rows)) if k not in order]
     rows = []
     for k in order:
@@ -183,7 +190,8 @@ def _areas(state: Judged, imputer: int | None) -> Block:
             for each in (row.insertion_area, row.deletion_area)
         ]
         rows.append((_title(row), row.refused or _note(row), np.array(areas)))
-    told = "In the order of insertion less deletion, the mean over all that a pixel became. "
+    gone = "the mean over all" if imputer is None else f"for {BASELINES[state.imputers[imputer]]}"
+    told = f"In the order of insertion less deletion, {gone}; the verdict is of the mean. "
     return charts.bars(
         "Areas under the curves",
         ["insertion, the more the better", "deletion, the less the better"],

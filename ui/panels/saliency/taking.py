@@ -9,7 +9,7 @@ from jaxtyping import Float
 from PIL import Image
 
 from core.saliency import Attribution, Query
-from core.shared.engine import Engine
+from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import explained, pinned
 from ui.panels.saliency.screen import attribution
@@ -37,19 +37,31 @@ def take(engine: Engine, source: Source, about: About, pin: Pin, query: Query) -
         return coloured(summed(found().values, query.about))
 
     buttons: list[tuple[str, Callable[[], bytes], str, str, str]] = [
-        ("The map as it is, .npy", raw, "map.npy", "application/octet-stream", "data_array"),
-        ("The map in colours, PNG", picture, "map.png", "image/png", "image"),
+        (
+            "The map as it is, .npy",
+            raw,
+            f"{query.method}.npy",
+            "application/octet-stream",
+            "data_array",
+        ),
+        ("The map in colours, PNG", picture, f"{query.method}.png", "image/png", "image"),
     ]
+    try:
+        found()  # it was just drawn: the answer is known still
+        refused = False
+    except (EngineError, ValueError):
+        refused = True
     with st.container(horizontal=True):
-        for label, content, name, kind, icon in buttons:
+        for label, content, file, kind, icon in buttons:
             st.download_button(
                 label,
                 content,
-                name,
+                file,
                 kind,
                 key=f"saliency_{icon}",
                 icon=f":material/{icon}:",
                 on_click="ignore",
+                disabled=refused,
             )
 
 
