@@ -134,9 +134,10 @@ def test_what_was_attacked_is_compared_with_what_it_was(visit: Visit) -> None:
     expect(told).to_have_text(re.compile(r"^Before, it reads 7 \(100\.0 %\); after, \d \("))
     assert not page.locator(f".st-key-{screen} input[type=range]").count()  # nothing is attacked
     rows = part(page, "explained", screen)
-    expect(rows).to_have_count(2)
+    expect(rows).to_have_count(3)
     expect(rows.first.locator("figure b").nth(1)).to_have_text("why 7")
-    expect(rows.last.locator("figure b").last).to_have_text(re.compile(r"^why \d rather than 7"))
+    expect(rows.last.locator("figure b")).to_have_text("What was changed")
+    expect(rows.nth(1).locator("figure b").last).to_have_text(re.compile(r"^why \d rather than 7"))
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
