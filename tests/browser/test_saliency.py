@@ -74,7 +74,7 @@ def test_a_setting_that_was_changed_does_not_outlive_its_method(visit: Visit) ->
     choose(page, "Method", "Occlusion")
     expect(part(page, "explained").locator("figure b").nth(1)).to_have_text("Occlusion")
     choose(page, "Network", "EfficientNet-Lite0, ImageNet")
-    expect(part(page, "progress").locator("p")).to_contain_text("Why tiger cat?")
+    expect(part(page, "progress").locator("p")).to_have_text(re.compile(r"^Why [a-z]"))
 
 
 def test_nonsense_in_the_address_is_named_and_nothing_is_lost(visit: Visit) -> None:
