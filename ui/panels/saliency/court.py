@@ -62,6 +62,9 @@ def court(
         "them explained little."
     )
     named = offered(source)
+    kept = st.session_state.get("saliency_methods", [])
+    if not set(kept) <= set(named):  # of another network
+        st.session_state.saliency_methods = [name for name in kept if name in named]
     chosen = st.multiselect(
         "Methods",
         named,
