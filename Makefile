@@ -18,7 +18,7 @@ test: .venv/chromium
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 picture: .venv/chromium
 	$(BIN)/python -m bench.picture
