@@ -167,7 +167,8 @@ def gap_of(question: Question, code: Code | None = None) -> float:
         float(question.score(question.network(each)))
         for each in (question.image, question.absent())
     )
-    assert answer.baseline == pytest.approx(base, abs=1e-4, rel=1e-5)
+    # Cubes of sums near 1,000: another order of adding leaves three times its 3e-6 in them.
+    assert answer.baseline == pytest.approx(base, abs=1e-4, rel=5e-5)
     assert float(answer.values.abs().max()) > 1e-3
     return abs(score - base - float(answer.values.sum())) / abs(score - base)
 
