@@ -34,7 +34,7 @@ from core.saliency.explaining import explained, image_of
 from core.saliency.judging import judge
 from core.saliency.methods import METHODS
 from core.saliency.packing import packed
-from core.saliency.trials import Court
+from core.saliency.trials import SPARING, USUAL, Court
 from core.shared import devices, photographs, seeing
 from core.shared.loading import Model, load
 from core.shared.models import Source
@@ -47,19 +47,6 @@ LITE = Source(kind="built-in", name="efficientnet-lite0")
 PHOTOGRAPH = "coffee"
 STEPS, SAMPLES, DEVIATION, BOX, STRIDE = 50, 25, 0.15, 56, 8
 BATCH = 4  # pictures, as ours
-HEARD = (
-    "gradient",
-    "gradient_input",
-    "smoothgrad",
-    "integrated",
-    "guided",
-    "deeplift",
-    "gradcam",
-    "occlusion",
-    "rise",
-    "lime",
-)
-SPARING = {"samples": 10, "masks": 200}  # as the page has it for photographs
 COURTS = 3  # that are heard
 NEAR = 2e-3  # of the largest value: float32, and a normalisation that is folded
 
@@ -198,7 +185,7 @@ def sparing(method: str) -> dict[str, Any]:
 def court() -> tuple[float, list[str]]:
     """Time the whole court of one photograph."""
     pixels = seeing.fit(photographs.photograph(PHOTOGRAPH).pixels, (3, 224, 224), "")
-    queries = tuple(Query(method=name, **sparing(name)) for name in HEARD)
+    queries = tuple(Query(method=name, **sparing(name)) for name in USUAL)
     began = time.perf_counter()
     *_, ended = judge(Court(source=LITE, picture=packed(pixels), queries=queries))
     seconds = time.perf_counter() - began

@@ -81,13 +81,13 @@ class Examining:
         self.scores = [Score() for _ in config.queries]
         self.example: Float[np.ndarray, "c h w"] | None = None
         self.label: int | None = None
-        self.done = self.todo = 0
+        self.done = self.whole = 0
         self.working = ""
 
     @property
     def progress(self) -> float:
         """The share of the maps that are made."""
-        return self.done / self.todo if self.todo else 0.0
+        return self.done / self.whole if self.whole else 0.0
 
     def freeze(self) -> Examined:
         """Look at what is found out."""
@@ -118,7 +118,7 @@ class Examining:
         for pictures in (self.own, self.others):
             yield from self._read(pictures)
         each = sum(len(self._shown(pictures)) for pictures in (self.others, self.own))
-        self.todo = each * len(self.scores)
+        self.whole = each * len(self.scores)
         for place, (query, score) in enumerate(zip(self.config.queries, self.scores, strict=True)):
             self.working = f"now {query.about.title}"
             try:
@@ -127,7 +127,7 @@ class Examining:
                 score.refuse(str(error))
             self.done = each * (place + 1)
             yield None
-        self.working, self.done, self.todo = "", 1, 1
+        self.working, self.done, self.whole = "", 1, 1
 
     def let_go(self) -> None:
         """Hold no network and no pictures any more: an ended study may be kept for long."""

@@ -10,9 +10,33 @@ from core.saliency.methods import CONTROL
 from core.saliency.packing import unpacked
 from core.shared.models import Source
 
-__all__ = ["CONTROLS", "MELTED", "METHOD", "MOST_QUERIES", "Court", "Judged", "Melted", "Row"]
+__all__ = [
+    "CONTROLS",
+    "MELTED",
+    "METHOD",
+    "MOST_QUERIES",
+    "SPARING",
+    "USUAL",
+    "Court",
+    "Judged",
+    "Melted",
+    "Row",
+]
 
 METHOD, MELTED = "method", "melted"  # what a row is there for, if it is no CONTROL
+USUAL = (  # ten to be tried, of all families
+    "gradient",
+    "gradient_input",
+    "smoothgrad",
+    "integrated",
+    "guided",
+    "deeplift",
+    "gradcam",
+    "occlusion",
+    "rise",
+    "lime",
+)
+SPARING = {"samples": 10, "masks": 200}  # fields of a query, where pictures are large
 CONTROLS = ("edges", "random", "blob")  # stand trial beside whatever is chosen
 MOST_QUERIES = 24
 POINTS = (2, 100)

@@ -73,8 +73,12 @@ def test_a_setting_that_was_changed_does_not_outlive_its_method(visit: Visit) ->
     page.wait_for_url("**saliency_baseline=grey**")
     choose(page, "Method", "Occlusion")
     expect(part(page, "explained").locator("figure b").nth(1)).to_have_text("Occlusion")
+    choose(page, "Method", "DeepLIFT")  # which is quick with photographs too
+    choose(page, "What stands for absent", "grey")
+    page.wait_for_url("**saliency_baseline=grey**")
     choose(page, "Network", "EfficientNet-Lite0, ImageNet")
-    expect(part(page, "progress").locator("p")).to_have_text(re.compile(r"^Why [a-z]"))
+    verdict = part(page, "progress").locator("p")
+    expect(verdict).to_have_text(re.compile(r"^Why [a-z]"), timeout=60_000)
 
 
 def test_nonsense_in_the_address_is_named_and_nothing_is_lost(visit: Visit) -> None:

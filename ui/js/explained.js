@@ -34,11 +34,13 @@ kinds.explained = {
       set(figure.querySelector('b'), row.name); set(figure.querySelector('span'), row.words); figure.title = `${row.name}: ${row.words}`
       set(frame.querySelector('p'), row.empty); frame.classList.toggle('empty', !!row.empty)
       label(canvas, `${row.name}: ${row.empty || row.words}`)
-      const bar = figure.querySelector('.scale')
-      bar.style.visibility = row.view === 'picture' || row.empty ? 'hidden' : ''
-      if (row.high) { set(bar.firstChild, number(-row.high)); set(bar.lastChild, number(row.high)) }
       const numbers = values.subarray(block.offset + row.at, block.offset + row.at + row.h * row.w)
       const picture = values.subarray(block.offset, block.offset + block.shape[0] * height * width)
+      const bar = figure.querySelector('.scale')
+      bar.style.visibility = row.view === 'picture' || row.empty ? 'hidden' : ''
+      const signed = numbers.some(value => value < 0)
+      bar.classList.toggle('signed', signed)
+      if (row.high) { set(bar.firstChild, number(signed ? -row.high : 0)); set(bar.lastChild, number(row.high)) }
       const drawn = [row.view, row.high, row.empty, screen.dark, sum(numbers), sum(picture)].join()
       if (canvas.__drawn !== drawn) { canvas.__drawn = drawn; paintPane(canvas, block, row, picture, numbers, screen.dark) }
       frame.onpointermove = event => {

@@ -11,6 +11,7 @@ from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import address, pinned, words
 from ui.beside import PICTURE, offer_picture
+from ui.formulae import write_formulae
 from ui.panels.adversarial.curves import curves
 from ui.panels.adversarial.fakes import fakes
 from ui.panels.adversarial.filters import filters
@@ -83,10 +84,7 @@ def tabs(
             fakes(engine, visitor, source, about)
     if formula.open:
         with formula:
-            for title, lines in FORMULAE:
-                st.markdown(f"**{title}**")
-                for line in lines:
-                    st.latex(line)
+            write_formulae(FORMULAE)
     if code.open:
         with code:
             _code(engine, source, about, pin, config, looks)

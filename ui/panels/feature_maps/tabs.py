@@ -12,6 +12,7 @@ from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import address, pinned, words
 from ui.beside import PICTURE, offer_picture
+from ui.formulae import write_formulae
 from ui.panels.feature_maps.channel import LESIONED, NINE, ONLY, SEARCHED, SILENCE, channel
 from ui.panels.feature_maps.dream import ascent
 from ui.panels.feature_maps.laboratory import laboratory
@@ -63,10 +64,7 @@ def tabs(
             space(engine, source, about, pin, looks)
     if formula.open:
         with formula:
-            for title, lines in FORMULAE:
-                st.markdown(f"**{title}**")
-                for line in lines:
-                    st.latex(line)
+            write_formulae(FORMULAE)
     if code.open:
         with code:
             _code(engine, source, about, pin, looks)

@@ -13,7 +13,7 @@ from core import saliency
 from core.saliency import BASELINES, Query
 from core.saliency.methods import METHODS
 from core.saliency.packing import in_levels, packed, unpacked
-from core.saliency.trials import Court, Judged
+from core.saliency.trials import USUAL, Court, Judged
 from core.shared import models
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
@@ -27,18 +27,6 @@ from ui.running import BOUND, study
 
 __all__ = ["court", "of_another"]
 
-USUAL = (  # ten, of all families
-    "gradient",
-    "gradient_input",
-    "smoothgrad",
-    "integrated",
-    "guided",
-    "deeplift",
-    "gradcam",
-    "occlusion",
-    "rise",
-    "lime",
-)
 IMPUTERS = ("grey", "blur", "noise", "own")
 
 

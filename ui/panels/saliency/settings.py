@@ -8,6 +8,7 @@ import streamlit as st
 from core import saliency
 from core.saliency import BASELINES, Query
 from core.saliency.methods import CONTROL, METHODS
+from core.saliency.trials import SPARING
 from core.shared import models
 from core.shared.engine import Engine
 from core.shared.models import About, Source
@@ -34,7 +35,6 @@ KNOWN = tuple(  # settings of other methods and of the tabs
     for name in (*CHOICES, "class", "against", "layer", "tab", "methods", "imputers", "melted")
 )
 BOX = ("size", "stride")  # of which 0 stands for a part of the picture's side
-SPARING = {"samples": 10, "masks": 200}  # where pictures are large
 
 
 def settings(

@@ -10,6 +10,7 @@ from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import pinned, words
 from ui.beside import PICTURE, offer_picture
+from ui.formulae import write_formulae
 from ui.panels.saliency.attacked import attacked
 from ui.panels.saliency.court import court
 from ui.panels.saliency.hans import laboratory
@@ -65,10 +66,7 @@ def tabs(
             laboratory(engine, visitor, source, about, looks)
     if formula.open:
         with formula:
-            for title, lines in FORMULAE:
-                st.markdown(f"**{title}**")
-                for line in lines:
-                    st.latex(line)
+            write_formulae(FORMULAE)
     if code.open:
         with code:
             _code(engine, source, about, pin, query)
