@@ -100,7 +100,7 @@ def guided_gradcam(question: Question) -> Turns:
     """
     coarse = yield from gradcam(question)
     fine = yield from guided(question)
-    return replace(coarse, values=coarse.values * fine.values)
+    return replace(coarse, values=coarse.values * fine.values, grid=None)  # each pixel its own
 
 
 def scorecam(question: Question) -> Turns:
