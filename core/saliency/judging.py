@@ -118,6 +118,8 @@ class Judging:
         """
         given: Attribution = yield from explained(model, question.image, query)
         values = summed(given.values)
+        if given.query.about.relative:
+            values = values - values.mean()  # 16 bits would lose small differences of large values
         scale = float(abs(values).max())
         row = self._row(role, given.query)
         self.rows.append(

@@ -166,11 +166,13 @@ def test_contours_stand_where_what_is_drawn_has_them() -> None:
 
 
 def test_a_map_whose_zero_says_nothing_is_shown_less_its_mean() -> None:
-    values = np.array([[1.0, 0.5], [0.75, 0.75]], np.float16)
-    rise = row("rise", 0.2, values=values, scale=8.0, least=4.0, most=8.0)
-    first = panes(judged(rise, *WITNESSES))[0]
-    assert first["words"].startswith("−2 to 2 logits")
-    assert first["high"] == 2.0
+    values = np.array([[1.0, -0.5], [-0.25, -0.25]], np.float16)  # as the court keeps it
+    rise = row("rise", 0.2, values=values, scale=4.0, least=-2.0, most=4.0)
+    block = drawn(judged(rise, *WITNESSES))["explained"][0]
+    first = block.words["rows"][1]
+    assert first["words"] == "−2 to 4 logits, less the mean"
+    assert first["high"] == 4.0
+    assert block.numbers[first["at"] :][:4].tolist() == [4, -2, -1, -1]
 
 
 @pytest.mark.parametrize("view", ["map", "overlay", "contour"])

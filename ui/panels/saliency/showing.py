@@ -15,7 +15,6 @@ from ui.inside import Choice
 __all__ = [
     "Looks",
     "Map",
-    "centred",
     "controls",
     "ends",
     "legend",
@@ -86,15 +85,10 @@ def shown(maps: Iterable[Map], looks: Looks, reaches: Sequence[float] = ()) -> l
 
 def summed(values: Float[np.ndarray, "d h w"], method: Method) -> Float[np.ndarray, "h w"]:
     """Add the colours of a map up, and take away its mean where 0 says nothing."""
-    return centred(values.sum(0), method)
-
-
-def centred(values: Float[np.ndarray, "h w"], method: Method) -> Float[np.ndarray, "h w"]:
-    """Take a map's mean away where 0 says nothing, so that colours can."""
-    if not method.relative or not values.size:
-        return values
-    less: np.ndarray = values - values.mean(dtype=np.float64).astype(values.dtype)
-    return less
+    total: np.ndarray = values.sum(0)
+    if method.relative:  # so that colours can say something
+        total = total - total.mean(dtype=np.float64).astype(total.dtype)
+    return total
 
 
 def legend(method: Method) -> str:

@@ -15,7 +15,7 @@ from ui import blocks, charts, explained, pinned, words
 from ui.blocks import Block
 from ui.explained import Pane
 from ui.inside import Choice
-from ui.panels.saliency.showing import Looks, centred, controls, ends, number, shown
+from ui.panels.saliency.showing import Looks, controls, ends, number, shown
 
 __all__ = ["ANOTHER", "draw_sitting"]
 
@@ -115,7 +115,7 @@ def _grid(state: Judged, pixels: Float[np.ndarray, "c h w"], about: About, looks
         (
             _title(row),
             row.refused or ends(_extremes(row), row.query.about) + _shrunk(row, pixels),
-            centred(row.map, row.query.about),
+            row.map,
             row.query.about.unit,
         )
         for row in state.rows
@@ -134,8 +134,7 @@ def _grid(state: Judged, pixels: Float[np.ndarray, "c h w"], about: About, looks
 
 def _extremes(row: Row) -> Float[np.ndarray, "1 2"]:
     """Give the least and the largest value of the whole map, of which fewer may be drawn."""
-    less = float(row.map.mean()) if row.query.about.relative else 0.0
-    return np.array([[row.least - less, row.most - less]])
+    return np.array([[row.least, row.most]])
 
 
 def _shrunk(row: Row, pixels: Float[np.ndarray, "c h w"]) -> str:
