@@ -23,6 +23,7 @@ class Method:
     complete: bool = False  # its values add up to the score less the baseline's
     signed: bool = True  # whether a value below 0 can be
     order: str = VALUE  # one of ORDERS: SIZE where a sign says brighter or darker
+    power: int = 1  # with n times the logits a value is n ** power times as large
     relative: bool = False  # only differences of its values say anything: 0 says nothing
     caution: str = ""  # what is known against it, in a sentence
 
@@ -65,6 +66,7 @@ METHODS = {
         ("samples", "deviation"),
         "Adebayo, Gilmer, Goodfellow, Kim 2018, arXiv:1810.03307",
         signed=False,
+        power=2,
         caution="It says where the gradient is unsteady, not whether the pixel speaks for the "
         "class or against it.",
     ),
@@ -172,6 +174,7 @@ METHODS = {
         "Wang et al. 2019, arXiv:1910.01279, algorithm 1",
         baseline="black",
         signed=False,
+        power=0,
         caution="The softmax of logits lets few maps speak; half-hidden pictures are unlike any "
         "that the network has seen.",
     ),
@@ -183,6 +186,7 @@ METHODS = {
         ("layer",),
         "Selvaraju et al. 2016, arXiv:1610.02391, section 3.2",
         order=SIZE,
+        power=2,
         caution="What is sharp in it is guided backpropagation, which hardly asks for the class.",
     ),
     "occlusion": Method(
@@ -237,6 +241,7 @@ METHODS = {
         (),
         "Abnar, Zuidema 2020, arXiv:2005.00928, section 3",
         signed=False,
+        power=0,
         caution="It is the same for every class, and knows nothing of what the values carry.",
     ),
     "edges": Method(
@@ -247,6 +252,7 @@ METHODS = {
         (),
         "Adebayo et al. 2018, arXiv:1810.03292, section 5",
         signed=False,
+        power=0,
         caution="It explains nothing: it is the same for every network and every class.",
     ),
     "random": Method(
@@ -257,6 +263,7 @@ METHODS = {
         (),
         "Hooker, Erhan, Kindermans, Kim 2018, arXiv:1806.10758, section 3",
         signed=False,
+        power=0,
         caution="It explains nothing.",
     ),
     "blob": Method(
@@ -267,6 +274,7 @@ METHODS = {
         (),
         "Judd, Ehinger, Durand, Torralba 2009, the distance to the centre",
         signed=False,
+        power=0,
         caution="It explains nothing: photographers put in the middle what they mean.",
     ),
 }

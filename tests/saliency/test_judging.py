@@ -432,6 +432,7 @@ def row(deletion: list[list[float]], insertion: list[list[float]]) -> Row:
         scale=1.0,
         least=0.0,
         most=1.0,
+        negligible=0.0,
         passes=1,
         gradients=1,
         seconds=0.1,

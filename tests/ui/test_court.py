@@ -45,6 +45,7 @@ def row(method: str, total: float | None, role: str = METHOD, **given: Any) -> R
         "scale": 8.0,
         "least": -8.0,
         "most": 4.0,
+        "negligible": 2e-8,
         "passes": 1_250,
         "gradients": 12,
         "seconds": 0.5,
@@ -133,8 +134,8 @@ def speaks_of_the_whole_map() -> None:
     smaller = row("occlusion", 0.1, values=np.ones((112, 112), np.float16), scale=4.0)
     told = panes(judged(large(), smaller, *WITNESSES), shape=shape, scale="one")
     assert [each["high"] for each in told[:2]] == [8.0, 8.0]
-    tiny = large(scale=1.6e-6)  # its means are 4e-7, beyond which there is something
-    tiny = replace(tiny, least=-0.4e-6, most=1.6e-6)
+    tiny = large(scale=1.6e-6)  # its means are 4e-7: only the whole map is beyond what is none
+    tiny = replace(tiny, least=-0.4e-6, most=1.6e-6, negligible=1e-6)
     assert panes(judged(tiny, *WITNESSES), shape=shape)[0]["empty"] == ""
 
 

@@ -189,6 +189,7 @@ def score(method: str, others: Inside, own: Inside, refusal: str = "") -> Scored
         others=others,
         own=own,
         values=values,
+        negligible=0.0,
     )
 
 

@@ -11,7 +11,7 @@ from core.saliency.explaining import explain
 from core.saliency.methods import METHODS
 from core.shared.models import Source
 from ui.panels.saliency.screen import places
-from ui.panels.saliency.showing import ends, legend, shown, summed
+from ui.panels.saliency.showing import Map, ends, legend, shown, summed
 from ui.panels.saliency.taking import BLUE, ORANGE, PAPER, coloured
 
 
@@ -69,12 +69,19 @@ def test_a_painted_map_has_full_colours_at_its_ends_and_paper_between() -> None:
     assert abs(places[1, 0] - half).max() <= 0.5
 
 
+def test_an_empty_map_is_painted_as_paper() -> None:
+    values = np.array([[-2e-9, 0.0], [1e-9, 0.0]], np.float32)
+    for empty, negligible in ((values, 1e-8), (0 * values, 0.0)):
+        assert (np.asarray(Image.open(io.BytesIO(coloured(empty, negligible)))) == PAPER).all()
+    assert (np.asarray(Image.open(io.BytesIO(coloured(values, 1e-9)))) != PAPER).any()
+
+
 def test_one_scale_for_all_is_one_for_each_unit() -> None:
     looks = {"view": "map", "scale": "one"}
     maps = [
-        ("a", "", np.full((2, 2), 1.0, np.float32), "logits"),
-        ("b", "", np.full((2, 2), -4.0, np.float32), "logits"),
-        ("c", "", np.full((2, 2), 9.0, np.float32), "share"),
+        Map("a", "", np.full((2, 2), 1.0, np.float32), "logits"),
+        Map("b", "", np.full((2, 2), -4.0, np.float32), "logits"),
+        Map("c", "", np.full((2, 2), 9.0, np.float32), "share"),
     ]
     assert [each.high for each in shown(maps, looks)] == [4, 4, 9]
     assert [each.high for each in shown(maps, looks | {"scale": "own"})] == [1, 4, 9]

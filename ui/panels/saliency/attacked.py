@@ -16,7 +16,7 @@ from core.shared.models import About, Source
 from ui import blocks, explained, pinned, screen, words
 from ui.blocks import Block
 from ui.explained import Pane
-from ui.panels.saliency.showing import Looks, controls, ends, shown, steer, summed
+from ui.panels.saliency.showing import Looks, Map, controls, ends, shown, steer, summed
 from ui.pinned import Pin, Pinned
 
 __all__ = ["attacked"]
@@ -155,7 +155,8 @@ def _row(
         name = f"why {names[each.query.target or 0]}"
         if each.query.against is not None:
             name += f" rather than {names[each.query.against]}"
-        maps.append((name, ends(values, each.query.about), values, each.query.about.unit))
+        told = ends(values, each.query.about)
+        maps.append(Map(name, told, values, each.query.about.unit, each.negligible))
     read = int(first.probabilities.argmax())
     told = f"read as {names[read]}, {words.share(float(first.probabilities[read]))}"
     panes = [Pane(name=title, words=told), *shown(maps, looks)]

@@ -11,7 +11,7 @@ from ui import blocks, charts, explained, pinned, words
 from ui.blocks import Block
 from ui.explained import Pane
 from ui.inside import Choice
-from ui.panels.saliency.showing import Looks, controls, shown, summed
+from ui.panels.saliency.showing import Looks, Map, controls, shown, summed
 
 __all__ = ["KINDS", "draw", "found", "verdict"]
 
@@ -121,11 +121,12 @@ def _maps(state: Examined, name: str, about: About, looks: Looks) -> Block:
     if state.example is None or state.label is None:
         return blocks.progress(0, "No picture is read as the class.")
     maps = [
-        (
+        Map(
             each.query.about.title,
             _within(each, each.values, state.box),
             summed(each.values, each.query.about),
             each.query.about.unit,
+            each.negligible,
         )
         for each in state.methods
         if each.values is not None

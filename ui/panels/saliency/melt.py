@@ -15,7 +15,7 @@ from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import blocks, charts, explained, pinned, screen, words
 from ui.blocks import Block
-from ui.panels.saliency.showing import Looks, controls, shown, steer, summed
+from ui.panels.saliency.showing import Looks, Map, controls, shown, steer, summed
 from ui.pinned import Pin, Pinned
 
 __all__ = ["melt"]
@@ -64,11 +64,12 @@ def _draw(
     now = [_melted(engine, source, seen, each, place) for each in queries]
     names = ["none", *(f"{k} of {len(layers)}: to {name}" for k, name in enumerate(layers, 1))]
     maps = [
-        (
+        Map(
             found.attribution.query.about.title,
             _said(found) if place else "as it is",
             summed(found.attribution.values, found.attribution.query.about),
             found.attribution.query.about.unit,
+            found.attribution.negligible,
         )
         for found in now
     ]

@@ -12,7 +12,7 @@ from core.shared.models import About, Source
 from ui import blocks, charts, explained, pinned, words
 from ui.blocks import Block
 from ui.explained import VIEWS, Pane
-from ui.panels.saliency.showing import Looks, controls, ends, legend, number, shown, summed
+from ui.panels.saliency.showing import Looks, Map, controls, ends, legend, number, shown, summed
 from ui.pinned import Pin, Pinned
 
 __all__ = ["attribution", "draw", "places", "why"]
@@ -44,7 +44,16 @@ def draw(
     values = summed(found.values, about_it)
     told = ends(values, about_it)
     (over,) = shown(
-        [(VIEWS[looks["view"]].capitalize(), legend(about_it), values, about_it.unit)], looks
+        [
+            Map(
+                VIEWS[looks["view"]].capitalize(),
+                legend(about_it),
+                values,
+                about_it.unit,
+                found.negligible,
+            )
+        ],
+        looks,
     )
     rows = [
         Pane(name="The picture", words=seen.title),
@@ -54,6 +63,7 @@ def draw(
             values=values,
             high=explained.full(values, looks["scale"], explained.reach(values)),
             unit=about_it.unit,
+            negligible=found.negligible,
         ),
         over,
     ][: 2 if looks["view"] == "map" else 3]

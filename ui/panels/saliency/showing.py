@@ -1,7 +1,7 @@
 """How maps are shown, on every screen of the panel: the view, and what gets the full colour."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -25,7 +25,16 @@ __all__ = [
 ]
 
 Looks = dict[str, Any]  # at what a session looks: the view and the scale of the maps, and more
-Map = tuple[str, str, Float[np.ndarray, "h w"], str]  # name, words, values, unit
+
+
+class Map(NamedTuple):
+    """A map that is to be shown."""
+
+    name: str
+    words: str
+    values: Float[np.ndarray, "h w"]
+    unit: str
+    negligible: float = 0.0  # up to which a value is none
 
 
 def steer(looks: Looks) -> dict[str, Callable[[Any], object]]:
@@ -62,24 +71,27 @@ def shown(maps: Iterable[Map], looks: Looks, reaches: Sequence[float] = ()) -> l
         reaches: of each map the largest absolute value, where its values are means of others.
     """
     listed, highest = list(maps), dict[str, float]()
-    own = list(reaches) or [explained.reach(values) for _, _, values, _ in listed]
+    own = list(reaches) or [explained.reach(each.values) for each in listed]
     most = own
     if looks["view"] == "contour":
-        listed = [(name, words, explained.coarse(each), unit) for name, words, each, unit in listed]
-        own = [explained.reach(values) for _, _, values, _ in listed]  # or no contour reaches it
-    for (_, _, _, unit), high in zip(listed, own, strict=True):
-        highest[unit] = max(highest.get(unit, 0.0), high)
+        listed = [each._replace(values=explained.coarse(each.values)) for each in listed]
+        own = [explained.reach(each.values) for each in listed]  # or no contour reaches it
+    for each, high in zip(listed, own, strict=True):
+        highest[each.unit] = max(highest.get(each.unit, 0.0), high)
+    if looks["scale"] != "own":
+        own = [full(each.values, looks["scale"], highest[each.unit]) for each in listed]
     return [
         Pane(
-            name=name,
-            words=words,
-            values=values,
-            high=high if looks["scale"] == "own" else full(values, looks["scale"], highest[unit]),
-            unit=unit,
+            name=each.name,
+            words=each.words,
+            values=each.values,
+            high=high,
+            unit=each.unit,
             view=looks["view"],
             reach=whole,
+            negligible=each.negligible,
         )
-        for (name, words, values, unit), high, whole in zip(listed, own, most, strict=True)
+        for each, high, whole in zip(listed, own, most, strict=True)
     ]
 
 

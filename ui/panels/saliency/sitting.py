@@ -15,7 +15,7 @@ from ui import blocks, charts, explained, pinned, words
 from ui.blocks import Block
 from ui.explained import Pane
 from ui.inside import Choice
-from ui.panels.saliency.showing import Looks, controls, ends, number, shown
+from ui.panels.saliency.showing import Looks, Map, controls, ends, number, shown
 
 __all__ = ["ANOTHER", "draw_sitting"]
 
@@ -112,11 +112,12 @@ def _grid(state: Judged, pixels: Float[np.ndarray, "c h w"], about: About, looks
     if against is not None:
         sure += f", of it and {about.classes[against]} alone"
     maps = [
-        (
+        Map(
             _title(row),
             row.refused or ends(_extremes(row), row.query.about) + _shrunk(row, pixels),
             row.map,
             row.query.about.unit,
+            row.negligible,
         )
         for row in state.rows
     ]
