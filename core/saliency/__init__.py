@@ -155,6 +155,7 @@ class Surrogate:
     segments: Int[np.ndarray, "h w"]  # the superpixel that each pixel belongs to: 0, 1, 2 …
     weights: Float[np.ndarray, " s"]  # of each superpixel, in logits
     intercept: float  # the score when all are absent, by the surrogate
+    empty: float  # the same, by the network itself
     fidelity: float  # R², weighted, on the pictures that it was fitted to; 1 is exact, 0 a constant
 
 

@@ -1,16 +1,17 @@
 """What is taken from the saliency page is what was computed, in the colours of the screen."""
 
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from core.saliency import Query
+from core.saliency import Query, Surrogate
 from core.saliency.explaining import explain
 from core.saliency.methods import METHODS
 from core.shared.models import Source
-from ui.panels.saliency.screen import places
+from ui.panels.saliency.screen import places, weights
 from ui.panels.saliency.showing import Map, ends, legend, shown, summed
 from ui.panels.saliency.taking import BLUE, ORANGE, PAPER, coloured
 
@@ -43,6 +44,20 @@ def test_of_superpixels_their_number_is_said_and_else_rows_and_columns() -> None
     assert places(told["lime"]) == ("superpixels", str(len(surrogate.weights)))
     assert places(told["rise"]) == ("places", "5×5")
     assert places(told["gradient"]) == ("places", "28×28")
+
+
+def test_of_a_surrogate_it_is_said_what_it_makes_of_nothing_and_what_the_network_does() -> None:
+    given = Surrogate(
+        segments=np.array([[0, 1]]),
+        weights=np.array([0.5, 2.0]),
+        intercept=-1.25,
+        empty=0.75,
+        fidelity=0.9,
+    )
+    told = "With none of them there the sum says −1.25, and the network itself 0.75."
+    assert told in weights(given).words["under"]
+    both = "With none of them there the sum and the network both say 0.75."
+    assert both in weights(replace(given, intercept=0.75)).words["under"]
 
 
 def test_the_legend_says_what_a_sign_says() -> None:

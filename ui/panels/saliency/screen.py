@@ -15,10 +15,14 @@ from ui.explained import VIEWS, Pane
 from ui.panels.saliency.showing import Looks, Map, controls, ends, legend, number, shown, summed
 from ui.pinned import Pin, Pinned
 
-__all__ = ["attribution", "draw", "places", "why"]
+__all__ = ["attribution", "draw", "places", "weights", "why"]
 
 
 FAITHFUL = 0.5  # R²: a sum that explains less of the scores stands for nothing
+WEIGHTS = (
+    "Each says by how much the score rises when its superpixel is there; the map has it spread "
+    "over the superpixel's pixels."
+)
 UNFAITHFUL = "Its fidelity is so low that these weights explain little of what the network does."
 
 
@@ -79,7 +83,7 @@ def draw(
         *_numbers(found, values),
     ]
     if found.surrogate is not None:
-        drawn.append(_weights(found.surrogate))
+        drawn.append(weights(found.surrogate))
     return [*drawn, *pinned.blocks(engine, replace(seen, count=0), found.probabilities)]
 
 
@@ -100,6 +104,20 @@ def places(found: Attribution) -> tuple[str, str]:
     if found.surrogate is not None:
         return "superpixels", str(found.grid[0])
     return "places", "×".join(map(str, found.grid))
+
+
+def weights(surrogate: Surrogate) -> Block:
+    """Draw the weights of the simple model that stands for the network."""
+    ordered = np.sort(surrogate.weights)[::-1]
+    return charts.lines(
+        "Weights of the superpixels, in logits",
+        "superpixel, the largest first",
+        np.arange(1.0, len(ordered) + 1),
+        [("weight", ordered)],
+        under=f"{WEIGHTS} {_nothing(surrogate)}"
+        + ("" if surrogate.fidelity > FAITHFUL else f" {UNFAITHFUL}"),
+        span=12,
+    )
 
 
 def _numbers(found: Attribution, values: Float[np.ndarray, "h w"]) -> list[Block]:
@@ -123,16 +141,9 @@ def _numbers(found: Attribution, values: Float[np.ndarray, "h w"]) -> list[Block
     return [blocks.figures(adds, span=6), blocks.figures(costs, span=6)]
 
 
-def _weights(surrogate: Surrogate) -> Block:
-    """Draw the weights of the simple model that stands for the network."""
-    weights = np.sort(surrogate.weights)[::-1]
-    return charts.lines(
-        "Weights of the superpixels, in logits",
-        "superpixel, the largest first",
-        np.arange(1.0, len(weights) + 1),
-        [("weight", weights)],
-        under="Each says by how much the score rises when its superpixel is there; the map has it "
-        "spread over the superpixel's pixels."
-        + ("" if surrogate.fidelity > FAITHFUL else f" {UNFAITHFUL}"),
-        span=12,
-    )
+def _nothing(surrogate: Surrogate) -> str:
+    """Say what the simple model makes of nothing at all, and what the network does."""
+    fitted, own = number(surrogate.intercept), number(surrogate.empty)
+    if fitted == own:
+        return f"With none of them there the sum and the network both say {own}."
+    return f"With none of them there the sum says {fitted}, and the network itself {own}."
