@@ -8,11 +8,12 @@ from jaxtyping import Float
 
 from ui.blocks import Block
 
-__all__ = ["SCALES", "VIEWS", "Pane", "coarse", "full", "panes", "reach", "spread"]
+__all__ = ["LEVELS", "SCALES", "VIEWS", "Pane", "coarse", "full", "panes", "reach", "spread"]
 
 VIEWS = {"overlay": "laid over", "contour": "contours", "map": "the map alone"}
 SCALES = {"own": "the largest value", "most": "99 % of the pixels", "one": "one for all of a unit"}
 SHARE = 0.99  # of the pixels that reach less than the full colour, on the scale "most"
+LEVELS = (0.25, 0.5, 0.75)  # of the full colour, at which there are contours
 COARSE = 56  # values along each side of a map that has contours, at most
 
 
@@ -89,6 +90,7 @@ def panes(
         "look": look,
         "rows": described,
         "columns": columns,
+        "levels": LEVELS,
         "title": title,
         "hint": hint,
     }

@@ -2,16 +2,20 @@
 
 import io
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from core.saliency import Query, Surrogate
+from core.saliency import BASELINES, Query, Surrogate
 from core.saliency.explaining import explain
 from core.saliency.methods import METHODS
+from core.shared import models
 from core.shared.models import Source
+from ui import explained
 from ui.panels.saliency.screen import places, weights
+from ui.panels.saliency.settings import baselines
 from ui.panels.saliency.showing import Map, ends, legend, shown, summed
 from ui.panels.saliency.taking import BLUE, ORANGE, PAPER, coloured
 
@@ -89,6 +93,33 @@ def test_an_empty_map_is_painted_as_paper() -> None:
     for empty, negligible in ((values, 1e-8), (0 * values, 0.0)):
         assert (np.asarray(Image.open(io.BytesIO(coloured(empty, negligible)))) == PAPER).all()
     assert (np.asarray(Image.open(io.BytesIO(coloured(values, 1e-9)))) != PAPER).any()
+
+
+def test_contours_say_at_which_values_they_stand() -> None:
+    values = np.array([[0.0, 4.0], [1.0, 2.0]], np.float32)
+
+    def told(values: np.ndarray, **looks: str) -> str:
+        (pane,) = shown([Map("a", "much", values, "logits")], {"scale": "own", **looks})
+        return pane.words
+
+    assert told(values, view="contour") == "much; lines at 1, 2, 3"
+    assert told(-values / 8, view="contour") == "much; lines at ±0.12, ±0.25, ±0.38"
+    assert told(0 * values, view="contour") == told(values, view="overlay") == "much"
+    script = (Path(explained.__file__).parent / "js" / "explained.js").read_text(encoding="utf-8")
+    assert "for (const level of block.levels) outline(" in script  # what is said is what is drawn
+    (pane,) = shown([Map("a", "", values, "")], {"view": "contour", "scale": "own"})
+    block = explained.panes(values[None], [pane], look="ink", columns=1)
+    assert block.words["levels"] == explained.LEVELS == (0.25, 0.5, 0.75)
+
+
+def test_what_is_empty_is_named_as_it_is_seen() -> None:
+    """A digit's 0 is its paper, light or dark; elsewhere 0 is black in both themes."""
+    mnist, photographs = (
+        models.about(Source(kind="built-in", name=name)) for name in ("mnist", "efficientnet-lite0")
+    )
+    assert baselines(mnist)["black"] == "empty (0: no ink)"
+    assert baselines(photographs)["black"] == "black (0)"
+    assert baselines(mnist).keys() == BASELINES.keys()
 
 
 def test_one_scale_for_all_is_one_for_each_unit() -> None:

@@ -1,4 +1,4 @@
-// Maps of what counts in a picture: alone, laid over it, or as contours at a quarter, a half and three quarters.
+// Maps of what counts in a picture: alone, laid over it, or as contours.
 const FINE = 448  // pixels, about, of a pane's canvas
 kinds.explained = {
   build(node, block) {
@@ -85,7 +85,7 @@ function paintPane(canvas, block, row, picture, numbers, dark) {
     c.imageSmoothingEnabled = false
     c.drawImage(over, 0, 0, canvas.width, canvas.height)
   }
-  if (row.view === 'contour') for (const sign of [1, -1]) for (const level of [.25, .5, .75]) outline(c, row, numbers, sign, level, canvas)
+  if (row.view === 'contour') for (const sign of [1, -1]) for (const level of block.levels) outline(c, row, numbers, sign, level, canvas)
 }
 
 // The edges between values on this side of a level and values beyond it: pixel by pixel, nothing is smoothed.

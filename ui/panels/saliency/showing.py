@@ -9,7 +9,7 @@ from jaxtyping import Float
 from core.saliency.methods import SIZE, Method
 from ui import explained, inside
 from ui.blocks import Block
-from ui.explained import SCALES, VIEWS, Pane, full
+from ui.explained import LEVELS, SCALES, VIEWS, Pane, full
 from ui.inside import Choice
 
 __all__ = [
@@ -83,7 +83,7 @@ def shown(maps: Iterable[Map], looks: Looks, reaches: Sequence[float] = ()) -> l
     return [
         Pane(
             name=each.name,
-            words=each.words,
+            words=each.words + _levels(each.values, high) * (looks["view"] == "contour"),
             values=each.values,
             high=high,
             unit=each.unit,
@@ -122,3 +122,11 @@ def ends(values: Float[np.ndarray, "h w"], method: Method) -> str:
 def number(value: float) -> str:
     """Write a number with four digits."""
     return f"{value:.4g}".replace("-", "−")
+
+
+def _levels(values: Float[np.ndarray, "h w"], high: float) -> str:
+    """Say at which values a map has contours."""
+    if not high:
+        return ""
+    sign = "±" if (values < 0).any() else ""
+    return "; lines at " + ", ".join(f"{sign}{level * high:.2g}" for level in LEVELS)
