@@ -82,7 +82,8 @@ def test_a_setting_that_was_changed_does_not_outlive_its_method(visit: Visit) ->
 
 
 def test_nonsense_in_the_address_is_named_and_nothing_is_lost(visit: Visit) -> None:
-    page = visit("/saliency?saliency_method=Magic&saliency_steps=7&saliency_seed=-3")
+    asked = "saliency_method=Magic&saliency_steps=7&saliency_seed=-3&saliency_baseline=noise"
+    page = visit(f"/saliency?{asked}")
     toast = page.get_by_test_id("stToast")
     for key in ("saliency_method", "saliency_steps", "saliency_seed"):
         expect(toast).to_contain_text(f"{key} must be")
@@ -105,10 +106,13 @@ def test_the_court_hears_all_and_names_the_winner(visit: Visit) -> None:
     expect(legend).to_contain_text(heard[2])
     court.get_by_role("radio", name="one for all of a unit").click()
     expect(told).to_contain_text("wins")
+    expect(court.locator(".progress .track:visible")).to_have_count(1)
+    court.get_by_role("radio", name="the picture, blurred").click()
+    page.wait_for_url("**court_imputer=blur**")
     other = court.get_by_text("This sitting is of another picture")
     expect(other).to_have_count(0)
     slider = part(page, "drag").locator("input[type=range]")
-    slider.evaluate("node => { node.value = 3; node.oninput() }")
+    slider.evaluate("node => { node.value = 3; node.oninput(); node.onchange() }")
     expect(other).to_be_visible()
     page.get_by_role("button", name="Hear them").click()
     expect(other).to_have_count(0)
@@ -125,6 +129,13 @@ def test_a_network_melts_and_its_maps_with_it(visit: Visit) -> None:
     slider.evaluate("node => { node.value = 7; node.oninput() }")
     expect(told).to_contain_text("all its weights are random now")
     expect(words).to_have_text(re.compile(r"^ranks of sizes agree by −?0\.\d\d$"))
+    first = words.inner_text()
+    seed = page.get_by_label("Seed", exact=True)  # the gradient draws nothing: the weights do
+    expect(seed).to_have_count(1)
+    seed.fill("3")
+    seed.press("Enter")
+    page.wait_for_url("**melt_seed=3**")
+    expect(words).not_to_have_text(first)
 
 
 def test_what_was_attacked_is_compared_with_what_it_was(visit: Visit) -> None:
@@ -144,8 +155,27 @@ def test_what_was_attacked_is_compared_with_what_it_was(visit: Visit) -> None:
     expect(rows.nth(1).locator("figure b").last).to_have_text(re.compile(r"^why \d rather than 7"))
 
 
+def test_the_budget_of_an_attack_stands_in_the_address(visit: Visit) -> None:
+    tab = "/saliency?saliency_method=Gradient&saliency_tab=Before+and+after+an+attack"
+    page = visit(f"{tab}&attacked_epsilon=50")
+    slider = page.locator(".st-key-saliency_attacked input[type=range]")
+    expect(slider).to_have_value("50")
+    slider.evaluate("node => { node.value = 60; node.oninput(); node.onchange() }")
+    page.wait_for_url("**attacked_epsilon=60**")
+    page = visit(f"{tab}&attacked_epsilon=500")
+    expect(page.get_by_test_id("stToast")).to_contain_text("attacked_epsilon must be a whole")
+    expect(page.locator(".st-key-saliency_attacked input[type=range]")).to_have_value("38")
+
+
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
-def test_nothing_is_wider_than_the_screen(visit: Visit, size: tuple[int, int]) -> None:
+def test_the_method_is_met_before_the_maps_and_nothing_is_wider_than_the_screen(
+    visit: Visit, size: tuple[int, int]
+) -> None:
     page = visit("/saliency", size=size, theme="dark")
-    expect(part(page, "explained")).to_be_visible()
+    maps = part(page, "explained")
+    expect(maps).to_be_visible()
+    chosen, shown = page.get_by_label("Method", exact=True).bounding_box(), maps.bounding_box()
+    assert chosen is not None
+    assert shown is not None
+    assert chosen["y"] + chosen["height"] < shown["y"] < size[1]  # what is chosen is met first
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]

@@ -218,7 +218,8 @@ def _besides(state: Granted, name: str, look: str) -> list[Block]:
         if told.nearest is not None:
             far = told.nearest.distance
             known = not np.isnan(state.usual)
-            usual = f"; test images of {name} are {state.usual:.2f} from theirs" if known else ""
+            usual = f"; test images of {name} are {state.usual:.2f} from theirs, " if known else ""
+            usual += f"and a copy is nearer than {COPIED:g} of that" if known else ""
             rows.append(
                 (
                     far > COPIED * state.usual if known else None,
