@@ -28,6 +28,7 @@ class Pane:
     view: str = "map"  # one of VIEWS
     unit: str = ""
     reach: float | None = None  # the largest absolute value of a map of which `values` are means
+    under: str = ""  # words under the scale
     negligible: float = 0.0  # a map with no value beyond it is none
 
 
@@ -59,7 +60,7 @@ def panes(
     numbers, described, offsets = [pixels.ravel()], [], dict[int, int]()
     offset = pixels.size
     for row in rows:
-        told = {"name": row.name, "words": row.words, "unit": row.unit, "view": row.view}
+        told = {name: getattr(row, name) for name in ("name", "words", "unit", "view", "under")}
         if row.values is None:
             described.append({**told, "view": "picture", "empty": "", "h": 0, "w": 0, "at": 0})
             continue

@@ -100,11 +100,12 @@ def test_contours_say_at_which_values_they_stand() -> None:
 
     def told(values: np.ndarray, **looks: str) -> str:
         (pane,) = shown([Map("a", "much", values, "logits")], {"scale": "own", **looks})
-        return pane.words
+        block = explained.panes(values[None], [pane], look="ink", columns=1)
+        return str(block.words["rows"][0]["under"])
 
-    assert told(values, view="contour") == "much; lines at 1, 2, 3"
-    assert told(-values / 8, view="contour") == "much; lines at ±0.12, ±0.25, ±0.38"
-    assert told(0 * values, view="contour") == told(values, view="overlay") == "much"
+    assert told(values, view="contour") == "lines at 1, 2 and 3"
+    assert told(-values / 8, view="contour") == "lines at ±0.12, ±0.25 and ±0.38"
+    assert told(0 * values, view="contour") == told(values, view="overlay") == ""
     script = (Path(explained.__file__).parent / "js" / "explained.js").read_text(encoding="utf-8")
     assert "for (const level of block.levels) outline(" in script  # what is said is what is drawn
     (pane,) = shown([Map("a", "", values, "")], {"view": "contour", "scale": "own"})

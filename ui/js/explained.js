@@ -7,7 +7,7 @@ kinds.explained = {
     for (const _ of block.rows) {
       const figure = make('figure'), frame = make('div', 'frame'), caption = make('figcaption')
       const bar = make('div', 'scale'); bar.append(make('span'), make('u'), make('span'))
-      frame.append(make('canvas'), make('i'), make('p')); caption.append(make('b'), make('span')); figure.append(caption, frame, bar); grid.append(figure)
+      frame.append(make('canvas'), make('i'), make('p')); caption.append(make('b'), make('span')); figure.append(caption, frame, bar, make('small')); grid.append(figure)
     }
     node.append(head(), make('p', 'hint'), grid, make('output'))
   },
@@ -38,6 +38,7 @@ kinds.explained = {
       const picture = values.subarray(block.offset, block.offset + block.shape[0] * height * width)
       const bar = figure.querySelector('.scale')
       bar.style.visibility = row.view === 'picture' || row.empty ? 'hidden' : ''
+      set(figure.querySelector('small'), row.empty ? '' : row.under)
       const signed = numbers.some(value => value < 0)
       bar.classList.toggle('signed', signed)
       if (row.high) { set(bar.firstChild, number(signed ? -row.high : 0)); set(bar.lastChild, number(row.high)) }

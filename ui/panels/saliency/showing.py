@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from core.saliency.methods import SIZE, Method
-from ui import explained, inside
+from ui import explained, inside, words
 from ui.blocks import Block
 from ui.explained import LEVELS, SCALES, VIEWS, Pane, full
 from ui.inside import Choice
@@ -83,11 +83,12 @@ def shown(maps: Iterable[Map], looks: Looks, reaches: Sequence[float] = ()) -> l
     return [
         Pane(
             name=each.name,
-            words=each.words + _levels(each.values, high) * (looks["view"] == "contour"),
+            words=each.words,
             values=each.values,
             high=high,
             unit=each.unit,
             view=looks["view"],
+            under=_levels(each.values, high) if looks["view"] == "contour" else "",
             reach=whole,
             negligible=each.negligible,
         )
@@ -129,4 +130,5 @@ def _levels(values: Float[np.ndarray, "h w"], high: float) -> str:
     if not high:
         return ""
     sign = "±" if (values < 0).any() else ""
-    return "; lines at " + ", ".join(f"{sign}{level * high:.2g}" for level in LEVELS)
+    written = [f"{sign}{level * high:.2g}".replace("e-0", "e-") for level in LEVELS]
+    return f"lines at {words.listed(written)}"
