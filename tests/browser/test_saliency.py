@@ -12,7 +12,7 @@ from core.saliency import Query
 from core.saliency.explaining import explain
 from core.shared import data
 from core.shared.models import Source
-from tests.browser.test_train_cnn import Visit
+from tests.browser.test_train_cnn import Visit, begin
 
 pytestmark = pytest.mark.browser
 DIGITS = Source(kind="built-in", name="mnist")
@@ -79,6 +79,21 @@ def test_a_setting_that_was_changed_does_not_outlive_its_method(visit: Visit) ->
     choose(page, "Network", "EfficientNet-Lite0, ImageNet")
     verdict = part(page, "progress").locator("p")
     expect(verdict).to_have_text(re.compile(r"^Why [a-z]"), timeout=60_000)
+
+
+def test_a_run_that_has_not_learned_yet_is_said_to_be_so(visit: Visit) -> None:
+    learning = visit("/train_cnn?train_batch=512&train_epochs=1")
+    begin(learning)
+    learning.get_by_test_id("stPageLink").click()
+    learning.wait_for_url(re.compile("pin_network=run-"))
+    (run,) = re.findall(r"pin_network=(run-[^&]+)", learning.url)
+    page = visit(f"/saliency?pin_network={run}&pin_step=0", learning.context)
+    verdict, told = part(page, "progress").locator("p"), "Its weights are those that it began with:"
+    expect(verdict).to_contain_text(f"{told} no map can show what it learned.")
+    expect(part(page, "explained").locator("figure")).to_have_count(3)
+    page.get_by_role("button", name="Newest").click()
+    expect(verdict).not_to_contain_text(told)
+    expect(verdict).to_contain_text("Why ")
 
 
 def test_nonsense_in_the_address_is_named_and_nothing_is_lost(visit: Visit) -> None:
