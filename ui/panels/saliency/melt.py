@@ -179,4 +179,4 @@ def _said(found: Melted) -> str:
     if np.isnan(agreement):
         return "it is flat: nothing to compare"
     of = "sizes" if found.attribution.query.about.order == SIZE else "values"
-    return f"ranks of {of} agree by {agreement:.2f}".replace("-", "−")
+    return f"ranks of {of} agree by {round(agreement, 2) + 0:.2f}".replace("-", "−")  # no −0.00
