@@ -21,6 +21,7 @@ from core.shared import ascent, autoencoders, blurring, data
 from core.shared.autoencoders import Autoencoder, learn
 from core.shared.models import Source
 from tests.shared.started import started
+from tests.shared.turning import whole
 from tests.test_saliency_code import TABLES, a_run
 
 DIGITS = Source(kind="built-in", name="mnist")
@@ -73,13 +74,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @cache
 def taught() -> Autoencoder:
     pictures = data.dataset("mnist", torch.device("cpu")).training.images
-    lessons = learn(pictures, wishing.DEVIATION, torch.Generator().manual_seed(0), LESSONS)
-    while True:
-        try:
-            next(lessons)
-        except StopIteration as end:
-            made: Autoencoder = end.value
-            return made
+    made: Autoencoder = whole(
+        learn(pictures, wishing.DEVIATION, torch.Generator().manual_seed(0), LESSONS)
+    )
+    return made
 
 
 def quickly(*_: object) -> Generator[object, None, Autoencoder]:
