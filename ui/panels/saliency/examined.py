@@ -155,8 +155,7 @@ def _refusals(scores: Sequence[Scored]) -> str:
     reasons: dict[str, list[str]] = {}
     for score in scores:
         if score.refusal:
-            # "method must be another one than …: the reason"
-            reason = score.refusal.partition(": ")[2] or score.refusal
+            reason = score.refusal.partition(": ")[2] or score.refusal  # what it is, and why
             reasons.setdefault(reason, []).append(score.query.about.title)
     return "".join(f" Not by {words.listed(named)}: {why}." for why, named in reasons.items())
 
