@@ -21,8 +21,9 @@ def gif(film: Film, *, ink: bool = False) -> bytes:
     change = film.pictures.astype(float) - film.pictures[0]
     high = abs(change).max() or 1.0
     size = filming.size_of(film.pictures[0], SIDE)
+    rows = [int(row) for row in film.shown]
     frames, long = [], []
-    for row, levels, difference in zip(film.shown, film.pictures, change, strict=True):
+    for row, levels, difference in zip(rows, film.pictures, change, strict=True):
         share = (difference.mean(0) / high)[..., None].clip(-1, 1)
         signed = PAPER + (np.where(share > 0, ORANGE, BLUE) - PAPER) * abs(share)
         both = [filming.painted(levels, ink=ink), signed.astype(np.uint8)]
@@ -30,5 +31,5 @@ def gif(film: Film, *, ink: bool = False) -> bytes:
         state = "fooled" if film.margin[row] < 0 else "not fooled"
         words = f"{film.title(row)}: margin {film.margin[row]:.2f}, {state}"
         frames.append(filming.frame(both, size, [words + (", the best" if best else "")]))
-        long.append(best or row == film.shown[-1])
+        long.append(best or row == rows[-1])
     return filming.film(frames, long)
