@@ -6,11 +6,13 @@ import re
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from core.saliency import Query
 from core.saliency.explaining import explain
 from core.shared import data
+from core.shared.loading import load
 from core.shared.models import Source
 from tests.browser.test_train_cnn import Visit, begin
 
@@ -71,9 +73,9 @@ def test_a_setting_that_was_changed_does_not_outlive_its_method(visit: Visit) ->
     assert "saliency_steps" not in page.url
     choose(page, "What stands for absent", "grey")
     page.wait_for_url("**saliency_baseline=grey**")
-    choose(page, "Method", "Occlusion")
-    expect(part(page, "explained").locator("figure b").nth(1)).to_have_text("Occlusion")
-    choose(page, "Method", "DeepLIFT")  # which is quick with photographs too
+    for method in ("Occlusion", "DeepLIFT"):  # which is quick with photographs too
+        choose(page, "Method", method)
+        expect(part(page, "explained").locator("figure b").nth(1)).to_have_text(method)
     choose(page, "What stands for absent", "grey")
     page.wait_for_url("**saliency_baseline=grey**")
     choose(page, "Network", "EfficientNet-Lite0, ImageNet")
@@ -194,3 +196,56 @@ def test_the_method_is_met_before_the_maps_and_nothing_is_wider_than_the_screen(
     assert shown is not None
     assert chosen["y"] + chosen["height"] < shown["y"] < size[1]  # what is chosen is met first
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def shares(page: Page, screen: str, thing: str) -> list[float]:
+    """Read the shares off the bars of a thing."""
+    row = page.locator(f".st-key-{screen} section.bars .thing", has_text=thing).first
+    return [float(each) for each in re.findall(r"([\d.]+) %", row.inner_text())]
+
+
+def test_an_examination_tells_how_the_network_reads_with_and_without_the_mark(
+    visit: Visit,
+) -> None:
+    wished = "hans_images=16&hans_methods=gradient,edges&hans_class=3"
+    page = visit(f"/saliency?saliency_tab=Clever+Hans&{wished}")
+    page.get_by_role("button", name="Examine it").click()
+    screen = "hans_screen"
+    done = part(page, "progress", screen).first.locator("p")
+    expect(done).to_have_text("Finished.", timeout=60_000)
+    test = data.dataset("mnist", torch.device("cpu")).test
+    threes = test.images[test.labels == 3][:1_000]
+    right = float((load(DIGITS).network(threes).argmax(1) == 3).float().mean())
+    assert shares(page, screen, "3: read right")[0] == pytest.approx(100 * right, abs=0.06)
+    verdict = part(page, "bars", screen).first
+    expect(verdict).to_contain_text("It hardly minds the mark.")
+    for method in ("Gradient", "Edges"):
+        within, hits = shares(page, screen, method)
+        assert 0 < within < 50
+        assert 0 <= hits <= 100
+    assert len(names(page, screen)) == 3  # the picture, and a map of either
+    page.get_by_role("button", name="Train it with the mark").click()
+    told = page.get_by_text("has learned with the mark on all of the images of 3")
+    expect(told).to_be_visible()
+    page.get_by_role("button", name="Stop training").click()
+    expect(page.get_by_role("button", name="Pin it", exact=True)).to_be_enabled()
+
+
+def test_a_wish_climbs_is_filmed_and_stops(visit: Visit) -> None:
+    page = visit("/saliency?saliency_tab=What+the+class+wants&wanted_steps=400&wanted_class=8")
+    page.get_by_role("button", name="Look for it").click()
+    screen = "wanted_screen"
+    caption = part(page, "maps", screen).first.locator("figcaption").first
+    expect(caption).to_contain_text(re.compile(r"step [1-9]\d*logit \d"))
+    page.get_by_role("button", name="Stop", exact=True).click()
+    said = part(page, "progress", screen).first.locator("p")
+    expect(said).to_have_text("Stopped before its end; another one begins anew.")
+    expect(caption).to_contain_text("Each pixel by itself, step ")  # it stays
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="Film", exact=True).click()
+    with Image.open(begun.value.path()) as film:
+        assert (film.format, film.height) == ("GIF", 274)
+        assert getattr(film, "n_frames", 1) > 2
+    page.get_by_text("The code", exact=True).last.click()
+    text = page.get_by_test_id("stExpander").get_by_test_id("stCode").inner_text()
+    assert "target, steps, rate, jitter, weight_decay = 8, 400, 0.05, 1, 0.02" in text

@@ -153,7 +153,7 @@ def test_that_rejects_a_melted_map_that_is_judged_on_its_own_network(
     def partial(self: Judging, asked: Question, number: int, *rest: Any) -> Iterator[object]:
         if number == FORGOTTEN:
             network = plane(3, SHAPE, seed=9)
-            asked = Question(asked.model, network, asked.image, asked.target, asked.query)
+            asked = Question(asked.model, network, asked.image, asked.query)
         yield from usual(self, asked, number, *rest)
 
     monkeypatch.setattr(judging.Judging, "_try", partial)

@@ -14,6 +14,7 @@ from core.shared.engine import Engine
 from core.shared.models import About, Source
 from ui import address, blocks, charts, pinned, words
 from ui.blocks import Block, Maps
+from ui.panels.saliency.granted import offer_code, offer_film, wish_of
 from ui.running import Rules, choose, choose_seed, study
 
 __all__ = ["draw", "wanted"]
@@ -68,7 +69,7 @@ def wanted(engine: Engine, visitor: str, source: Source, about: About) -> None:
         at["place"] = NOW
         return Wish(source=source, target=target, priors=priors, seed=seed, **given)
 
-    study(
+    newest = study(
         engine,
         visitor,
         source,
@@ -78,6 +79,11 @@ def wanted(engine: Engine, visitor: str, source: Source, about: About) -> None:
         lambda state, config: draw(state, config, about, at["place"]),
         {"frame": lambda place: at.update(place=int(place))},
     )
+    if newest is None:
+        offer_code(wish())
+    else:
+        offer_film(engine, newest.run, about)
+        offer_code(wish_of(newest.config))
 
 
 def _class(place: Any, about: About, rules: Rules) -> int:
