@@ -102,6 +102,8 @@ def choose(
     runs: Mapping[str, View],
     told: Callable[[str], str],
     chosen: View | None,
+    others: Sequence[str] = (),
+    other: str = "",
 ) -> None:
     """Let the visitor choose one of their runs, keep it or delete it; the newest comes first.
 
@@ -112,22 +114,25 @@ def choose(
         runs: by name.
         told: says in words what sets a run apart.
         chosen: the run that is looked at now.
+        others: what may be chosen besides, and is no run of theirs.
+        other: of these, what is looked at when it is no run.
     """
+    now = chosen.run if chosen else other
     # With each new run it is another box: what the browser still tells of the one before, not
     # knowing yet of the run, is no choice.
     key = st.session_state[f"{section}_box"] = f"{section}_box_{next(iter(runs), '')}"
-    if chosen and st.session_state.get(key) != chosen.run:  # set, it overrules a choice on its way
-        st.session_state[key] = chosen.run
+    if now and st.session_state.get(key) != now:  # set, it overrules a choice on its way
+        st.session_state[key] = now
     with st.container(key=f"{section}_run", width=246):
         st.selectbox(
             "Run",
-            list(runs),
+            [*runs, *others],
             format_func=told,
             key=key,
             on_change=_choose,
             args=(section, key),
             placeholder="no run yet",
-            disabled=not runs,
+            disabled=not runs and not others,
             label_visibility="collapsed",
         )
     usage = engine.usage(visitor)

@@ -1,0 +1,53 @@
+"""LSTM gates: What does it keep, what does it forget, and what for?"""
+
+import streamlit as st
+
+from core import lstm_gates
+from core.lstm_gates import Plan
+from ui import address, live, screen, server, visitors, words
+from ui.panels.lstm_gates.desk import Desk, looks_of
+from ui.panels.lstm_gates.settings import settings
+from ui.panels.lstm_gates.tabs import tabs
+
+engine, visitor = server.engine(), visitors.visitor()
+views, plans = live.readable(engine.runs_of(visitor), lstm_gates.TRAIN, lstm_gates.known)
+asked = address.asked("lstm")
+looks = st.session_state.setdefault("lstm_looks", looks_of(asked, views))
+if looks["began"]:
+    st.session_state.lstm_run, looks["began"] = looks["began"], ""
+desk = Desk(engine, views, plans, looks)
+
+
+def start() -> None:
+    """Start a run by the settings, and look at it."""
+    run = live.trying(engine.submit, lstm_gates.TRAIN, plan, visitor=visitor)
+    if run:
+        looks.update(began=run, step=None)
+
+
+def steer(name: str, key: str) -> None:
+    """Let the run that is under way go on with the value that was just chosen."""
+    view = views.get(desk.shown)
+    if view and view.live:
+        live.trying(live.tell, engine, view.run, lstm_gates.CHANGE, name, st.session_state[key])
+
+
+st.title("LSTM gates", anchor=False)
+st.write("What does it keep, what does it forget, and what for? Type, and every gate answers.")
+buttons = st.container(horizontal=True, gap="xsmall")
+picture, side = st.columns([3.9, 1], gap="medium")
+with side:
+    plan, trouble = settings(asked, steer, desk.rules())
+    st.caption(f"A new run: {lstm_gates.planned(plan)}")
+    if trouble:
+        st.warning(words.plain(words.sentence(trouble)))
+with buttons:
+    chosen = views.get(desk.shown)
+    live.transport("lstm", engine, chosen, start, bool(trouble))
+    live.choose("lstm", engine, visitor, views, desk.told, chosen, desk.named)
+with picture:
+    screen.screen(
+        "lstm_screen", lambda: live.seen(engine, desk.shown), desk.board, desk.steer(plan)
+    )
+desk.note()
+tabs(desk, plan)

@@ -1,0 +1,173 @@
+"""The settings of a run: widgets in, a plan out; each stands in the address."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from core.lstm_gates import CELLS, OPTIMISERS, Plan, own, texts
+from ui import address, words
+from ui.running import BOUND, Rules
+
+__all__ = ["CELL_NAMES", "MOVABLE", "settings"]
+
+CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "plain RNN (tanh)"}
+OPTIMISER_NAMES = {"adam": "Adam", "rmsprop": "RMSProp", "sgd": "SGD"}
+UNITS = (16, 32, 64, 128, 256, 512)
+INPUTS = (0, 8, 16, 32, 64, 128)
+BIASES = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 5.0)
+DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.5)
+WINDOWS = (4, 8, 16, 32, 64, 128, 256)
+BATCHES = (1, 4, 8, 16, 32, 64, 128)
+CLIPS = (0.0, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0)
+RATES = (0.0001, 0.0003, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0)
+STEPS = (100, 200, 300, 400, 600, 1_000, 2_000, 5_000, 10_000, 20_000)
+MOVABLE = ("learning_rate", "clip")  # also while a run is live
+LARGEST = own.LARGEST
+
+
+def settings(
+    asked: Mapping[str, str], steer: Callable[[str, str], None], looks: Rules
+) -> tuple[Plan, str]:
+    """Draw the settings.
+
+    Args:
+        asked: what the address asked for when the page was opened.
+        steer: takes the field and the widget's key of what a live run may go on with.
+        looks: what else the address may ask for: its present value, and the rule for it.
+
+    Returns: the plan of a new run, and a sentence on why there can be no such run, or nothing.
+    """
+    usual, rules = Plan(), dict(looks)
+    given: dict[str, Any] = {"text": _text(asked)}
+
+    def box(label: str, name: str, names: Mapping[str, str]) -> Any:
+        key = f"lstm_{name}"
+        first = [*names].index(getattr(usual, name))
+        chosen = st.selectbox(
+            label, [*names], first, format_func=names.__getitem__, key=key, **BOUND
+        )
+        rules[key] = names[chosen], words.choices([*names.values()])
+        given[name] = chosen
+        return chosen
+
+    def slide(
+        label: str, name: str, values: tuple[Any, ...], told: str = "", zero: str = "", **more: Any
+    ) -> None:
+        def said(value: Any) -> str:
+            return zero if zero and not value else f"{value:,g}"
+
+        key = f"lstm_{name}"
+        given[name] = st.select_slider(
+            label,
+            values,
+            getattr(usual, name),
+            format_func=said,
+            key=key,
+            help=told or None,
+            **more,
+            **BOUND,
+        )
+        rules[key] = said(given[name]), words.choices([said(each) for each in values])
+
+    def moving(name: str) -> dict[str, Any]:
+        return {"on_change": steer, "args": (name, f"lstm_{name}")}
+
+    cell = box("Cell", "cell", {each: CELL_NAMES[each] for each in CELLS})
+    slide("Layers", "layers", (1, 2, 3))
+    slide("Units a layer", "units", UNITS)
+    slide("Learning rate η", "learning_rate", RATES, **moving("learning_rate"))
+    slide("Steps", "steps", STEPS, "Of the optimiser, each of batch × window characters.")
+    seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="lstm_seed", **BOUND)
+    rules["lstm_seed"] = seed, "a whole number from 0 to 2,147,483,647"
+    with st.expander("Window, clipping, start", key="lstm_more", on_change="ignore"):
+        slide(
+            "Window",
+            "window",
+            WINDOWS,
+            "Characters through which a gradient goes back: truncated backpropagation through time.",
+        )
+        slide("Places read side by side", "batch", BATCHES)
+        slide(
+            "Clip the gradient's norm at", "clip", CLIPS, zero="no clipping", **moving("clip")
+        )
+        slide(
+            "Forget gates' bias at first",
+            "forget_bias",
+            BIASES,
+            "The sum of the two that torch has. Of other cells there is none.",
+            disabled=cell != "lstm",
+        )
+        slide("Values of a character", "embedding", INPUTS, zero="one-hot")
+        slide("Dropout between layers", "dropout", DROPOUTS, disabled=given["layers"] == 1)
+        box("Optimiser", "optimiser", {each: OPTIMISER_NAMES[each] for each in OPTIMISERS})
+    address.refuse("lstm", asked, rules, ("lstm_text", "lstm_run", "lstm_tab"))
+    try:
+        plan = Plan(seed=int(seed), **given)
+        texts.require_room(plan)
+    except ValueError as error:
+        return Plan(), str(error)
+    return plan, ""
+
+
+def _text(asked: Mapping[str, str]) -> str:
+    """Choose the text; one's own is typed or comes as a file, or by the address of its owner."""
+    mine: list[str] = st.session_state.setdefault("lstm_own", [])
+    linked = asked.get("lstm_text", "")
+    if linked:
+        try:
+            texts.read(linked)
+        except ValueError as error:
+            st.toast(words.plain(str(error)), icon=":material/link_off:", duration="long")
+        else:
+            if linked not in texts.TEXTS and linked not in mine:
+                mine.append(linked)
+            st.session_state.lstm_text = linked
+    named = {name: about.title for name, about in texts.TEXTS.items()}
+    named |= {name: f"Own text {number}" for number, name in enumerate(mine, 1)}
+    chosen: str = st.selectbox(
+        "Text",
+        list(named),
+        format_func=lambda each: named.get(each, each),
+        key="lstm_text",
+        persist_state="session",
+    )
+    address.note("lstm_text", chosen if chosen != Plan().text else "")
+    if chosen in texts.TEXTS:
+        st.caption(texts.TEXTS[chosen].about)
+    with st.popover("Own text", icon=":material/upload:", width="stretch"):
+        st.markdown(
+            f"Typed, or a file in UTF-8 of at most {LARGEST // 2**20} MB. It is kept on the "
+            "server; who has your address can train on it."
+        )
+        st.text_area("Text", key="lstm_typed", label_visibility="collapsed", height=160)
+        st.button("Take it", key="lstm_take", on_click=_take_typed)
+        st.file_uploader("File", key="lstm_file", on_change=_take_file)
+        told = st.session_state.get("lstm_told")
+        if told:
+            (st.success if told[0] else st.warning)(told[1])
+    return chosen
+
+
+def _take_typed() -> None:
+    _take(st.session_state.lstm_typed.encode())
+
+
+def _take_file() -> None:
+    if st.session_state.lstm_file is not None:
+        _take(st.session_state.lstm_file.getvalue())
+
+
+def _take(content: bytes) -> None:
+    """Keep a text, and choose it."""
+    try:
+        name = own.keep(own.folder(), content)
+        text = texts.read(name)
+    except (ValueError, OSError) as error:
+        st.session_state.lstm_told = (False, words.plain(words.sentence(str(error))))
+        return
+    if name not in st.session_state.lstm_own:
+        st.session_state.lstm_own.append(name)
+    st.session_state.lstm_text = name
+    told = f"{len(text.content):,} characters, {len(text.alphabet) - 1} different ones."
+    st.session_state.lstm_told = (True, told)

@@ -1,0 +1,97 @@
+"""How a network of the panel learns: figures, curves in bits, and the way back in time."""
+
+import numpy as np
+
+from core.lstm_gates import Curves, Plan, State
+from core.shared.engine import View
+from ui import blocks, charts, live, words
+from ui.blocks import Block
+
+__all__ = ["training"]
+
+NAMED = (1, 3)  # n-grams that have a name in the chart, besides the best
+
+
+def training(view: View, state: State, plan: Plan, step: int) -> list[Block]:
+    """Draw how a run stands.
+
+    Args:
+        view: of the run.
+        state: its newest.
+        plan: by which it learns.
+        step: that is looked at.
+    """
+    curves = state.curves
+    left = words.duration(view.seconds_left) if view.live else "–"
+    said = [
+        ("step", f"{state.step:,} of {state.steps:,}", 1.3),
+        ("characters read", f"{state.characters:,}", 1.2),
+        ("validation, bits", _last(curves.validation), 1.0),
+        ("training, bits", _last(curves.training), 1.0),
+        ("‖∂L/∂w‖", f"{_last(curves.norm)} → {_last(curves.clipped)}", 1.3),
+        ("time left", left, 1.0),
+    ]
+    if state.forced is not None:
+        right, impossible = state.forced
+        said[4:4] = [
+            ("forced ones right", words.share(right), 1.1),
+            ("p of impossible ones", words.share(impossible), 1.2),
+        ]
+    return [
+        live.standing(view),
+        blocks.figures(said),
+        _bits(curves, state, step),
+        _norms(curves, plan, step),
+        _time_machine(state, step),
+    ]
+
+
+def _bits(curves: Curves, state: State, step: int) -> Block:
+    """Draw the bits a character, and those of n-grams on the same axis."""
+    flat = np.ones_like(curves.step)
+    best = min(state.baselines, key=lambda each: each[1], default=("", 0.0))[0]
+    shown = {f"{n}-gram" for n in NAMED} | {best}
+    rows = [("validation", curves.validation), ("training", curves.training)]
+    rows += [(name, bits * flat) for name, bits in state.baselines if name in shown]
+    told = f" The lowest of the n-grams is the {best}." if best else ""
+    return charts.lines(
+        "Bits per character",
+        "step",
+        curves.step,
+        rows,
+        now=_place(curves.step, step) if step != state.step else None,
+        faint=[bits * flat for name, bits in state.baselines if name not in shown],
+        under=f"Thin lines are n-grams of other orders, up to 8, on the same text.{told}",
+    )
+
+
+def _norms(curves: Curves, plan: Plan, step: int) -> Block:
+    rows = [("before clipping", curves.norm)]
+    if plan.clip:
+        rows.append((f"clipped at {plan.clip:g}", curves.clipped))
+    return charts.lines(
+        "Norm of the gradient, all weights together",
+        "step",
+        curves.step,
+        rows,
+        now=_place(curves.step, step) if step < curves.step[-1] else None,
+    )
+
+
+def _time_machine(state: State, step: int) -> Block:
+    """Let the visitor go back to any kept step; the rightmost place is now."""
+    kept = state.kept
+    names = [f"step {each:,} ({k} of {len(kept)})" for k, each in enumerate(kept, 1)]
+    place = kept.index(step) if step != state.step and step in kept else len(kept)
+    return blocks.drag(
+        "at", "Time machine", 0, len(kept), place, [*names, f"now, step {state.step:,}"]
+    )
+
+
+def _place(steps: np.ndarray, step: int) -> int:
+    return int(abs(steps - step).argmin())
+
+
+def _last(values: np.ndarray) -> str:
+    known = values[np.isfinite(values)]
+    return f"{known[-1]:.3f}" if len(known) else "–"
