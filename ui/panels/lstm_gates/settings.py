@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.lstm_gates import CELLS, OPTIMISERS, Plan, own, texts
+from core.lstm_gates import CELLS, OPTIMISERS, Plan, own, room, texts
 from ui import address, words
 from ui.running import BOUND, Rules
 
@@ -85,7 +85,7 @@ def settings(
             "Window",
             "window",
             WINDOWS,
-            "Characters through which a gradient goes back: truncated backpropagation through time.",
+            "Characters through which a gradient goes back (truncated backpropagation).",
         )
         slide("Places read side by side", "batch", BATCHES)
         slide(
@@ -104,7 +104,7 @@ def settings(
     address.refuse("lstm", asked, rules, ("lstm_text", "lstm_run", "lstm_tab"))
     try:
         plan = Plan(seed=int(seed), **given)
-        texts.require_room(plan)
+        room.require_room(plan)
     except ValueError as error:
         return Plan(), str(error)
     return plan, ""

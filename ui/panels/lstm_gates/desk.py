@@ -1,0 +1,177 @@
+"""What a visitor has on the desk: networks that read characters, and at what of one they look."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core import lstm_gates
+from core.lstm_gates import GATES, Gates, Plan, texts
+from core.lstm_gates.shelf import BUILT_INS
+from core.shared.engine import Engine, EngineError, View
+from ui import address, blocks, live, words
+from ui.blocks import Block
+from ui.panels.lstm_gates.screen import draw
+from ui.panels.lstm_gates.training import training
+from ui.running import Rules
+
+__all__ = ["Desk", "Looks", "looks_of"]
+
+# What is typed, the layer, the unit, the character and the gate that are looked at, the order of
+# the units, the step of the run, that run, and one that the next script run shall look at.
+Looks = dict[str, Any]
+
+LONGEST = 2_000  # characters that may be typed
+TYPED = 90  # characters of the text that stand there before anybody types
+FAR = 10**6
+ORDERS = {
+    "number": "their number",
+    "mean": "their mean",
+    "spread": "how much they move",
+    "time": "when they are largest",
+}
+
+
+def looks_of(asked: Mapping[str, str]) -> Looks:
+    """Read off the address at what is to be looked."""
+    gate, order = asked.get("lstm_gate", "c"), asked.get("lstm_order", "number")
+    return {
+        "typed": asked.get("lstm_typed", "")[:LONGEST],
+        "layer": address.number(asked.get("lstm_layer", ""), 3) or 1,
+        "unit": address.number(asked.get("lstm_unit", ""), FAR) or 0,
+        "time": address.number(asked.get("lstm_time", ""), LONGEST) or 0,
+        "gate": gate if gate in {each for row in GATES.values() for each in row} else "c",
+        "order": order if order in ORDERS else "number",
+        "step": address.number(asked.get("lstm_step", "")),
+        "run": "",
+        "began": "",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The networks that a page knows, and at what it looks."""
+
+    engine: Engine
+    views: Mapping[str, View]
+    plans: Mapping[str, Plan]
+    looks: Looks
+    shown: str  # a run's name, or a built-in network's
+
+    @property
+    def plan(self) -> Plan:
+        """That of the network that is looked at."""
+        known = self.plans.get(self.shown)
+        return known if known is not None else BUILT_INS[self.shown].plan
+
+    @property
+    def typed(self) -> str:
+        """What it reads: what was typed, or a piece of the text that it did not learn from."""
+        if self.looks["typed"]:
+            return str(self.looks["typed"])
+        text = texts.read(self.plan.text, self.plan.characters)
+        return text.content[text.cut : text.cut + TYPED]
+
+    def told(self, name: str) -> str:
+        """Name a network."""
+        if name in BUILT_INS:
+            return f"Built-in: {BUILT_INS[name].title}"
+        plan = self.plans[name]
+        what = texts.TEXTS[plan.text].title if plan.text in texts.TEXTS else "own text"
+        layers = f"{plan.layers}×" if plan.layers > 1 else ""
+        return f"{self.views[name].number}: {what}, {plan.cell.upper()} {layers}{plan.units}"
+
+    def ask(self, analysis: str, *given: Any) -> Any:
+        """Ask something of the network that is looked at, at the step that is looked at.
+
+        Raises: EngineError when it cannot be answered.
+        """
+        step = self.looks["step"]
+        if self.shown in BUILT_INS:
+            return self.engine.call(lstm_gates.BUILT_IN, self.shown, analysis, *given)
+        if step is not None:
+            return self.engine.recall(self.shown, lstm_gates.STEP, step, analysis, *given)
+        return self.engine.ask(self.shown, lstm_gates.NEWEST, analysis, *given)
+
+    def board(self, view: View | None) -> list[Block]:
+        """Draw how the network learns, if it is a run's, and all its gates; or what is wrong."""
+        drawn: list[Block] = []
+        if view is not None:
+            drawn.append(live.standing(view))
+            if view.status in ("waiting", "failed") and view.state is None:
+                return drawn
+            if view.state is None:
+                self.engine.ask(view.run, lstm_gates.NEWEST, "alphabet")  # wakes it
+                view = self.engine.view(view.run)
+            if view.state is not None:
+                step = self.looks["step"]
+                at = view.state.step if step is None else step
+                drawn += training(view, view.state, self.plan, at)
+        try:
+            found: Gates = self.ask("gates", self.typed)
+        except (EngineError, ValueError) as error:
+            return [*drawn, blocks.progress(0, words.sentence(str(error)), warn=True)]
+        return [*drawn, *draw(found, self.looks, self.typed)]
+
+    def steer(self) -> dict[str, Callable[[Any], object]]:
+        """Say what to do with what each control of the screen tells."""
+        looks = self.looks
+
+        def typed(text: Any) -> None:
+            looks["typed"] = str(text)[:LONGEST]
+
+        def place(said: Any) -> None:
+            looks["unit"], looks["time"] = int(said[0]), int(said[1])
+
+        def time(said: Any) -> None:
+            looks["time"] = int(said)
+
+        def layer(said: Any) -> None:
+            looks["layer"] = int(said)
+
+        def gate(said: Any) -> None:
+            looks["gate"] = str(said)
+
+        def order(said: Any) -> None:
+            if said in ORDERS:
+                looks["order"] = said
+
+        def at(number: Any) -> None:  # past the last kept step is now
+            view = live.seen(self.engine, self.shown)
+            kept = view.state.kept if view and view.state else ()
+            looks["step"] = kept[int(number)] if 0 <= int(number) < len(kept) else None
+
+        return {
+            "typed": typed,
+            "place": place,
+            "time": time,
+            "layer": layer,
+            "gate": gate,
+            "order": order,
+            "at": at,
+        }
+
+    def rules(self) -> Rules:
+        """Give what the address may ask for besides settings, as it is now, and its rules."""
+        looks = self.looks
+        gates = sorted({each for row in GATES.values() for each in row})
+        return {
+            "lstm_typed": (looks["typed"], f"at most {LONGEST:,} characters"),
+            "lstm_layer": (looks["layer"], "a layer, from 1 on"),
+            "lstm_unit": (looks["unit"], "a unit, from 0 on"),
+            "lstm_time": (looks["time"], "a character's place, from 0 on"),
+            "lstm_gate": (looks["gate"], words.choices(gates)),
+            "lstm_order": (looks["order"], words.choices([*ORDERS])),
+            "lstm_step": (
+                "the newest" if looks["step"] is None else looks["step"],
+                "a step that the run has kept",
+            ),
+        }
+
+    def note(self) -> None:
+        """Write into the address at what is looked."""
+        looks = self.looks
+        for name, usual in (("layer", 1), ("unit", 0), ("time", 0), ("gate", "c"), ("typed", "")):
+            value = looks[name]
+            address.note(f"lstm_{name}", "" if value == usual else str(value))
+        address.note("lstm_order", "" if looks["order"] == "number" else looks["order"])
+        address.note("lstm_step", "" if looks["step"] is None else str(looks["step"]))
