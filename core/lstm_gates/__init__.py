@@ -177,6 +177,8 @@ class Curves:
     validation: Float[np.ndarray, " n"]  # bits a character
     norm: Float[np.ndarray, " n"]  # of the gradient at the last step, before it is clipped
     clipped: Float[np.ndarray, " n"]  # and after
+    right: Float[np.ndarray, " n"]  # as in `State.forced`; NaN where nobody knows
+    impossible: Float[np.ndarray, " n"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,3 +199,4 @@ class State:
     # is forced, and mean probability of what is impossible; None where nobody knows
     kept: tuple[int, ...]  # steps whose weights are kept, for the time machine
     now: dict[str, float] = field(default_factory=dict)  # what was changed since the start
+    changes: tuple[tuple[int, str, float], ...] = ()  # the step, what was changed, and its value
