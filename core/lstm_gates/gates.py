@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from core.lstm_gates import GATES, LONGEST, UNKNOWN, Gates
 from core.lstm_gates.readers import Reader, encode
+from core.lstm_gates.recurrence import Weights, weights_of
 
 __all__ = ["Reading", "bits", "coded", "gates", "read", "told"]
 
@@ -55,17 +56,18 @@ def gates(reader: Reader, text: str) -> Gates:
 @torch.inference_mode()
 def read(reader: Reader, codes: Int[Tensor, " t"]) -> Reading:
     """Let the network read, and compute its gates."""
-    first = next(iter(reader.layers)).weight_hh_l0
-    shape = len(reader.layers), len(codes), first.shape[1]
-    values = {name: torch.empty(shape, dtype=first.dtype) for name in GATES[reader.cell]}
-    hidden = first.new_empty(shape)
+    every = [weights_of(layer) for layer in reader.layers]
+    shape = len(every), len(codes), every[0].hidden.shape[1]
+    hidden = every[0].hidden.new_empty(shape)
+    values = {name: torch.empty(shape, dtype=hidden.dtype) for name in GATES[reader.cell]}
     value = reader.see(codes[None])
     for number, layer in enumerate(reader.layers):
         given, (value, _) = value, layer(value)
         hidden[number] = value[0]
         places = codes if number == 0 and reader.embedding is None else None
         room = {name: each[number] for name, each in values.items()}
-        FORMULAS[reader.cell](layer, _input_sums(layer, given[0], places), value[0], room)
+        sums = _input_sums(every[number], given[0], places)
+        FORMULAS[reader.cell](every[number], sums, value[0], room)
     return Reading(codes=codes, values=values, hidden=hidden, logits=reader.head(value[0]))
 
 
@@ -112,32 +114,30 @@ def _likeliest(logits: Float[Tensor, "t k"]) -> tuple[Int[Tensor, "t m"], Float[
 
 
 def _input_sums(
-    layer: nn.RNNBase, given: Float[Tensor, "t e"], places: Int[Tensor, " t"] | None
+    weights: Weights, given: Float[Tensor, "t e"], places: Int[Tensor, " t"] | None
 ) -> Float[Tensor, "t z"]:
     """Give what a layer's input adds to its gates, with that bias: the first matrix product."""
-    weights: Tensor = layer.weight_ih_l0
-    bias: Tensor = layer.bias_ih_l0
     if places is not None:  # times one-hot is a choice of columns
-        return nn.functional.embedding(places, weights.T).add_(bias)
-    return torch.addmm(bias, given, weights.T)
+        return nn.functional.embedding(places, weights.input.T).add_(weights.bias_input)
+    return torch.addmm(weights.bias_input, given, weights.input.T)
 
 
 def _hidden_sums(
-    layer: nn.RNNBase, hidden: Float[Tensor, "t u"], into: Float[Tensor, "t z"]
+    weights: Weights, hidden: Float[Tensor, "t u"], into: Float[Tensor, "t z"]
 ) -> None:
     """Add what h of the character before adds, with that bias: the second matrix product."""
-    into += layer.bias_hh_l0
-    into[1:].addmm_(hidden[:-1], layer.weight_hh_l0.T)
+    into += weights.bias_hidden
+    into[1:].addmm_(hidden[:-1], weights.hidden.T)
 
 
 def _lstm(
-    layer: nn.RNNBase,
+    weights: Weights,
     sums: Float[Tensor, "t z"],
     hidden: Float[Tensor, "t u"],
     room: dict[str, Float[Tensor, "t u"]],
 ) -> None:
     """i, f, o = σ(…), g = tanh(…), c = f c′ + i g, h = o tanh(c)."""
-    _hidden_sums(layer, hidden, sums)
+    _hidden_sums(weights, hidden, sums)
     for name, part in zip("ifgo", sums.chunk(4, 1), strict=True):  # the order of torch's rows
         room[name].copy_(part)
         _squash(name, room[name])
@@ -147,14 +147,14 @@ def _lstm(
 
 
 def _gru(
-    layer: nn.RNNBase,
+    weights: Weights,
     sums: Float[Tensor, "t z"],
     hidden: Float[Tensor, "t u"],
     room: dict[str, Float[Tensor, "t u"]],
 ) -> None:
     """r, z = σ(…), n = tanh(x W + b + r (h′ W + b)), h = (1 − z) n + z h′."""
     recurrent = torch.zeros_like(sums)
-    _hidden_sums(layer, hidden, recurrent)
+    _hidden_sums(weights, hidden, recurrent)
     by_input, by_hidden = (each.cpu().chunk(3, 1) for each in (sums, recurrent))
     for number, name in enumerate("rz"):
         torch.add(by_input[number], by_hidden[number], out=room[name])
@@ -166,13 +166,13 @@ def _gru(
 
 
 def _rnn(
-    layer: nn.RNNBase,
+    weights: Weights,
     sums: Float[Tensor, "t z"],
     hidden: Float[Tensor, "t u"],
     room: dict[str, Float[Tensor, "t u"]],
 ) -> None:
     """h = tanh(…)."""
-    _hidden_sums(layer, hidden, sums)
+    _hidden_sums(weights, hidden, sums)
     room["h"].copy_(sums)
     _squash("h", room["h"])
 

@@ -6,7 +6,7 @@ from torch import nn
 from core.lstm_gates import UNKNOWN, Plan
 from core.lstm_gates.readers import Reader, build
 
-__all__ = ["ALPHABET", "KINDS", "TEXT", "cell_of", "small"]
+__all__ = ["ALPHABET", "KINDS", "TEXT", "cell_of", "recurrent", "small"]
 
 ALPHABET = UNKNOWN + "abcdefg()"
 TEXT = "ab(cab)gg(a?d)(fe)ab(c(d)e)f"  # one character is unknown
@@ -24,10 +24,16 @@ def small(
     return reader.eval().requires_grad_(requires_grad=False)
 
 
+def recurrent(reader: Reader) -> list[nn.RNNBase]:
+    return [layer for layer in reader.layers if isinstance(layer, nn.RNNBase)]
+
+
 def cell_of(layer: nn.RNNBase) -> nn.RNNCellBase:
     """Torch's network of one step with the same weights."""
-    kinds = {nn.LSTM: nn.LSTMCell, nn.GRU: nn.GRUCell, nn.RNN: nn.RNNCell}
-    made = kinds[type(layer)](layer.input_size, layer.hidden_size).to(layer.weight_ih_l0.dtype)
+    kinds: dict[str, type[nn.RNNCellBase]]
+    kinds = {"LSTM": nn.LSTMCell, "GRU": nn.GRUCell, "RNN_TANH": nn.RNNCell}
+    dtype = layer.get_parameter("weight_ih_l0").dtype
+    made = kinds[layer.mode](layer.input_size, layer.hidden_size).to(dtype)  # type: ignore[call-arg]
     for name, value in layer.named_parameters():
         getattr(made, name.removesuffix("_l0")).data.copy_(value)
     return made.requires_grad_(requires_grad=False)

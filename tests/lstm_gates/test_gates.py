@@ -1,6 +1,7 @@
 """Gates: they are those of torch's own layers, and the residual tells when they are not."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from core.lstm_gates import GATES, UNKNOWN, Gates
 from core.lstm_gates import gates as module
 from core.lstm_gates.gates import gates
 from core.lstm_gates.readers import Reader, encode
-from tests.lstm_gates.small import ALPHABET, KINDS, TEXT, cell_of, small
+from core.lstm_gates.recurrence import Weights
+from tests.lstm_gates.small import ALPHABET, KINDS, TEXT, cell_of, recurrent, small
 from tests.shared.untouched import leaves_untouched
 
 EXACT = 1e-12  # of values up to some tens in float64
@@ -22,7 +24,7 @@ def replayed(reader: Reader, text: str) -> dict[str, Tensor]:
     """Let torch's cells read, one character after the other; gives h and c, each (l, t, u)."""
     kept: dict[str, list[Tensor]] = {"h": [], "c": []}
     value = reader.see(encode(text, reader.alphabet)[None])[0]
-    for layer in reader.layers:
+    for layer in recurrent(reader):
         cell, rows = cell_of(layer), []
         state: Any = None
         for given in value:
@@ -38,7 +40,7 @@ def by_name(reader: Reader, text: str) -> dict[str, Tensor]:
     """Compute each gate from the weights of its name in torch's documentation, in plain loops."""
     found: dict[str, list[Tensor]] = {name: [] for name in GATES[reader.cell]}
     given = reader.see(encode(text, reader.alphabet)[None])[0]
-    for layer in reader.layers:
+    for layer in recurrent(reader):
         names = {"lstm": "ifgo", "gru": "rzn", "rnn": "h"}[reader.cell]
         split = {
             part: dict(zip(names, getattr(layer, part + "_l0").chunk(len(names)), strict=True))
@@ -100,31 +102,31 @@ def test_gates_are_those_of_torchs_layers_and_cells(cell: str, embedding: int) -
         np.testing.assert_allclose(values, row[places].numpy(), rtol=1e-9)
 
 
-def in_another_order(layer: nn.RNNBase, sums: Tensor, hidden: Tensor, room: Any) -> None:
-    i, f, g, o = sums.chunk(4, 1)
-    module._hidden_sums(layer, hidden, sums)
-    torch_order = torch.cat([i, f, o, g], 1)
-    bare = nn.LSTM(layer.input_size, layer.hidden_size).to(sums.dtype)
-    for each in bare.parameters():
-        each.data.zero_()
-    module._lstm(bare, torch_order, hidden, room)
+def in_another_order(weights: Weights, sums: Tensor, hidden: Tensor, room: Any) -> None:
+    """Take the rows for those of i, f, o, g, as char-rnn has them."""
+
+    def permuted(rows: Tensor) -> Tensor:
+        return torch.cat([rows.chunk(4)[number] for number in (0, 1, 3, 2)])
+
+    changed = Weights(*(permuted(getattr(weights, each.name)) for each in fields(Weights)))
+    module._lstm(changed, permuted(sums.T).T.contiguous(), hidden, room)
 
 
-def reset_before_the_product(layer: nn.RNNBase, sums: Tensor, hidden: Tensor, room: Any) -> None:
-    module._gru(layer, sums, hidden, room)
-    weight, bias = layer.weight_hh_l0.chunk(3)[2], layer.bias_hh_l0.chunk(3)[2]
+def reset_before_the_product(weights: Weights, sums: Tensor, hidden: Tensor, room: Any) -> None:
+    module._gru(weights, sums, hidden, room)
+    weight, bias = weights.hidden.chunk(3)[2], weights.bias_hidden.chunk(3)[2]
     before = torch.cat([torch.zeros_like(hidden[:1]), hidden[:-1]])
     room["n"].copy_((sums.chunk(3, 1)[2] + (room["r"] * before) @ weight.T + bias).tanh())
     room["h"].copy_((1 - room["z"]) * room["n"] + room["z"] * before)
 
 
-def without_a_bias(layer: nn.RNNBase, hidden: Tensor, into: Tensor) -> None:
-    into[1:].addmm_(hidden[:-1], layer.weight_hh_l0.T)
+def without_a_bias(weights: Weights, hidden: Tensor, into: Tensor) -> None:
+    into[1:].addmm_(hidden[:-1], weights.hidden.T)
 
 
-def without_the_shift(layer: nn.RNNBase, hidden: Tensor, into: Tensor) -> None:
-    into += layer.bias_hh_l0
-    into.addmm_(hidden, layer.weight_hh_l0.T)
+def without_the_shift(weights: Weights, hidden: Tensor, into: Tensor) -> None:
+    into += weights.bias_hidden
+    into.addmm_(hidden, weights.hidden.T)
 
 
 def forgetting_too_late(kept: Any, added: Any) -> None:
