@@ -20,6 +20,7 @@ __all__ = [
     "BUILT_IN",
     "CELLS",
     "GATES",
+    "LONGEST",
     "NEWEST",
     "RANGES",
     "STEP",
@@ -47,6 +48,15 @@ GATES = {  # of each cell, in the order in which they are shown; what is kept fr
 RANGES = {  # between which the values of each lie; c has no end
     **dict.fromkeys("iforz", (0.0, 1.0)),
     **dict.fromkeys("gnh", (-1.0, 1.0)),
+}
+LONGEST = {  # text in characters that may be asked about
+    "gates": 20_000,
+    "cell": 20_000,
+    "memory": 20_000,
+    "edited": 20_000,
+    "clamped": 2_000,
+    "through_time": 1_000,
+    "influence": 200,
 }
 UNKNOWN = "\ufffd"  # stands for each character that a network has not learned; always its first
 OPTIMISERS = ("adam", "rmsprop", "sgd")
@@ -151,8 +161,8 @@ class Gates:
     unknown: Bool[np.ndarray, " t"]  # which characters it does not know
     values: dict[str, Float[np.ndarray, "l t u"]]  # by GATES[cell]
     residual: float  # the largest difference of what these give for h from what torch gives
-    likeliest: Int[np.ndarray, "t 5"]  # places in the alphabet, after each character
-    probabilities: Float[np.ndarray, "t 5"]  # of these
+    likeliest: Int[np.ndarray, "t m"]  # places in the alphabet, after each character: five, or all
+    probabilities: Float[np.ndarray, "t m"]  # of these, the highest first
     bits: Float[np.ndarray, " t"]  # −log₂ p of each character, by what came before; NaN at first
 
 
