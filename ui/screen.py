@@ -48,11 +48,11 @@ _component = st.components.v2.component(
     html='<div class="room"><div class="screen"></div></div>',
     css="\n".join(
         (JS / name).read_text(encoding="utf-8")
-        for name in ("screen.css", "inside.css", "charts.css", "explained.css")
+        for name in ("screen.css", "inside.css", "charts.css", "explained.css", "sequences.css")
     ),
     js="\n".join(
         (JS / name).read_text(encoding="utf-8")
-        for name in ("screen.js", "inside.js", "charts.js", "explained.js")
+        for name in ("screen.js", "inside.js", "charts.js", "explained.js", "sequences.js")
     ),
 )
 

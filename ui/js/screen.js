@@ -498,7 +498,8 @@ function show(root, bytes) {
   const dark = isDark(root)
   LINES[dark].forEach((colour, k) => root.style.setProperty(`--line${k}`, colour))
   RUNS[dark].forEach((colour, k) => root.style.setProperty(`--run${k}`, colour))
-  const screen = { dark, run: header.run, tell: (...said) => tell(root, ...said) }
+  const settled = !root.__telling || (root.__answered && !root.__told.size)  // it knows of all that was told
+  const screen = { dark, run: header.run, settled, tell: (...said) => tell(root, ...said) }
   header.blocks.forEach((block, k) => kinds[block.kind].paint(root.children[k], block, values, screen))
   root.__newest = header.status
 }
@@ -543,14 +544,17 @@ async function tell(root, name, value, last) {
       const answer = await patiently(root, signal => fetch(root.__url, { method: 'POST', body, signal }))
       if (!answer) continue  // something newer is to be told
       if (answer.status === 404) return renew(root)
-      if (answer.status === 200) show(root, new Uint8Array(await answer.arrayBuffer()))
+      const bytes = answer.status === 200 ? new Uint8Array(await answer.arrayBuffer()) : null
+      root.__answered = true
+      if (bytes) show(root, bytes)
+      root.__answered = false
       compare(root)
     }
     if (root.__last) {  // once the hand rests: the script makes the browser draw the whole page anew
       clearTimeout(root.__hear)
       root.__hear = setTimeout(() => { root.__hear = null; root.__moved(`told ${performance.now()}`) }, RESTS)
     }
-  } finally { root.__telling = root.__last = false; rest(root) }
+  } finally { root.__telling = root.__answered = root.__last = false; rest(root) }
 }
 
 // Busy from what a control says, or from a new status, until the page's script has run on it.
