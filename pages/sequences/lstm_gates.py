@@ -3,7 +3,8 @@
 import streamlit as st
 
 from core import lstm_gates
-from core.lstm_gates import Plan
+from core.lstm_gates import room
+from core.lstm_gates.shelf import BUILT_INS
 from ui import address, live, screen, server, visitors, words
 from ui.panels.lstm_gates.desk import Desk, looks_of
 from ui.panels.lstm_gates.settings import settings
@@ -12,10 +13,15 @@ from ui.panels.lstm_gates.tabs import tabs
 engine, visitor = server.engine(), visitors.visitor()
 views, plans = live.readable(engine.runs_of(visitor), lstm_gates.TRAIN, lstm_gates.known)
 asked = address.asked("lstm")
-looks = st.session_state.setdefault("lstm_looks", looks_of(asked, views))
+looks = st.session_state.setdefault("lstm_looks", looks_of(asked))
+if asked.get("lstm_run"):
+    st.session_state.lstm_run = asked["lstm_run"]
 if looks["began"]:
     st.session_state.lstm_run, looks["began"] = looks["began"], ""
-desk = Desk(engine, views, plans, looks)
+known = (*views, *BUILT_INS)
+shown = st.session_state.get("lstm_run", "")
+shown = shown if shown in known else known[0]
+desk = Desk(engine, views, plans, looks, shown)
 
 
 def start() -> None:
@@ -27,7 +33,7 @@ def start() -> None:
 
 def steer(name: str, key: str) -> None:
     """Let the run that is under way go on with the value that was just chosen."""
-    view = views.get(desk.shown)
+    view = views.get(shown)
     if view and view.live:
         live.trying(live.tell, engine, view.run, lstm_gates.CHANGE, name, st.session_state[key])
 
@@ -38,16 +44,17 @@ buttons = st.container(horizontal=True, gap="xsmall")
 picture, side = st.columns([3.9, 1], gap="medium")
 with side:
     plan, trouble = settings(asked, steer, desk.rules())
-    st.caption(f"A new run: {lstm_gates.planned(plan)}")
+    st.caption(f"A new run: {room.planned(plan)}")
     if trouble:
         st.warning(words.plain(words.sentence(trouble)))
 with buttons:
-    chosen = views.get(desk.shown)
+    chosen = views.get(shown)
     live.transport("lstm", engine, chosen, start, bool(trouble))
-    live.choose("lstm", engine, visitor, views, desk.told, chosen, desk.named)
+    live.choose("lstm", engine, visitor, views, desk.told, chosen, [*BUILT_INS], shown)
 with picture:
     screen.screen(
-        "lstm_screen", lambda: live.seen(engine, desk.shown), desk.board, desk.steer(plan)
+        "lstm_screen", lambda: live.seen(engine, shown), desk.board, desk.steer()
     )
 desk.note()
+address.note("lstm_run", shown if shown != known[0] else "")
 tabs(desk, plan)

@@ -12,6 +12,7 @@ from ui import address, blocks, live, words
 from ui.blocks import Block
 from ui.panels.lstm_gates.screen import draw
 from ui.panels.lstm_gates.training import training
+from ui.panels.lstm_gates.wording import ORDERS
 from ui.running import Rules
 
 __all__ = ["Desk", "Looks", "looks_of"]
@@ -23,12 +24,6 @@ Looks = dict[str, Any]
 LONGEST = 2_000  # characters that may be typed
 TYPED = 90  # characters of the text that stand there before anybody types
 FAR = 10**6
-ORDERS = {
-    "number": "their number",
-    "mean": "their mean",
-    "spread": "how much they move",
-    "time": "when they are largest",
-}
 
 
 def looks_of(asked: Mapping[str, str]) -> Looks:

@@ -1,6 +1,24 @@
 """What the panel of LSTM gates says: what to try, and the formulae."""
 
-__all__ = ["FORMULAE", "LESSONS"]
+__all__ = ["CALLED", "FORMULAE", "LESSONS", "ORDERS"]
+
+CALLED = {
+    "i": "input",
+    "f": "forget",
+    "g": "candidate",
+    "o": "output",
+    "c": "cell",
+    "h": "hidden",
+    "r": "reset",
+    "z": "update",
+    "n": "candidate",
+}
+ORDERS = {
+    "number": "their number",
+    "mean": "their mean",
+    "spread": "how much they move",
+    "time": "when they are largest",
+}
 
 LESSONS = """
 **Who counts the brackets?** Choose *Brackets, built in* and look at the map of **c**: some unit

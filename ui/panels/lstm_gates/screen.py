@@ -1,0 +1,72 @@
+"""The screen of the panel: a text, all gates of a layer while it is read, one unit, one step."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from core.lstm_gates import GATES, RANGES, Gates
+from ui import inside, sequences
+from ui.blocks import Block
+from ui.inside import Choice
+from ui.panels.lstm_gates.wording import CALLED, ORDERS
+from ui.sequences import Map
+
+__all__ = ["draw", "order_of"]
+
+
+def draw(found: Gates, looks: dict[str, Any], typed: str) -> list[Block]:
+    """Draw all gates of the layer that is looked at."""
+    layers, count, units = found.values["h"].shape
+    layer, gate = min(looks["layer"], layers), looks["gate"]
+    names = GATES[found.cell]
+    gate = gate if gate in names else "h"
+    unit, time = min(looks["unit"], units - 1), min(looks["time"], count - 1)
+    maps = [_map(name, found.values[name][layer - 1]) for name in names]
+    order = order_of(found.values[gate][layer - 1], looks["order"])
+    rows = [
+        Choice(
+            name="gate",
+            label="Look at",
+            values=[(each, f"{each}, {CALLED[each]}") for each in names],
+            chosen=gate,
+        ),
+        Choice(
+            name="order", label="Units by", values=[*ORDERS.items()], chosen=looks["order"]
+        ),
+    ]
+    if layers > 1:
+        numbers = [(str(number), str(number)) for number in range(1, layers + 1)]
+        rows.insert(0, Choice(name="layer", label="Layer", values=numbers, chosen=str(layer)))
+    right = f"They give torch's own h to {found.residual:.0e}."
+    return [
+        inside.choices(rows),
+        sequences.gates(
+            found.text,
+            maps,
+            order,
+            at=(unit, time),
+            title=f"All gates of layer {layer}: {units} units, {count} characters",
+            hint=right,
+            unknown=np.flatnonzero(found.unknown).tolist(),
+        ),
+    ]
+
+
+def order_of(values: Float[np.ndarray, "t u"], by: str) -> list[int]:
+    """Put the units into an order, the largest first; by time, the one that peaks first."""
+    match by:
+        case "mean":
+            key = -values.mean(0)
+        case "spread":
+            key = -values.std(0)
+        case "time":
+            key = abs(values).argmax(0)
+        case _:
+            key = np.arange(values.shape[1])
+    return [int(each) for each in np.argsort(key, kind="stable")]
+
+
+def _map(name: str, values: Float[np.ndarray, "t u"]) -> Map:
+    low, high = RANGES.get(name, (-1.0, float(abs(values).max(initial=0.0)) or 1.0))
+    return Map(name=name, title=CALLED[name], values=values, high=high, signed=low < 0)
