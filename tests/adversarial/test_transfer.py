@@ -27,7 +27,7 @@ MNIST = Source(kind="built-in", name="mnist")
 IMAGES = 600  # that the proxy of these tests is taught by
 
 
-def whole(turns: Generator[None, None, object]) -> object:
+def whole(turns: Generator[object, None, object]) -> object:
     """Let it have all its turns; between two of them others would compute."""
     while True:
         try:

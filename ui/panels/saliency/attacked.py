@@ -42,13 +42,12 @@ def attacked(
         looks["epsilon"] = min(max(0, int(value)), MOST)
 
     looks.setdefault("epsilon", PHOTOGRAPHS if large else USUAL)
-    with st.spinner("The picture is attacked and explained…", show_time=True):
-        screen.screen(
-            "saliency_attacked",
-            lambda: None,
-            lambda _: _draw(engine, source, about, pin, query, looks, large),
-            {**steer(looks), "epsilon": dragged},
-        )
+    screen.screen(
+        "saliency_attacked",
+        lambda: None,
+        lambda _: _draw(engine, source, about, pin, query, looks, large),
+        {**steer(looks), "epsilon": dragged},
+    )
 
 
 def _draw(
