@@ -167,8 +167,12 @@ def packet(
     """
     turn, view = _turns[token], shown.view()
     now = shown.waiting = Waiting(shown.unwanted, mount)
-    with only_while(lambda: _turns[token] == turn and asked()), waiting(now.patience):
-        blocks = shown.draw(view)
+    try:
+        with only_while(lambda: _turns[token] == turn and asked()), waiting(now.patience):
+            blocks = shown.draw(view)
+    finally:
+        if shown.waiting is now:
+            shown.waiting = None
     return pack({**_header(token, shown, view), "stopped": now.patience.stopped}, blocks)
 
 
