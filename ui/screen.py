@@ -120,7 +120,8 @@ def screen(
 
     def mount() -> None:
         if not early:
-            early.append(pack({**_header(token, shown, shown.view()), "pending": True}, []))
+            header = {**_header(token, shown, shown.view()), "pending": _turns[token]}
+            early.append(pack(header, []))  # with the turn in it another one each time
             _component(key=key, data=early[0], on_moved_change=lambda: None)
 
     turn = -1

@@ -146,6 +146,9 @@ def test_a_page_has_a_screen_at_once_and_what_takes_long_comes_after_it(
         late = header(far("drawn"))
         assert late["blocks"][0]["text"] == "Counting"
         assert "pending" not in late
+        screen.screen("key", lambda: None, drawing(engine, turns + 1, 0.03), {})
+        assert header(Response(mounted[1]))["pending"]
+        assert mounted[1] != mounted[0]  # or the browser would not hear of it
 
 
 def test_what_is_said_of_the_time_follows_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
