@@ -1,7 +1,7 @@
 """Who waits hears how far it is, in order and not too often, and can stop it for good."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from core.shared.patience import Patience, StoppedError, Unwanted, waiting
 from core.shared.progress import Done, titled
 from core.shared.wanted import only_while
 from tests.shared.mischief import Config
-from tests.shared.turning import whole
 
 Until = Callable[..., None]
 MISCHIEF = "tests.shared.mischief:"
@@ -159,19 +158,19 @@ def test_of_a_run_such_a_word_is_no_state(engine: Engine, until: Until) -> None:
 def test_work_is_named_in_what_it_says_and_closed_with_it() -> None:
     closed = []
 
-    def work() -> Iterator[Any]:
+    def work() -> Generator[Any, None, None]:
         try:
             yield Done(1, 2, "turns")
             yield None
         finally:
             closed.append(True)
 
-    turns = titled("Counting", work())  # type: ignore[arg-type]
+    turns = titled("Counting", work())
     assert next(turns) == Done(1, 2, "turns", "Counting")
     assert next(turns) is None
     turns.close()
     assert closed
-    assert whole(titled("Counting", work())) is None  # type: ignore[arg-type]
+    assert len(list(titled("Counting", work()))) == 2
 
 
 def test_how_far_it_is_is_said_in_words() -> None:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from core.shared.engine import Engine, EngineError
+from core.shared.patience import Unwanted
 from core.shared.progress import Done
 from tests.ui import awaited
 from tests.ui.test_screen import COOKIE, ask, header
@@ -47,9 +48,10 @@ def drawing(engine: Engine, turns: int, seconds: float) -> Any:
 
 
 def put(engine: Engine, turns: int, seconds: float) -> screen.Screen:
-    again = {screen.AGAIN: lambda _: shown.unwanted.clear(), "knob": lambda _: None}
+    unwanted: Unwanted = {}
+    told = {screen.AGAIN: lambda _: unwanted.clear(), "knob": lambda _: None}
     draw = drawing(engine, turns, seconds)
-    shown = screen.Screen(visitors.name_of(COOKIE), lambda: None, draw, again)
+    shown = screen.Screen(visitors.name_of(COOKIE), lambda: None, draw, told, unwanted=unwanted)
     screen._screens["token"] = shown
     return shown
 
@@ -84,7 +86,7 @@ def test_a_long_drawing_is_watched_stopped_and_asked_for_again(engine: Engine) -
     assert far().status_code == 204  # nothing is drawn yet
     with ThreadPoolExecutor(1) as pool:
         drawn = pool.submit(tell, "knob")
-        words = []
+        words: list[Any] = []
         while not drawn.done() and len({each["text"] for each in words}) < 3:
             answer = far("drawn")
             if answer.status_code == 200:
@@ -153,7 +155,7 @@ def test_a_page_has_a_screen_at_once_and_what_takes_long_comes_after_it(
 
 def test_what_is_said_of_the_time_follows_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr(waiting_module.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("ui.waiting.time.monotonic", lambda: clock[0])
     said: list[str] = []
     now = Waiting({}, lambda: said.append("long"))
 
