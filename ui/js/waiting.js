@@ -53,7 +53,7 @@ function hush(root) {
   const focused = root.getRootNode().activeElement === button
   root.parentElement.classList.remove('waits')
   button.disabled = false; set(button, 'Stop')
-  if (focused && root.__again && !root.__again.hidden) root.__again.focus()
+  if (focused && root.__offer && !root.__offer.hidden) root.__offer.focus()
 }
 
 function lineOf(root) {
@@ -70,12 +70,12 @@ function lineOf(root) {
 
 // What was stopped is not computed again by itself; here it is asked for.
 function offer(root, stopped) {
-  if (!stopped && !root.__again) return
-  if (!root.__again) {
-    root.__again = make('button', 'again', 'Ask again')
-    root.__again.onclick = () => tell(root, 'again', 1, true)
-    root.parentElement.append(root.__again)
+  if (!stopped && !root.__offer) return
+  if (!root.__offer) {
+    root.__offer = make('button', 'again', 'Ask again')
+    root.__offer.onclick = () => tell(root, 'again', 1, true)
+    root.parentElement.append(root.__offer)
   }
-  root.__again.hidden = !stopped
+  root.__offer.hidden = !stopped
   root.classList.toggle('stopped', stopped)
 }
