@@ -13,9 +13,10 @@ from core.adversarial.attacking import CODE, attack, png
 from core.adversarial.driving import drive
 from core.adversarial.goals import Goal
 from core.adversarial.resizing import exactly, resize
-from core.shared import data, photographs, pictures, seeing
+from core.shared import photographs, pictures, seeing
 from core.shared.loading import load
 from core.shared.models import Source
+from tests.shared.digits import digit
 from tests.shared.untouched import leaves_untouched
 
 DIGITS = Source(kind="built-in", name="mnist")
@@ -25,11 +26,6 @@ PHOTOGRAPHS = Source(kind="built-in", name="efficientnet-lite0")
 @pytest.fixture(autouse=True)
 def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLASSBOX_DEVICE", "cpu")
-
-
-def digit(index: int) -> tuple[np.ndarray, int]:
-    test = data.dataset("mnist", torch.device("cpu")).test
-    return test.images[index].numpy(), int(test.labels[index])
 
 
 def answer(source: Source, pixels: np.ndarray) -> np.ndarray:

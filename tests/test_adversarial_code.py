@@ -24,9 +24,10 @@ from core.adversarial import (
 )
 from core.adversarial.attacking import attack
 from core.adversarial.script import ATTACKED, nearest, teaching, write_attack
-from core.shared import data, models, networks, photographs, pictures, runs, seeing, snapshots
+from core.shared import models, networks, photographs, pictures, runs, seeing, snapshots
 from core.shared.loading import load
 from core.shared.models import Source
+from tests.shared.digits import digit
 
 ROOT = Path(__file__).parents[1]
 DIGITS = Source(kind="built-in", name="mnist")
@@ -137,11 +138,6 @@ WRONG: dict[str, tuple[str, str]] = {  # a case, and what is made wrong of its c
 }
 
 
-def picture_of(index: int) -> tuple[np.ndarray, int]:
-    test = data.dataset("mnist", torch.device("cpu")).test
-    return test.images[index].numpy(), int(test.labels[index])
-
-
 def prepared(folder: Path, text: str, pixels: np.ndarray) -> Path:
     folder.mkdir(exist_ok=True)
     np.save(folder / "picture.npy", pixels)
@@ -200,7 +196,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Said:
     """What each case's script says, and the folder in which it was run; so of each wrong one."""
     root, folders = tmp_path_factory.mktemp("scripts"), {}
     for name, (index, config) in CASES.items():
-        pixels, label = picture_of(index)
+        pixels, label = digit(index)
         for wrong in ("", "wrong ") if name in WRONG else ("",):
             folder = root / f"{wrong}{name}"
             text = written(folder, DIGITS, config, label)
@@ -209,7 +205,13 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Said:
                 text = text.replace(*WRONG[name])
             folders[f"{wrong}{name}"] = folder
             prepared(folder, text, pixels)
-    pixels, _ = picture_of(0)
+    name = "PGD at the fifth beginning"  # with its steps counted anew
+    folders["anew"] = root / "anew"
+    pixels, label = digit(CASES[name][0])
+    text = written(root / "anew", DIGITS, CASES[name][1], label)
+    assert ", moments)" in text
+    prepared(root / "anew", text.replace(", moments)", ", itertools.count())"), pixels)
+    pixels, _ = digit(0)
     folders["already"] = root / "already"
     text = written(root / "already", DIGITS, Attack(target=7), 0)
     prepared(root / "already", text, pixels)
@@ -221,7 +223,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Said:
 def found() -> Mapping[str, Outcome]:
     outcomes = {}
     for name, (index, config) in CASES.items():
-        pixels, label = picture_of(index)
+        pixels, label = digit(index)
         outcomes[name] = attack(DIGITS, pixels, label, config)
     return outcomes
 
@@ -243,20 +245,40 @@ def test_that_comparison_rejects_a_wrong_script(
     assert not agrees(found[name], text, folder), text
 
 
-@pytest.mark.parametrize("name", ["BIM", "PGD", "APGD", "Square", "DeepFool", "Carlini–Wagner"])
+def counted(text: str) -> int:
+    """Tell the step that a script ended at."""
+    return int(re.findall(r"^step (\d+): ", text, re.MULTILINE)[-1])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("BIM", "PGD", "APGD", "Square", "DeepFool", "Carlini–Wagner"),
+        "PGD at the fifth beginning",
+        "APGD at the sixth beginning",
+        "Square at another beginning",
+    ],
+)
 def test_code_and_film_count_the_same_steps(
     name: str, said: Said, found: Mapping[str, Outcome]
 ) -> None:
-    """Also where an attack begins elsewhere than at the clean picture."""
-    best = re.findall(r"^step (\d+): ", said[name][1], re.MULTILINE)[-1]
+    """Also where an attack begins elsewhere than at the clean picture, or more than once."""
     film = found[name].film
-    assert int(best) == found[name].steps == film.step[film.best]
+    assert counted(said[name][1]) == found[name].steps == film.step[film.best]
+
+
+def test_that_the_count_rejects_steps_that_are_counted_anew(
+    said: Said, found: Mapping[str, Outcome]
+) -> None:
+    outcome = found["PGD at the fifth beginning"]
+    assert agrees(outcome, said["anew"][1], said["anew"][0])  # all else is as it was
+    assert counted(said["anew"][1]) != outcome.steps
 
 
 @pytest.mark.parametrize("name", sorted(CASES.keys() - IN_VAIN))
 def test_what_a_script_saves_still_fools_when_it_is_uploaded(name: str, said: Said) -> None:
     index, config = CASES[name]
-    _, label = picture_of(index)
+    _, label = digit(index)
     content = (said[name][0] / ATTACKED).read_bytes()
     pixels = seeing.fit(pictures.read(content).pixels, (1, 28, 28), "mnist")
     with torch.no_grad():
@@ -297,7 +319,7 @@ def test_the_code_attacks_a_run_of_ones_own(
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     snapshots.write(runs.folder_of(tmp_path, trained), snapshots.Snapshot(7, tensors, {}))
     source = models.of_run(tmp_path, trained, 7)
-    pixels, _ = picture_of(0)
+    pixels, _ = digit(0)
     found = attack(source, pixels, None, config)
     assert found.fooled
     text = written(tmp_path, source, config, found.label)

@@ -8,13 +8,13 @@ from jaxtyping import Float
 
 from ui.blocks import Block
 
-__all__ = ["EMPTY", "SCALES", "VIEWS", "Pane", "coarse", "full", "panes", "reach", "spread"]
+__all__ = ["LEVELS", "SCALES", "VIEWS", "Pane", "coarse", "full", "panes", "reach", "spread"]
 
 VIEWS = {"overlay": "laid over", "contour": "contours", "map": "the map alone"}
 SCALES = {"own": "the largest value", "most": "99 % of the pixels", "one": "one for all of a unit"}
 SHARE = 0.99  # of the pixels that reach less than the full colour, on the scale "most"
+LEVELS = (0.25, 0.5, 0.75)  # of the full colour, at which there are contours
 COARSE = 56  # values along each side of a map that has contours, at most
-EMPTY = 1e-6  # a map with no value beyond it is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,8 @@ class Pane:
     view: str = "map"  # one of VIEWS
     unit: str = ""
     reach: float | None = None  # the largest absolute value of a map of which `values` are means
+    under: str = ""  # words under the scale
+    negligible: float = 0.0  # a map with no value beyond it is none
 
 
 def panes(
@@ -43,7 +45,7 @@ def panes(
 ) -> Block:
     """Draw maps of one picture side by side; what is pointed at is marked on all of them.
 
-    A map with no value beyond EMPTY is said to be empty and not drawn.
+    A map with no value beyond what is negligible is said to be empty and not drawn.
 
     Args:
         pixels: of the picture, from 0 to 1.
@@ -58,7 +60,7 @@ def panes(
     numbers, described, offsets = [pixels.ravel()], [], dict[int, int]()
     offset = pixels.size
     for row in rows:
-        told = {"name": row.name, "words": row.words, "unit": row.unit, "view": row.view}
+        told = {name: getattr(row, name) for name in ("name", "words", "unit", "view", "under")}
         if row.values is None:
             described.append({**told, "view": "picture", "empty": "", "h": 0, "w": 0, "at": 0})
             continue
@@ -67,7 +69,8 @@ def panes(
             numbers.append(row.values.ravel())
             offset += row.values.size
         most = reach(row.values) if row.reach is None else row.reach
-        empty = f"This map is empty: nothing beyond {most:.1g} {row.unit}." if most < EMPTY else ""
+        none = f"This map is empty: nothing beyond {most:.1g} {row.unit}."
+        empty = none if most <= row.negligible else ""
         empty = empty if row.values.size else "There is no map."
         height, width = row.values.shape
         described.append(
@@ -88,6 +91,7 @@ def panes(
         "look": look,
         "rows": described,
         "columns": columns,
+        "levels": LEVELS,
         "title": title,
         "hint": hint,
     }

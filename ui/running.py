@@ -109,7 +109,7 @@ def study(
     told: Mapping[str, Callable[[Any], object]] | None = None,
     *,
     ready: bool = True,
-) -> bool:
+) -> View | None:
     """Draw the buttons of a study and, where there is one of the network, the newest one's screen.
 
     Args:
@@ -123,7 +123,7 @@ def study(
         told: what to do with the value of each control, by its name.
         ready: whether one can be begun.
 
-    Returns: whether there is one.
+    Returns: the newest one, if there is one.
     """
     name, label, icon = begin
     view = _newest(engine, visitor, source, function)
@@ -150,7 +150,7 @@ def study(
             disabled=not moving,
         )
     if view is None:
-        return False
+        return None
     run = view.run
 
     def drawn(now: View | None) -> list[Block]:
@@ -162,7 +162,7 @@ def study(
         return blocks if state is None else blocks + draw(state, now.config)
 
     screen.screen(f"{name}_screen", lambda: live.seen(engine, run), drawn, told or {})
-    return True
+    return view
 
 
 def _newest(engine: Engine, visitor: str, source: Source, function: str) -> View | None:

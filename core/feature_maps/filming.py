@@ -3,17 +3,14 @@
 This module needs no torch: the server draws it.
 """
 
-import io
-
 import numpy as np
-from PIL import Image
 
 from core.feature_maps import Dream
+from core.shared import filming
 
 __all__ = ["film"]
 
 SIDE = 256  # pixels of a frame's longer side, about
-LONG, SHORT = 1500, 200  # milliseconds: the last frame, every other
 
 
 def film(dream: Dream, *, ink: bool = False) -> bytes:
@@ -24,14 +21,7 @@ def film(dream: Dream, *, ink: bool = False) -> bytes:
         ink: 1 is black, as MNIST's ink is, and not white.
     """
     now = (255 * dream.picture).round().astype(np.uint8)
-    scale = max(1, SIDE // max(now.shape[1:]))
-    size = now.shape[2] * scale, now.shape[1] * scale
-    frames = []
-    for levels in (*(frame.picture for frame in dream.film), now):
-        shown = np.broadcast_to(255 - levels if ink else levels, (3, *levels.shape[1:]))
-        picture = Image.fromarray(np.ascontiguousarray(shown.transpose(1, 2, 0)))
-        frames.append(picture.resize(size, Image.Resampling.NEAREST).quantize(128))
-    file = io.BytesIO()
-    durations = [SHORT] * (len(frames) - 1) + [LONG]
-    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
-    return file.getvalue()
+    size = filming.size_of(now, SIDE)
+    shown = [*(frame.picture for frame in dream.film), now]
+    frames = [filming.frame([filming.painted(levels, ink=ink)], size) for levels in shown]
+    return filming.film(frames, [False] * (len(frames) - 1) + [True])

@@ -40,6 +40,10 @@ BASELINES = {  # what stands for a pixel that is absent
     "own": "the picture's mean colour",
 }
 LAST_SEED = 2**31 - 1
+# Logits are of 32 bits, and this about their last one as a share of them: what is less than it of
+# how far apart they are is lost in them. Even one for each pixel of a photograph, 224×224 times,
+# adds up to half a hundredth of that alone.
+ROUNDING = 1e-7
 QUARTER, STEPS = 4, 28  # of the picture's side: the box, and how far it moves, unless told
 
 WHOLE = {  # fields that are whole numbers, with their bounds
@@ -151,6 +155,7 @@ class Surrogate:
     segments: Int[np.ndarray, "h w"]  # the superpixel that each pixel belongs to: 0, 1, 2 …
     weights: Float[np.ndarray, " s"]  # of each superpixel, in logits
     intercept: float  # the score when all are absent, by the surrogate
+    empty: float  # the same, by the network itself
     fidelity: float  # R², weighted, on the pictures that it was fitted to; 1 is exact, 0 a constant
 
 
@@ -176,6 +181,18 @@ class Attribution:
     def probability(self) -> float:
         """Of the target."""
         return float(self.probabilities[self.query.target])
+
+    @property
+    def spread(self) -> float:
+        """How far apart the logits of the classes are: the largest less the least."""
+        logarithms = np.log(np.maximum(self.probabilities, np.finfo(np.float64).tiny))
+        return float(np.ptp(logarithms))  # they are the logits, less what all of them share
+
+    @property
+    def negligible(self) -> float:
+        """Up to here a value of the map is none, beside an answer whose logits are so far apart."""
+        power = self.query.about.power
+        return (ROUNDING * self.spread) ** power if power else 0.0
 
     @property
     def gap(self) -> float:

@@ -102,7 +102,7 @@ def guided_gradcam(question: Question) -> Turns:
     """
     coarse = yield from gradcam(question)
     fine = yield from guided(question)
-    return replace(coarse, values=coarse.values * fine.values)
+    return replace(coarse, values=coarse.values * fine.values, grid=None)  # each pixel its own
 
 
 def scorecam(question: Question) -> Turns:
@@ -149,8 +149,9 @@ def _maps_and_slopes(
     question.passes += 1
     question.gradients += 1
     with torch.enable_grad():
-        score = question.score(altered(question.network, question.image, name, begin))
-        (slope,) = torch.autograd.grad(score.sum(), met[0].given)
+        logits = altered(question.network, question.image, name, begin)
+        question.heard = logits[0].detach()
+        (slope,) = torch.autograd.grad(question.score(logits).sum(), met[0].given)
     slopes = as_maps(met[0]._replace(given=slope))[0]
     return name, as_maps(met[0])[0].detach(), slopes
 

@@ -27,7 +27,7 @@ from core.shared.models import Source
 from core.shared.progress import titled
 from core.shared.turns import patient
 
-__all__ = ["CODE", "explain", "explained", "image_of", "target_of", "timed"]
+__all__ = ["CODE", "explain", "explained", "image_of", "timed"]
 
 CODE: dict[str, Code] = {
     "gradient": gradient,
@@ -55,6 +55,9 @@ CODE: dict[str, Code] = {
     "kernelshap": kernelshap,
 }
 
+# They read the picture itself, and need no other pass to know which class is meant.
+READING = ("gradcam", "gradcampp", "hirescam", "layercam", "guided_gradcam")
+
 R = TypeVar("R")
 
 
@@ -81,30 +84,29 @@ def explained(
 ) -> Generator[Any, None, Attribution]:
     """Explain, as `explain` does, the answer of a network that is loaded.
 
-    The seconds are the method's own: neither those in which the network is read, melts and is made
-    quick, nor those of others between two turns.
+    The seconds are the method's own: neither those in which the network melts and is made quick, or
+    is asked which class it reads, nor those of others between two turns.
 
     Raises: ValueError when there is no such class or layer, the method cannot explain this network,
         or its map is not finite.
     """
-    logits = _read(model, image)
-    target = target_of(query, logits)
-    query = replace(query, target=target)
+    question = Question(model, model.network, image, query)
     layers = weighted_layers(model.network)
-    network, gone = model.network, layers[::-1][: query.melted]
+    gone = layers[::-1][: query.melted]
     if gone:
-        network = melted(model.network, gone, query.seed)
-        with torch.no_grad():
-            logits = network(image)[0]
-    question = Question(model, network, image, target, query)
+        query = replace(query, target=question.target)
+        question = Question(model, melted(model.network, gone, query.seed), image, query)
+    _ = question.quick  # in nobody's time
+    if query.method not in READING:
+        _ = question.target
     (answer, values), seconds = yield from timed(titled(query.about.title, _answered(question)))
     if not np.isfinite(values).all():
         raise ValueError("map must be of finite numbers, got some that are not")
     return Attribution(
-        query=replace(query, layer=answer.layer),
+        query=replace(query, target=question.target, layer=answer.layer),
         values=values,
-        score=float(question.score(logits[None])),
-        probabilities=logits.cpu().double().softmax(0).numpy(),
+        score=float(question.score(question.logits[None])),
+        probabilities=question.logits.cpu().double().softmax(0).numpy(),
         baseline=answer.baseline,
         grid=answer.grid or (image.shape[2], image.shape[3]),
         melted=gone,
@@ -125,20 +127,6 @@ def image_of(model: Model, pixels: Float[np.ndarray, "c h w"]) -> Float[Tensor, 
         raise ValueError(f"picture must be of {model.shape}, got {pixels.shape}")
     device = next(model.network.parameters()).device
     return torch.tensor(pixels, dtype=torch.float32, device=device)[None]
-
-
-def target_of(query: Query, logits: Float[Tensor, " k"]) -> int:
-    """Give the class that is explained: the query's, or else the one that the network reads.
-
-    Raises: ValueError when there is no such class, or the other one is none, or the same.
-    """
-    target = int(logits.argmax()) if query.target is None else query.target
-    for name, number in (("target", target), ("against", query.against)):
-        if number is not None and number >= len(logits):
-            raise ValueError(f"{name} must be from 0 to {len(logits) - 1}, got {number}")
-    if target == query.against:
-        raise ValueError(f"against must be another class than the one that is read, got {target}")
-    return target
 
 
 def timed(work: Generator[Any, None, R]) -> Generator[Any, None, tuple[R, float]]:
@@ -166,9 +154,3 @@ def _answered(
     """Ask; the map comes from the device within the method's own time."""
     answer: Answer = yield from CODE[question.query.method](question)
     return answer, answer.values.cpu().numpy().copy()
-
-
-def _read(model: Model, image: Float[Tensor, "1 c h w"]) -> Float[Tensor, " k"]:
-    with torch.no_grad():
-        logits: Tensor = model.network(image)
-    return logits[0]

@@ -50,6 +50,7 @@ class Score:
     others: list[tuple[float, float, bool]] = field(default_factory=list)
     own: list[tuple[float, float, bool]] = field(default_factory=list)
     values: Float[np.ndarray, "d h w"] | None = None
+    negligible: float = 0.0
 
     def refuse(self, sentence: str) -> None:
         """Take back what was found: the method cannot explain this network."""
@@ -104,6 +105,7 @@ class Examining:
                     others=_summed(score.others),
                     own=_summed(score.own),
                     values=score.values,
+                    negligible=score.negligible,
                 )
                 for query, score in zip(self.config.queries, self.scores, strict=True)
             ),
@@ -180,7 +182,7 @@ class Examining:
                 bright = relevance(given.values, query.about)
                 found.append((*inside(bright, self.box), not bright.any()))
                 if score.values is None:  # the first of all is the example
-                    score.values = given.values
+                    score.values, score.negligible = given.values, given.negligible
                 self.done += 1
                 yield None
 

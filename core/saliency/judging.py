@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core.saliency import BASELINES, Attribution, Query
 from core.saliency.curves import deletion, insertion, probability
-from core.saliency.explaining import explained, image_of, target_of
+from core.saliency.explaining import explained, image_of
 from core.saliency.methods import METHODS
 from core.saliency.packing import unpacked
 from core.saliency.questions import Question, absent
@@ -41,18 +41,14 @@ class Judging:
         self.config, pixels = config, unpacked(config.picture)
         self.model: Model | None = load(config.source)
         image = image_of(self.model, pixels)
-        with torch.no_grad():
-            logits = self.model.network(image)[0]
-        self.target = target_of(config.queries[0], logits)
+        question = Question(self.model, self.model.network, image, config.queries[0])
+        self.question: Question | None = question
+        self.target = question.target
         self.trials = config.rows(self.target)
-        query = self.trials[0][1]
-        self.question: Question | None = Question(
-            self.model, self.model.network, image, self.target, query
-        )
         self.absent = [
             absent(image, imputer, source_of(config.seed, NOISE)) for imputer in config.imputers
         ]
-        self.probability = float(probability(self.question, image)[0])
+        self.probability = float(probability(question, image)[0])
         self.rows: list[Row] = []
         self.done, self.working = 0, ""
 
@@ -118,6 +114,8 @@ class Judging:
         """
         given: Attribution = yield from explained(model, question.image, query)
         values = summed(given.values)
+        if given.query.about.relative:
+            values = values - values.mean()  # 16 bits would lose small differences of large values
         scale = float(abs(values).max())
         row = self._row(role, given.query)
         self.rows.append(
@@ -127,6 +125,7 @@ class Judging:
                 scale=scale,
                 least=float(values.min()),
                 most=float(values.max()),
+                negligible=given.negligible,
                 passes=given.passes,
                 gradients=given.gradients,
                 seconds=given.seconds,
@@ -161,6 +160,7 @@ class Judging:
             scale=math.nan,
             least=math.nan,
             most=math.nan,
+            negligible=math.nan,
             passes=0,
             gradients=0,
             seconds=math.nan,

@@ -103,6 +103,7 @@ class Scored:
     others: Inside  # pictures of other classes, read as the marked one because of the mark
     own: Inside  # pictures of the marked class
     values: Float[np.ndarray, "d h w"] | None  # its map of the example
+    negligible: float  # as `Attribution` has it, of the example
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

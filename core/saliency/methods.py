@@ -17,12 +17,14 @@ class Method:
     family: str  # one of FAMILIES
     says: str  # what a value of its map is, in a sentence
     unit: str  # of a value
-    heeds: tuple[str, ...]  # the fields of `Query` besides target, against, melted and seed
+    heeds: tuple[str, ...]  # the fields of `Query` besides target, against and melted; the
+    # seed where it draws, and any does whose baseline is noise
     paper: str
     baseline: str = ""  # its usual one
     complete: bool = False  # its values add up to the score less the baseline's
     signed: bool = True  # whether a value below 0 can be
     order: str = VALUE  # one of ORDERS: SIZE where a sign says brighter or darker
+    power: int = 1  # with n times the logits a value is n ** power times as large
     relative: bool = False  # only differences of its values say anything: 0 says nothing
     caution: str = ""  # what is known against it, in a sentence
 
@@ -41,18 +43,18 @@ METHODS = {
     "gradient_input": Method(
         "Gradient × input",
         PIXELS,
-        "How fast the score rises with the pixel, times the pixel: a black one has none.",
+        "How fast the score rises with the pixel, times the pixel: where that is 0 there is none.",
         "logits",
         (),
         "Shrikumar, Greenside, Shcherbina, Kundaje 2016, arXiv:1605.01713, section 2",
-        caution="What is black can have no part, whatever the network makes of it.",
+        caution="What is 0, black or without ink, has no part, whatever the network makes of it.",
     ),
     "smoothgrad": Method(
         "SmoothGrad",
         PIXELS,
         "How fast the score rises with the pixel: the mean over pictures with noise.",
         "logits per unit",
-        ("samples", "deviation"),
+        ("samples", "deviation", "seed"),
         "Smilkov, Thorat, Kim, Viégas, Wattenberg 2017, arXiv:1706.03825, section 3",
         order=SIZE,
         caution="It speaks of pictures with noise, which the network may never have learned from.",
@@ -62,9 +64,10 @@ METHODS = {
         PIXELS,
         "How much the gradient varies from one picture with noise to the next: its variance.",
         "(logits per unit)²",
-        ("samples", "deviation"),
+        ("samples", "deviation", "seed"),
         "Adebayo, Gilmer, Goodfellow, Kim 2018, arXiv:1810.03307",
         signed=False,
+        power=2,
         caution="It says where the gradient is unsteady, not whether the pixel speaks for the "
         "class or against it.",
     ),
@@ -84,7 +87,7 @@ METHODS = {
         PIXELS,
         "The gradient on the way from other pictures to this, times what the pixel differs by.",
         "logits",
-        ("samples",),
+        ("samples", "seed"),
         "Erion, Janizek, Sturmfels, Lundberg, Lee 2021, arXiv:1906.10670, section 2.2",
         complete=True,
         caution="It adds up on average over the draw alone: what is missing is sampling error. "
@@ -172,6 +175,7 @@ METHODS = {
         "Wang et al. 2019, arXiv:1910.01279, algorithm 1",
         baseline="black",
         signed=False,
+        power=0,
         caution="The softmax of logits lets few maps speak; half-hidden pictures are unlike any "
         "that the network has seen.",
     ),
@@ -183,6 +187,7 @@ METHODS = {
         ("layer",),
         "Selvaraju et al. 2016, arXiv:1610.02391, section 3.2",
         order=SIZE,
+        power=2,
         caution="What is sharp in it is guided backpropagation, which hardly asks for the class.",
     ),
     "occlusion": Method(
@@ -200,7 +205,7 @@ METHODS = {
         MASKS,
         "The mean score of the pictures in which random masks let the pixel be seen.",
         "logits",
-        ("masks", "cells", "baseline"),
+        ("masks", "cells", "baseline", "seed"),
         "Petsiuk, Das, Saenko 2018, arXiv:1806.07421, equation 6",
         baseline="black",
         relative=True,
@@ -212,7 +217,7 @@ METHODS = {
         "The weight of the superpixel in a sum that stands for the network near the picture, "
         "spread over its pixels.",
         "logits",
-        ("masks", "segments", "baseline"),
+        ("masks", "segments", "baseline", "seed"),
         "Ribeiro, Singh, Guestrin 2016, arXiv:1602.04938, section 3",
         baseline="grey",
         caution="It is worth as much as the sum is faithful: see R².",
@@ -223,7 +228,7 @@ METHODS = {
         "The fair share of the superpixel in the score (its Shapley value), spread over its "
         "pixels.",
         "logits",
-        ("masks", "segments", "baseline"),
+        ("masks", "segments", "baseline", "seed"),
         "Lundberg, Lee 2017, arXiv:1705.07874, section 4.1",
         baseline="grey",
         complete=True,
@@ -237,6 +242,7 @@ METHODS = {
         (),
         "Abnar, Zuidema 2020, arXiv:2005.00928, section 3",
         signed=False,
+        power=0,
         caution="It is the same for every class, and knows nothing of what the values carry.",
     ),
     "edges": Method(
@@ -247,6 +253,7 @@ METHODS = {
         (),
         "Adebayo et al. 2018, arXiv:1810.03292, section 5",
         signed=False,
+        power=0,
         caution="It explains nothing: it is the same for every network and every class.",
     ),
     "random": Method(
@@ -254,9 +261,10 @@ METHODS = {
         CONTROL,
         "A number drawn from 0 to 1; neither the network nor the picture is asked.",
         "none",
-        (),
+        ("seed",),
         "Hooker, Erhan, Kindermans, Kim 2018, arXiv:1806.10758, section 3",
         signed=False,
+        power=0,
         caution="It explains nothing.",
     ),
     "blob": Method(
@@ -267,6 +275,7 @@ METHODS = {
         (),
         "Judd, Ehinger, Durand, Torralba 2009, the distance to the centre",
         signed=False,
+        power=0,
         caution="It explains nothing: photographers put in the middle what they mean.",
     ),
 }

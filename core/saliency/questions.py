@@ -33,16 +33,47 @@ class Question:
     model: Model
     network: nn.Module  # the model's own, or a private copy with random weights; at rest, frozen
     image: Float[Tensor, "1 c h w"]
-    target: int
     query: Query
     passes: int = 0
     gradients: int = 0
-    quick: Callable[[Tensor], Tensor] = field(init=False)  # the network; its last bits may differ
+    way: Callable[[Tensor], Tensor] | None = field(init=False, default=None)  # as `quick`
+    heard: Float[Tensor, " k"] | None = field(init=False, default=None)  # as `logits`, or not yet
+    meant: int | None = field(init=False, default=None)  # as `target`
 
-    def __post_init__(self) -> None:
-        """Find the quickest way from pixels to logits."""
-        shape = self.image.shape[1], self.image.shape[2], self.image.shape[3]
-        self.quick = quickest(folded(self.network, shape))
+    @property
+    def logits(self) -> Float[Tensor, " k"]:
+        """Give what the network reads in the picture; it is not asked again when it was heard."""
+        if self.heard is None:
+            with torch.no_grad():
+                self.heard = self.network(self.image)[0]
+        return self.heard
+
+    @property
+    def target(self) -> int:
+        """Give the class that is explained: the query's, or else the one that the network reads.
+
+        Raises: ValueError when there is no such class, or the other one is none, or the same.
+        """
+        if self.meant is None:
+            target, classes = self.query.target, len(self.model.classes)
+            meant = int(self.logits.argmax()) if target is None else target
+            for name, number in (("target", target), ("against", self.query.against)):
+                if number is not None and number >= classes:
+                    raise ValueError(f"{name} must be from 0 to {classes - 1}, got {number}")
+            if meant == self.query.against:
+                raise ValueError(
+                    f"against must be another class than the one that is read, got {meant}"
+                )
+            self.meant = meant
+        return self.meant
+
+    @property
+    def quick(self) -> Callable[[Tensor], Tensor]:
+        """Give the quickest way from pixels to logits, whose last bits may differ."""
+        if self.way is None:
+            shape = self.image.shape[1], self.image.shape[2], self.image.shape[3]
+            self.way = quickest(folded(self.network, shape))
+        return self.way
 
     @property
     def at_once(self) -> int:

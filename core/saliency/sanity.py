@@ -1,5 +1,6 @@
 """Whether an explanation minds what the network has learned: let it forget, and look again."""
 
+import math
 from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
@@ -51,10 +52,11 @@ def melt(
     if layers:
         after = yield from explained(model, image, query)
     first, second, counted = summed(before.values), summed(after.values), support_of(pixels)
+    sizes = not query.about.relative  # where 0 says nothing, no more does the distance from it
     return Melted(
         attribution=after,
         correlation=rank_correlation(first, second, counted),
-        absolute=rank_correlation(abs(first), abs(second), counted),
+        absolute=rank_correlation(abs(first), abs(second), counted) if sizes else math.nan,
         support=int(counted.sum()),
         layers=weighted_layers(model.network)[::-1],
     )

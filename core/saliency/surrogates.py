@@ -38,7 +38,9 @@ def lime(question: Question) -> Generator[Done, None, Answer]:
     there = drawn < PRESENT
     there[0] = True
     present, repeats = _distinct(there)
-    scores = yield from _scores(question, pieces, present)
+    none = np.zeros_like(present[:1])  # it is not fitted to, but what the sum says of it is shown
+    empty, *given = yield from _scores(question, pieces, np.concatenate([none, present]))
+    scores = np.array(given)
     distance = 1 - np.sqrt(present.mean(1))
     counts = repeats * np.exp(-(distance**2) / (2 * WIDTH**2))
     design = np.column_stack([np.ones(len(present)), present])
@@ -47,6 +49,7 @@ def lime(question: Question) -> Generator[Done, None, Answer]:
         segments=pieces,
         weights=found[1:],
         intercept=float(found[0]),
+        empty=float(empty),
         fidelity=_fidelity(scores, design @ found, counts),
     )
     return _answer(surrogate, question)
@@ -78,6 +81,7 @@ def kernelshap(question: Question) -> Generator[Done, None, Answer]:
         segments=pieces,
         weights=weights,
         intercept=float(none),
+        empty=float(none),
         fidelity=_fidelity(scores, none + present @ weights, counts),
     )
     return replace(_answer(surrogate, question), baseline=float(none))

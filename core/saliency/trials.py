@@ -117,8 +117,10 @@ class Row:
     query: Query  # with the target, and the layer that was taken, filled in
     refused: str  # a sentence why this method cannot explain this network; "" where it can
     values: Float16[np.ndarray, "h w"]  # summed over the colours, as a share of `scale`; shrunk
+    # and where 0 says nothing, less their mean: so are the next three
     scale: float  # the largest value, without its sign, of the whole map
     least: float  # value
+    negligible: float  # as `Attribution` has it
     most: float
     passes: int  # pictures that the network read for the map
     gradients: int
@@ -183,7 +185,7 @@ class Melted:
 
     attribution: Attribution  # of the melted network
     correlation: float  # of the ranks of the two, on the support; NaN: one is constant there
-    absolute: float  # the same of the values without their signs
+    absolute: float  # the same of the values without their signs; NaN where 0 says nothing too
     support: int  # pixels on which they are compared
     layers: tuple[str, ...]  # that can melt, the first to go first
 

@@ -13,6 +13,7 @@ WIDTH = 100  # characters of a line
 TOKENS, LAST = "vit_b_16", "convnext_tiny"  # of these not all layers give maps
 ATTENTION = "self_attention"  # gives a pair
 IMPORTS = (  # in this order, each where its name is used
+    ("import itertools", "itertools."),
     ("import math", "math."),
     ("import os", "os."),
     ("", ""),

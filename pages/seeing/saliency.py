@@ -37,8 +37,9 @@ if looks["scale"] not in SCALES:
 
 
 picture, side = st.columns([3.9, 1], gap="medium")
+line = picture.container(horizontal=True)
 with side:
-    query = settings(engine, source, about, asked, looks)
+    query = settings(engine, source, about, asked, looks, line)
 with picture:
     screen.screen(
         "saliency_screen",

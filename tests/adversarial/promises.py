@@ -27,8 +27,10 @@ __all__ = [
     "keeps_its_promises",
     "last",
     "nothing",
+    "only_begun",
     "put",
     "run",
+    "upside_down",
 ]
 
 T = TypeVar("T")
@@ -50,6 +52,31 @@ def backwards(
     gradient, _ = problem.gradient(problem.clean, "margin")
     size = min(attack.epsilon, UP_OR_DOWN)
     yield Moment((problem.clean - size * gradient.sign()).clamp(0, 1))
+
+
+def upside_down(method: Method) -> Method:
+    """Make the attack that keeps what raises the margins."""
+
+    def wrong(
+        problem: Problem, attack: Attack, source: torch.Generator
+    ) -> Generator[Moment, Tensor | None, None]:
+        network = problem.network
+        other = Problem(lambda images: -network(images), problem.clean, problem.goal)
+        for moment in method(other, attack, source):
+            yield Moment(moment.images)
+
+    return wrong
+
+
+def only_begun(method: Method) -> Method:
+    """Make the attack that stays where it began."""
+
+    def wrong(
+        problem: Problem, attack: Attack, source: torch.Generator
+    ) -> Generator[Moment, Tensor | None, None]:
+        yield next(method(problem, attack, source))
+
+    return wrong
 
 
 def curved(classes: int, channels: int = 1, side: int = 6, *, seed: int = 0) -> nn.Module:

@@ -14,6 +14,8 @@ from core.adversarial.goals import Goal
 from core.adversarial.gradients import follow_gradient
 from core.adversarial.problems import Method, Moment, Problem
 from tests.adversarial.linear import inner_images, linear, two_class_distances
+from tests.adversarial.promises import backwards, nothing
+from tests.shared.turning import whole
 from tests.shared.untouched import leaves_untouched
 
 LINEAR = [
@@ -22,22 +24,6 @@ LINEAR = [
     for classes in (2, 3, 10, 100)
     for norm in ("linf", "l2")
 ]
-
-
-def nothing(
-    problem: Problem, attack: Attack, source: torch.Generator
-) -> Generator[Moment, Tensor | None, None]:
-    """An attack that gives the clean images back."""
-    yield Moment(problem.clean)
-
-
-def backwards(
-    problem: Problem, attack: Attack, source: torch.Generator
-) -> Generator[Moment, Tensor | None, None]:
-    """An attack that goes down where it should go up."""
-    gradient, _ = problem.gradient(problem.clean, attack.loss)
-    step = attack.epsilon * gradient.sign()
-    yield Moment((problem.clean - step).clamp(0, 1))
 
 
 def at(steps: int, **given: object) -> Attack:
@@ -325,10 +311,10 @@ def test_who_looks_at_the_clean_images_first_need_not_be_told_what_they_are(
     assert found.counts.queries <= told.counts.queries
 
 
-@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("whole_levels", [True, False])
 @pytest.mark.parametrize("method", ["fgsm", "pgd"])
 def test_of_a_network_that_draws_the_lowest_margin_is_kept_where_no_reading_was_wrong(
-    method: str, whole: bool
+    method: str, whole_levels: bool
 ) -> None:
     """Of a linear network that is the corner of the ball, here too near to fool it."""
     network, images = linear(2), inner_images(12)
@@ -337,22 +323,12 @@ def test_of_a_network_that_draws_the_lowest_margin_is_kept_where_no_reading_was_
     far = (distances / weight.abs().sum() > 2 * epsilon).nonzero()[:, 0]
     assert len(far) > 3
     images, labels = images[far], network(images[far]).argmax(1)
-    attack = Attack(method=method, epsilon=epsilon, steps=8, early=False, whole_levels=whole)
+    attack = Attack(method=method, epsilon=epsilon, steps=8, early=False, whole_levels=whole_levels)
     signs = (2 * labels - 1).view(-1, 1, 1, 1) * weight.sign().view(1, *images.shape[1:])
     found = {}
     for drawn in (True, False):
         rows = drive(CODE[method], network, images, Goal(labels, None), attack, drawn=drawn)
-        found[drawn] = ended(rows)
+        found[drawn] = whole(rows)
         assert not found[drawn].fooled.any()
     assert found[True].images.allclose(images + epsilon * signs, atol=1e-6)
     assert found[False].images.equal(images)
-
-
-def ended(rows: Generator[Row, None, Batch]) -> Batch:
-    """Go on to the end."""
-    while True:
-        try:
-            next(rows)
-        except StopIteration as end:
-            batch: Batch = end.value
-            return batch

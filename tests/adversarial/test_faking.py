@@ -1,6 +1,5 @@
 """A hidden gradient misleads cross-entropy, and nobody else."""
 
-from collections.abc import Generator
 from functools import partial
 
 import pytest
@@ -9,7 +8,6 @@ from torch import Tensor, nn
 
 from core.adversarial import Attack, subjects
 from core.adversarial.attacking import CODE
-from core.adversarial.best import Batch
 from core.adversarial.defences import FakeDefence
 from core.adversarial.driving import perturb
 from core.adversarial.faking import defended, fake
@@ -17,6 +15,7 @@ from core.adversarial.goals import Goal
 from core.shared.models import Source
 from tests.adversarial.linear import trained
 from tests.adversarial.promises import last, put
+from tests.shared.turning import whole
 from tests.shared.untouched import leaves_untouched
 
 SOURCE = Source(kind="built-in", name="mnist")
@@ -120,16 +119,6 @@ def test_a_bad_setting_of_the_laboratory_is_named(given: dict[str, object], sent
         FakeDefence(source=SOURCE, **given)  # type: ignore[arg-type]
 
 
-def finished(work: Generator[object, None, Batch]) -> Batch:
-    """Let it go to its end, and give what it returns."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: Batch = end.value
-            return result
-
-
 def test_who_answers_at_random_is_attacked_also_where_the_first_reading_is_wrong(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -146,5 +135,5 @@ def test_who_answers_at_random_is_attacked_also_where_the_first_reading_is_wrong
     for drawn, gradients in ((True, 60), (False, 0)):
         asked.clear()
         asked_of = partial(subject.attack, torch.arange(20), config, CODE["pgd"], unlucky)
-        batch = finished(asked_of(drawn=drawn))
+        batch = whole(asked_of(drawn=drawn))
         assert batch.counts.gradients == gradients

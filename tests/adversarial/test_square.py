@@ -25,7 +25,9 @@ from tests.adversarial.promises import (
     curved,
     keeps_its_promises,
     nothing,
+    only_begun,
     run,
+    upside_down,
 )
 from tests.shared.untouched import leaves_untouched
 
@@ -63,24 +65,7 @@ def test_it_comes_near_to_the_worst_place_of_a_linear_network(norm: str, channel
     comes_near_the_optimum(square, norm, channels)
 
 
-def upside_down(
-    problem: Problem, attack: Attack, source: torch.Generator
-) -> Generator[Moment, Tensor | None, None]:
-    """Keep a change where the margin rises."""
-    network = problem.network
-    other = Problem(lambda images: -network(images), problem.clean, problem.goal)
-    for moment in square(other, attack, source):
-        yield Moment(moment.images)
-
-
-def only_begun(
-    problem: Problem, attack: Attack, source: torch.Generator
-) -> Generator[Moment, Tensor | None, None]:
-    """Stay where it began."""
-    yield next(square(problem, attack, source))
-
-
-@pytest.mark.parametrize("wrong", [nothing, backwards, upside_down, only_begun])
+@pytest.mark.parametrize("wrong", [nothing, backwards, upside_down(square), only_begun(square)])
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_that_oracle_rejects_an_attack_that_does_nothing_or_the_opposite(
     wrong: Method, norm: str
@@ -115,7 +100,7 @@ def test_that_oracle_rejects_an_attack_that_keeps_what_raises_it() -> None:
     def told(
         problem: Problem, attack: Attack, source: torch.Generator
     ) -> Generator[Moment, Tensor | None, None]:
-        for moment in upside_down(problem, attack, source):
+        for moment in upside_down(square)(problem, attack, source):
             yield moment._replace(logits=problem.logits(moment.images))
 
     with pytest.raises(AssertionError):

@@ -1,6 +1,6 @@
 """Transfer: an imitation reads as the original does, and what fools the one fools the other."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -21,21 +21,11 @@ from core.shared.models import Source
 from tests.adversarial.counting import Counting
 from tests.adversarial.linear import inner_images, linear
 from tests.adversarial.promises import any_images, curved, keeps_its_promises, nothing
+from tests.shared.turning import whole
 from tests.shared.untouched import leaves_untouched, untouched
 
 MNIST = Source(kind="built-in", name="mnist")
 IMAGES = 600  # that the proxy of these tests is taught by
-
-
-def whole(turns: Generator[object, None, object]) -> object:
-    """Let it have all its turns; between two of them others would compute."""
-    while True:
-        try:
-            next(turns)
-        except StopIteration as end:
-            result: object = end.value
-            return result
-        assert torch.is_grad_enabled()
 
 
 @pytest.fixture(scope="module")

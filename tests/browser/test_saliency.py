@@ -6,13 +6,15 @@ import re
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from core.saliency import Query
 from core.saliency.explaining import explain
 from core.shared import data
+from core.shared.loading import load
 from core.shared.models import Source
-from tests.browser.test_train_cnn import Visit
+from tests.browser.test_train_cnn import Visit, begin
 
 pytestmark = pytest.mark.browser
 DIGITS = Source(kind="built-in", name="mnist")
@@ -71,9 +73,9 @@ def test_a_setting_that_was_changed_does_not_outlive_its_method(visit: Visit) ->
     assert "saliency_steps" not in page.url
     choose(page, "What stands for absent", "grey")
     page.wait_for_url("**saliency_baseline=grey**")
-    choose(page, "Method", "Occlusion")
-    expect(part(page, "explained").locator("figure b").nth(1)).to_have_text("Occlusion")
-    choose(page, "Method", "DeepLIFT")  # which is quick with photographs too
+    for method in ("Occlusion", "DeepLIFT"):  # which is quick with photographs too
+        choose(page, "Method", method)
+        expect(part(page, "explained").locator("figure b").nth(1)).to_have_text(method)
     choose(page, "What stands for absent", "grey")
     page.wait_for_url("**saliency_baseline=grey**")
     choose(page, "Network", "EfficientNet-Lite0, ImageNet")
@@ -115,8 +117,24 @@ def test_a_slow_method_says_how_far_it_is_and_can_be_stopped(visit: Visit) -> No
     expect(verdict).to_have_text(re.compile("^Stopped after"))
 
 
+def test_a_run_that_has_not_learned_yet_is_said_to_be_so(visit: Visit) -> None:
+    learning = visit("/train_cnn?train_batch=512&train_epochs=1")
+    begin(learning)
+    learning.get_by_test_id("stPageLink").click()
+    learning.wait_for_url(re.compile("pin_network=run-"))
+    (run,) = re.findall(r"pin_network=(run-[^&]+)", learning.url)
+    page = visit(f"/saliency?pin_network={run}&pin_step=0", learning.context)
+    verdict, told = part(page, "progress").locator("p"), "Its weights are those that it began with:"
+    expect(verdict).to_contain_text(f"{told} no map can show what it learned.")
+    expect(part(page, "explained").locator("figure")).to_have_count(3)
+    page.get_by_role("button", name="Newest").click()
+    expect(verdict).not_to_contain_text(told)
+    expect(verdict).to_contain_text("Why ")
+
+
 def test_nonsense_in_the_address_is_named_and_nothing_is_lost(visit: Visit) -> None:
-    page = visit("/saliency?saliency_method=Magic&saliency_steps=7&saliency_seed=-3")
+    asked = "saliency_method=Magic&saliency_steps=7&saliency_seed=-3&saliency_baseline=noise"
+    page = visit(f"/saliency?{asked}")
     toast = page.get_by_test_id("stToast")
     for key in ("saliency_method", "saliency_steps", "saliency_seed"):
         expect(toast).to_contain_text(f"{key} must be")
@@ -139,10 +157,13 @@ def test_the_court_hears_all_and_names_the_winner(visit: Visit) -> None:
     expect(legend).to_contain_text(heard[2])
     court.get_by_role("radio", name="one for all of a unit").click()
     expect(told).to_contain_text("wins")
+    expect(court.locator(".progress .track:visible")).to_have_count(1)
+    court.get_by_role("radio", name="the picture, blurred").click()
+    page.wait_for_url("**court_imputer=blur**")
     other = court.get_by_text("This sitting is of another picture")
     expect(other).to_have_count(0)
     slider = part(page, "drag").locator("input[type=range]")
-    slider.evaluate("node => { node.value = 3; node.oninput() }")
+    slider.evaluate("node => { node.value = 3; node.oninput(); node.onchange() }")
     expect(other).to_be_visible()
     page.get_by_role("button", name="Hear them").click()
     expect(other).to_have_count(0)
@@ -159,6 +180,13 @@ def test_a_network_melts_and_its_maps_with_it(visit: Visit) -> None:
     slider.evaluate("node => { node.value = 7; node.oninput() }")
     expect(told).to_contain_text("all its weights are random now")
     expect(words).to_have_text(re.compile(r"^ranks of sizes agree by −?0\.\d\d$"))
+    first = words.inner_text()
+    seed = page.get_by_label("Seed", exact=True)  # the gradient draws nothing: the weights do
+    expect(seed).to_have_count(1)
+    seed.fill("3")
+    seed.press("Enter")
+    page.wait_for_url("**melt_seed=3**")
+    expect(words).not_to_have_text(first)
 
 
 def test_what_was_attacked_is_compared_with_what_it_was(visit: Visit) -> None:
@@ -178,8 +206,80 @@ def test_what_was_attacked_is_compared_with_what_it_was(visit: Visit) -> None:
     expect(rows.nth(1).locator("figure b").last).to_have_text(re.compile(r"^why \d rather than 7"))
 
 
+def test_the_budget_of_an_attack_stands_in_the_address(visit: Visit) -> None:
+    tab = "/saliency?saliency_method=Gradient&saliency_tab=Before+and+after+an+attack"
+    page = visit(f"{tab}&attacked_epsilon=50")
+    slider = page.locator(".st-key-saliency_attacked input[type=range]")
+    expect(slider).to_have_value("50")
+    slider.evaluate("node => { node.value = 60; node.oninput(); node.onchange() }")
+    page.wait_for_url("**attacked_epsilon=60**")
+    page = visit(f"{tab}&attacked_epsilon=500")
+    expect(page.get_by_test_id("stToast")).to_contain_text("attacked_epsilon must be a whole")
+    expect(page.locator(".st-key-saliency_attacked input[type=range]")).to_have_value("38")
+
+
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
-def test_nothing_is_wider_than_the_screen(visit: Visit, size: tuple[int, int]) -> None:
+def test_the_method_is_met_before_the_maps_and_nothing_is_wider_than_the_screen(
+    visit: Visit, size: tuple[int, int]
+) -> None:
     page = visit("/saliency", size=size, theme="dark")
-    expect(part(page, "explained")).to_be_visible()
+    maps = part(page, "explained")
+    expect(maps).to_be_visible()
+    chosen, shown = page.get_by_label("Method", exact=True).bounding_box(), maps.bounding_box()
+    assert chosen is not None
+    assert shown is not None
+    assert chosen["y"] + chosen["height"] < shown["y"] < size[1]  # what is chosen is met first
     assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def shares(page: Page, screen: str, thing: str) -> list[float]:
+    """Read the shares off the bars of a thing."""
+    row = page.locator(f".st-key-{screen} section.bars .thing", has_text=thing).first
+    return [float(each) for each in re.findall(r"([\d.]+) %", row.inner_text())]
+
+
+def test_an_examination_tells_how_the_network_reads_with_and_without_the_mark(
+    visit: Visit,
+) -> None:
+    wished = "hans_images=16&hans_methods=gradient,edges&hans_class=3"
+    page = visit(f"/saliency?saliency_tab=Clever+Hans&{wished}")
+    page.get_by_role("button", name="Examine it").click()
+    screen = "hans_screen"
+    done = part(page, "progress", screen).first.locator("p")
+    expect(done).to_have_text("Finished.", timeout=60_000)
+    test = data.dataset("mnist", torch.device("cpu")).test
+    threes = test.images[test.labels == 3][:1_000]
+    right = float((load(DIGITS).network(threes).argmax(1) == 3).float().mean())
+    assert shares(page, screen, "3: read right")[0] == pytest.approx(100 * right, abs=0.06)
+    verdict = part(page, "bars", screen).first
+    expect(verdict).to_contain_text("It hardly minds the mark.")
+    for method in ("Gradient", "Edges"):
+        within, hits = shares(page, screen, method)
+        assert 0 < within < 50
+        assert 0 <= hits <= 100
+    assert len(names(page, screen)) == 3  # the picture, and a map of either
+    page.get_by_role("button", name="Train it with the mark").click()
+    told = page.get_by_text("has learned with the mark on all of the images of 3")
+    expect(told).to_be_visible()
+    page.get_by_role("button", name="Stop training").click()
+    expect(page.get_by_role("button", name="Pin it", exact=True)).to_be_enabled()
+
+
+def test_a_wish_climbs_is_filmed_and_stops(visit: Visit) -> None:
+    page = visit("/saliency?saliency_tab=What+the+class+wants&wanted_steps=400&wanted_class=8")
+    page.get_by_role("button", name="Look for it").click()
+    screen = "wanted_screen"
+    caption = part(page, "maps", screen).first.locator("figcaption").first
+    expect(caption).to_contain_text(re.compile(r"step [1-9]\d*logit \d"))
+    page.get_by_role("button", name="Stop", exact=True).click()
+    said = part(page, "progress", screen).first.locator("p")
+    expect(said).to_have_text("Stopped before its end; another one begins anew.")
+    expect(caption).to_contain_text("Each pixel by itself, step ")  # it stays
+    with page.expect_download() as begun:
+        page.get_by_role("button", name="Film", exact=True).click()
+    with Image.open(begun.value.path()) as film:
+        assert (film.format, film.height) == ("GIF", 274)
+        assert getattr(film, "n_frames", 1) > 2
+    page.get_by_text("The code", exact=True).last.click()
+    text = page.get_by_test_id("stExpander").get_by_test_id("stCode").inner_text()
+    assert "target, steps, rate, jitter, weight_decay = 8, 400, 0.05, 1, 0.02" in text

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -40,6 +41,7 @@ __all__ = [
 ]
 
 SOURCE = Source(kind="built-in", name="mnist")  # nothing of it is read
+CLASSES = 10  # at most, of the networks here
 N = TypeVar("N", bound=nn.Module)
 
 
@@ -61,8 +63,8 @@ def question(
 ) -> Question:
     """Ask about the query's target, or the first class."""
     query = query or Query(target=0)
-    model = model_of(network, image.shape[1:], data=data)
-    return Question(model, network, image, query.target or 0, query)
+    model = model_of(network, image.shape[1:], CLASSES, data)
+    return Question(model, network, image, replace(query, target=query.target or 0))
 
 
 def asked(

@@ -241,8 +241,8 @@ def test_guided_grad_cam_is_captums() -> None:
         given = attribution(net, image, "guided_gradcam", target=1, layer="2")
         torch.testing.assert_close(torch.from_numpy(given.values), wanted[0].detach())
         some |= bool(wanted.any())
-        coarse = attribution(net, image, "gradcam", target=1, layer="2")
-        assert (given.passes, given.gradients, given.grid) == (2, 2, coarse.grid)
+        assert (given.passes, given.gradients) == (2, 2)
+        assert given.grid == (8, 8)  # each pixel has a value of its own, whatever the layer's maps
     assert some
 
 

@@ -116,7 +116,7 @@ def without_baseline(question: Question) -> Generator[None, None, Answer]:
 
 
 def of_another_class(question: Question) -> Generator[None, None, Answer]:
-    question.target += 1
+    question.meant = question.target + 1
     return (yield from CODE[question.query.method](question))
 
 

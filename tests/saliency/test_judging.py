@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float16
 from scipy import integrate
 from torch import Tensor, nn
 
@@ -153,7 +153,7 @@ def test_that_rejects_a_melted_map_that_is_judged_on_its_own_network(
     def partial(self: Judging, asked: Question, number: int, *rest: Any) -> Iterator[object]:
         if number == FORGOTTEN:
             network = plane(3, SHAPE, seed=9)
-            asked = Question(asked.model, network, asked.image, asked.target, asked.query)
+            asked = Question(asked.model, network, asked.image, asked.query)
         yield from usual(self, asked, number, *rest)
 
     monkeypatch.setattr(judging.Judging, "_try", partial)
@@ -316,6 +316,45 @@ def test_a_map_of_tiny_values_keeps_its_units(put: Put) -> None:
     assert np.allclose(row.map.ravel(), layer.weight[wanted].numpy(), rtol=2e-3, atol=1e-13)
 
 
+def far_up(question: Question) -> Generator[None, None, Answer]:
+    """A mean score, some 1,000 logits, of which a pixel's part is less than one."""
+    yield
+    return Answer(values=1_000 + question.image[0])
+
+
+def keeps_small_differences_of_large_values(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(plane(2, SHAPE))
+    monkeypatch.setitem(explaining.CODE, "rise", far_up)
+    row = sat(court(queries=(Query(method="rise"),))).rows[0]
+    pixels = picture(SHAPE)[0, 0].double().numpy()
+    wanted = pixels - pixels.mean()
+    # Above 1,000 32 bits leave steps of 6e-5, and 16 bits those of 0.5.
+    assert np.allclose(row.map, wanted, atol=1e-3)
+    assert (row.least, row.most) == pytest.approx((wanted.min(), wanted.max()), abs=1e-4)
+
+
+def test_a_map_whose_0_says_nothing_is_kept_less_its_mean(
+    put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeps_small_differences_of_large_values(put, monkeypatch)
+
+
+def test_that_rejects_a_mean_that_is_taken_away_from_16_bits(
+    put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shrunk = judging._shrunk
+
+    def late(values: Float[np.ndarray, "h w"]) -> Float16[np.ndarray, "H W"]:
+        whole = 1_000 + values  # whose largest difference is 1
+        kept = shrunk(whole / whole.max()).astype(np.float32) * whole.max()
+        less: np.ndarray = (kept - kept.mean()).astype(np.float16)
+        return less
+
+    monkeypatch.setattr(judging, "_shrunk", late)
+    with pytest.raises(AssertionError):
+        keeps_small_differences_of_large_values(put, monkeypatch)
+
+
 # Whoever cannot explain
 
 
@@ -393,6 +432,7 @@ def row(deletion: list[list[float]], insertion: list[list[float]]) -> Row:
         scale=1.0,
         least=0.0,
         most=1.0,
+        negligible=0.0,
         passes=1,
         gradients=1,
         seconds=0.1,

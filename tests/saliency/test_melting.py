@@ -399,6 +399,22 @@ def test_the_intact_map_is_made_once_for_all_steps(monkeypatch: pytest.MonkeyPat
     assert asked == [0, 2, 3, 0]
 
 
+def is_no_size_where_0_says_nothing(method: str) -> None:
+    """The ranks of values are compared, and those of sizes are not."""
+    found = melt(SOURCE, digit(0), Query(method=method, masks=20), 1)
+    assert abs(found.correlation) <= 1
+    assert np.isnan(found.absolute)
+
+
+def test_where_0_says_nothing_a_map_has_no_sizes_to_compare() -> None:
+    is_no_size_where_0_says_nothing("rise")
+
+
+def test_that_rejects_sizes() -> None:
+    with pytest.raises(AssertionError):
+        is_no_size_where_0_says_nothing("occlusion")
+
+
 def test_an_empty_map_agrees_with_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     blank = np.zeros((1, 28, 28), np.float32)
     found = melt(SOURCE, blank, Query(), 2)

@@ -11,7 +11,7 @@ from core.saliency import Query, judging, melting, questions
 from core.saliency.explaining import CODE
 from core.saliency.methods import METHODS
 from core.saliency.sources import ABSENT, CHANCE, DRAWN, source_of
-from tests.saliency.asking import picture, question
+from tests.saliency.asking import convolutional, image_of, picture, question
 from tests.shared.turning import whole
 
 SHAPE = (1, 28, 28)
@@ -90,6 +90,33 @@ def test_these_are_all_that_draw_beside_a_baseline(monkeypatch: pytest.MonkeyPat
         name for name in asking - {"scorecam"} if len(begun(name, monkeypatch)) > 1
     }  # which needs maps, and draws nothing
     assert found == {*DRAWING}
+
+
+def drawing(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Those that ask for a source of the seed, by their usual baselines."""
+    found = set()
+
+    def source(seed: int, *place: int) -> torch.Generator:
+        found.add(name)
+        return source_of(seed, *place)
+
+    monkeypatch.setattr(questions, "source_of", source)
+    monkeypatch.setattr(
+        questions.Question, "absent", lambda asked: torch.zeros_like(asked.image)
+    )  # what a baseline draws is its own
+    for name, known in METHODS.items():
+        few = {"masks": 40, "segments": 4, "samples": 4, "steps": 4}
+        given = {field: value for field, value in few.items() if field in known.heeds}
+        if name != "rollout":
+            query = Query(method=name, target=0, **given)  # type: ignore[arg-type]
+            whole(CODE[name](question(convolutional(), image_of(1, 8), query)))
+    return found
+
+
+def test_what_draws_is_said_to_heed_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    heeding = {name for name, known in METHODS.items() if "seed" in known.heeds}
+    assert drawing(monkeypatch) == heeding
+    assert heeding - {"random"} == {*DRAWING, "smoothgrad", "vargrad", "expected"}
 
 
 def test_each_purpose_has_a_place_of_its_own() -> None:

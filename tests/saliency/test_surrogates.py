@@ -124,6 +124,7 @@ def test_a_linear_network_is_recovered_exactly(method: str, segments: int, basel
         assert not np.allclose(weights_of(given), wrong, rtol=1e-2, atol=1e-2)
     assert given.surrogate is not None
     assert given.surrogate.intercept == pytest.approx(float(net(empty)[0, 0]), abs=1e-5)
+    assert given.surrogate.empty == pytest.approx(float(net(empty)[0, 0]), abs=1e-5)
     assert given.surrogate.fidelity == pytest.approx(1, abs=1e-6)
 
 
@@ -258,7 +259,8 @@ def test_lime_is_scikit_learns_weighted_regression() -> None:
     source = source_of(0, DRAWN)
     drawn = (torch.rand(300, count, generator=source) < 0.5).numpy()
     drawn[0] = True
-    assert given.passes == len({row.tobytes() for row in drawn}) < 300  # equal ones are read once
+    different = len({row.tobytes() for row in drawn})
+    assert given.passes == 1 + different < 300  # equal ones are read once, and nothing at all too
     norms = np.sqrt(drawn.sum(1))
     cosine = drawn.sum(1) / np.maximum(norms, 1e-9) / math.sqrt(count)
     for width, right in ((0.25, True), (1.0, False)):
@@ -273,6 +275,9 @@ def test_lime_is_scikit_learns_weighted_regression() -> None:
         if right:
             assert given.surrogate is not None
             assert given.surrogate.intercept == pytest.approx(fitted.intercept_, rel=1e-4)
+            nothing = float(net(0 * image)[0, 0])
+            assert given.surrogate.empty == pytest.approx(nothing, rel=1e-4)
+            assert given.surrogate.intercept != pytest.approx(nothing, rel=0.01)
             r2 = fitted.score(drawn, scores.numpy(), kernel)
             assert given.surrogate.fidelity == pytest.approx(r2, rel=1e-4)
             assert given.surrogate.fidelity < 0.99

@@ -45,6 +45,7 @@ def row(method: str, total: float | None, role: str = METHOD, **given: Any) -> R
         "scale": 8.0,
         "least": -8.0,
         "most": 4.0,
+        "negligible": 2e-8,
         "passes": 1_250,
         "gradients": 12,
         "seconds": 0.5,
@@ -133,8 +134,8 @@ def speaks_of_the_whole_map() -> None:
     smaller = row("occlusion", 0.1, values=np.ones((112, 112), np.float16), scale=4.0)
     told = panes(judged(large(), smaller, *WITNESSES), shape=shape, scale="one")
     assert [each["high"] for each in told[:2]] == [8.0, 8.0]
-    tiny = large(scale=1.6e-6)  # its means are 4e-7, beyond which there is something
-    tiny = replace(tiny, least=-0.4e-6, most=1.6e-6)
+    tiny = large(scale=1.6e-6)  # its means are 4e-7: only the whole map is beyond what is none
+    tiny = replace(tiny, least=-0.4e-6, most=1.6e-6, negligible=1e-6)
     assert panes(judged(tiny, *WITNESSES), shape=shape)[0]["empty"] == ""
 
 
@@ -166,11 +167,13 @@ def test_contours_stand_where_what_is_drawn_has_them() -> None:
 
 
 def test_a_map_whose_zero_says_nothing_is_shown_less_its_mean() -> None:
-    values = np.array([[1.0, 0.5], [0.75, 0.75]], np.float16)
-    rise = row("rise", 0.2, values=values, scale=8.0, least=4.0, most=8.0)
-    first = panes(judged(rise, *WITNESSES))[0]
-    assert first["words"].startswith("−2 to 2 logits")
-    assert first["high"] == 2.0
+    values = np.array([[1.0, -0.5], [-0.25, -0.25]], np.float16)  # as the court keeps it
+    rise = row("rise", 0.2, values=values, scale=4.0, least=-2.0, most=4.0)
+    block = drawn(judged(rise, *WITNESSES))["explained"][0]
+    first = block.words["rows"][1]
+    assert first["words"] == "−2 to 4 logits, less the mean"
+    assert first["high"] == 4.0
+    assert block.numbers[first["at"] :][:4].tolist() == [4, -2, -1, -1]
 
 
 @pytest.mark.parametrize("view", ["map", "overlay", "contour"])

@@ -36,12 +36,16 @@ def test_numbers_lie_where_each_pane_looks_for_them() -> None:
 
 def test_a_map_of_nothing_is_said_to_be_empty_and_how_much_there_is() -> None:
     faint = np.full((2, 2), -3e-9, np.float32)
-    (row,) = drawn(Pane(name="a", words="", values=faint, unit="logits")).words["rows"]
-    assert row["empty"] == "This map is empty: nothing beyond 3e-09 logits."
-    (zero,) = drawn(Pane(name="a", words="", values=0 * faint)).words["rows"]
-    assert zero["empty"].startswith("This map is empty: nothing beyond 0")
-    (seen,) = drawn(Pane(name="a", words="", values=faint * 1e6)).words["rows"]
-    assert seen["empty"] == ""
+
+    def told(values: np.ndarray, negligible: float) -> str:
+        pane = Pane(name="a", words="", values=values, unit="logits", negligible=negligible)
+        return str(drawn(pane).words["rows"][0]["empty"])
+
+    assert told(faint, 1e-6) == "This map is empty: nothing beyond 3e-09 logits."
+    assert told(faint, 1e-10) == ""
+    for negligible in (0.0, 1e-6):
+        assert told(0 * faint, negligible) == "This map is empty: nothing beyond 0 logits."
+    assert told(faint * 1e6, 1e-6) == ""
 
 
 @pytest.mark.parametrize("scale", explained.SCALES)

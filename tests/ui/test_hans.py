@@ -189,6 +189,7 @@ def score(method: str, others: Inside, own: Inside, refusal: str = "") -> Scored
         others=others,
         own=own,
         values=values,
+        negligible=0.0,
     )
 
 
@@ -227,10 +228,23 @@ def test_the_end_says_which_methods_point_at_the_mark() -> None:
     )
     assert found(ENDED, "others") == expected
     assert expected in told
-    assert "Network must have a ReLU, got none." in told
+    assert "Not by Guided backpropagation: network must have a ReLU, got none." in told
     assert "2 empty" in told
     own = "inside the mark: Gradient. Mostly brightest elsewhere: Integrated gradients."
     assert own in found(ENDED, "own")
+
+
+def test_who_cannot_explain_the_network_has_no_bars_and_each_reason_is_said_once() -> None:
+    why = "this network has no ReLU, and nothing else of it would be changed"
+    refused = [
+        score(name, NO_MAP, NO_MAP, f"method must be another one than {name}: {why}")
+        for name in ("guided", "deconvnet")
+    ]
+    state = replace(ENDED, methods=(ENDED.methods[0], *refused))
+    bars = [each for each in draw(state, 3, ABOUT, dict(LOOKS)) if each.words["kind"] == "bars"]
+    assert [row[0] for row in bars[-1].words["rows"]] == ["Gradient"]
+    assert f"Not by Guided backpropagation and Deconvnet: {why}." in said(state)
+    assert said(state).count(why) == 1
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def test_who_is_near_a_training_image_has_copied_it() -> None:
     (checks,) = kinds(drawn(STATE), "checks")
     assert [holds for holds, _, _ in checks.words["rows"]] == [True, False]
     assert "1.90 from its nearest training image; test images of 8 are 4.00" in str(checks.words)
+    assert "4.00 from theirs, and a copy is nearer than 0.5 of that" in str(checks.words)
     (checks,) = kinds(drawn(replace(STATE, usual=float("nan"))), "checks")
     assert [holds for holds, _, _ in checks.words["rows"]] == [None, None]
 

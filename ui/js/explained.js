@@ -1,4 +1,4 @@
-// Maps of what counts in a picture: alone, laid over it, or as contours at a quarter, a half and three quarters.
+// Maps of what counts in a picture: alone, laid over it, or as contours.
 const FINE = 448  // pixels, about, of a pane's canvas
 kinds.explained = {
   build(node, block) {
@@ -7,7 +7,7 @@ kinds.explained = {
     for (const _ of block.rows) {
       const figure = make('figure'), frame = make('div', 'frame'), caption = make('figcaption')
       const bar = make('div', 'scale'); bar.append(make('span'), make('u'), make('span'))
-      frame.append(make('canvas'), make('i'), make('p')); caption.append(make('b'), make('span')); figure.append(caption, frame, bar); grid.append(figure)
+      frame.append(make('canvas'), make('i'), make('p')); caption.append(make('b'), make('span')); figure.append(caption, frame, bar, make('small')); grid.append(figure)
     }
     node.append(head(), make('p', 'hint'), grid, make('output'))
   },
@@ -38,6 +38,7 @@ kinds.explained = {
       const picture = values.subarray(block.offset, block.offset + block.shape[0] * height * width)
       const bar = figure.querySelector('.scale')
       bar.style.visibility = row.view === 'picture' || row.empty ? 'hidden' : ''
+      set(figure.querySelector('small'), row.empty ? '' : row.under)
       const signed = numbers.some(value => value < 0)
       bar.classList.toggle('signed', signed)
       if (row.high) { set(bar.firstChild, number(signed ? -row.high : 0)); set(bar.lastChild, number(row.high)) }
@@ -85,7 +86,7 @@ function paintPane(canvas, block, row, picture, numbers, dark) {
     c.imageSmoothingEnabled = false
     c.drawImage(over, 0, 0, canvas.width, canvas.height)
   }
-  if (row.view === 'contour') for (const sign of [1, -1]) for (const level of [.25, .5, .75]) outline(c, row, numbers, sign, level, canvas)
+  if (row.view === 'contour') for (const sign of [1, -1]) for (const level of block.levels) outline(c, row, numbers, sign, level, canvas)
 }
 
 // The edges between values on this side of a level and values beyond it: pixel by pixel, nothing is smoothed.

@@ -50,10 +50,13 @@ ALREADY = """if margin(network(clean)) < 0:
 """
 SUREST = """best, surest, lowest = None, None, 0.0
 """
-STEPS = """for step, (images, logits) in enumerate(attack({source})):
-    if margin(logits) < lowest:
+ONCE = """for step, (images, logits) in enumerate(attack({source})):
+"""
+AGAIN = """for (images, logits), step in zip(attack({source}), moments):
+"""
+STEPS = """    if margin(logits) < lowest:
         lowest, surest = margin(logits), images
-        print(f"step {{step}}: margin {{lowest.item():.4f}}")
+        print(f"step {step}: margin {lowest.item():.4f}")
         if best is None and margin(network(in_8_bits(images))) < 0:  # only 8 bits count
             best = in_8_bits(images)
 """
@@ -62,7 +65,8 @@ EARLY = """            break
 SETTLED = """if best is not None and margin(network(in_8_bits(surest))) < margin(network(best)):
     best = in_8_bits(surest)  # the surest of all, if 8 bits hold it
 """
-RESTARTS = """for restart in range({restarts}):
+RESTARTS = """moments = itertools.count()  # counted on where it begins again
+for restart in range({restarts}):
     if best is not None:
         break
 """
@@ -137,10 +141,10 @@ def keep_surest(config: Attack, *, random: bool) -> list[str]:
     begin = "torch.Generator().manual_seed({})" if random else ""
     steps = STEPS + EARLY * config.early
     if random and config.restarts > 1:
-        steps = steps.format(source=begin.format(f"{config.seed} + restart"))
-        steps = RESTARTS.format(restarts=config.restarts) + textwrap.indent(steps, "    ")
+        begun = AGAIN.format(source=begin.format(f"{config.seed} + restart"))
+        steps = RESTARTS.format(restarts=config.restarts) + textwrap.indent(begun + steps, "    ")
     else:
-        steps = steps.format(source=begin.format(config.seed))
+        steps = ONCE.format(source=begin.format(config.seed)) + steps
     rounded = IN_8_BITS.format(within=WITHIN.get(config.norm, ""))
     return [rounded, ALREADY + SUREST + steps + SETTLED * (not config.early)]
 

@@ -27,10 +27,11 @@ from core.saliency.script.weighing import (
     write_rollout,
     write_score_cam,
 )
+from core.saliency.script.wishing import write_wish
 from core.shared.models import Source, about
 from core.shared.scripts import script
 
-__all__ = ["MAP", "write_explanation"]
+__all__ = ["MAP", "write_explanation", "write_wish"]
 
 MAP = "map.npy"  # what a script saves beside the picture
 WRITERS: dict[str, Callable[[Asked], Written]] = {

@@ -13,10 +13,10 @@ from core.saliency import Attribution, Query
 from core.shared import models
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
-from ui import blocks, explained, pinned, screen, words
+from ui import address, blocks, explained, pinned, screen, words
 from ui.blocks import Block
 from ui.explained import Pane
-from ui.panels.saliency.showing import Looks, controls, ends, shown, steer, summed
+from ui.panels.saliency.showing import Looks, Map, controls, ends, shown, steer, summed
 from ui.pinned import Pin, Pinned
 
 __all__ = ["attacked"]
@@ -38,16 +38,24 @@ def attacked(
     )
     large = about.shape == models.IMAGENET_SHAPE
 
-    def dragged(value: Any) -> None:
-        looks["epsilon"] = min(max(0, int(value)), MOST)
+    asked = address.asked("attacked")
+    wished = address.number(asked.get("attacked_epsilon", ""), MOST)
+    usual = PHOTOGRAPHS if large else USUAL
+    places = looks.setdefault("epsilon", {})  # other pictures want other budgets
+    place = places.setdefault(large, usual if wished is None else wished)
+    rule = f"a whole number of 255ths from 0 to {MOST}"
+    address.refuse("attacked", asked, {"attacked_epsilon": (place, rule)}, ())
 
-    looks.setdefault("epsilon", PHOTOGRAPHS if large else USUAL)
+    def dragged(value: Any) -> None:
+        places[large] = min(max(0, int(value)), MOST)
+
     screen.screen(
         "saliency_attacked",
         lambda: None,
         lambda _: _draw(engine, source, about, pin, query, looks, large),
         {**steer(looks), "epsilon": dragged},
     )
+    address.note("attacked_epsilon", str(places[large]) if places[large] != usual else "")
 
 
 def _draw(
@@ -66,7 +74,7 @@ def _draw(
         if before is not None and before.shape == seen.pixels.shape:
             clean, changed = before, seen.pixels
         else:
-            place = looks["epsilon"]
+            place = looks["epsilon"][large]
             names = [f"{each}/255" for each in range(MOST + 1)]
             control = [blocks.drag("epsilon", "Budget ε, L∞", 0, MOST, place, names)]
             clean, changed = _attack(engine, source, seen, place / 255, large)
@@ -154,7 +162,8 @@ def _row(
         name = f"why {names[each.query.target or 0]}"
         if each.query.against is not None:
             name += f" rather than {names[each.query.against]}"
-        maps.append((name, ends(values, each.query.about), values, each.query.about.unit))
+        told = ends(values, each.query.about)
+        maps.append(Map(name, told, values, each.query.about.unit, each.negligible))
     read = int(first.probabilities.argmax())
     told = f"read as {names[read]}, {words.share(float(first.probabilities[read]))}"
     panes = [Pane(name=title, words=told), *shown(maps, looks)]

@@ -17,13 +17,13 @@ from core.saliency.trials import USUAL, Court, Judged
 from core.shared import models
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
-from ui import pinned
+from ui import address, pinned, words
 from ui.blocks import Block
-from ui.panels.saliency.settings import for_photographs, offered
+from ui.panels.saliency.settings import baselines, for_photographs, offered
 from ui.panels.saliency.showing import Looks, steer
-from ui.panels.saliency.sitting import draw_sitting
+from ui.panels.saliency.sitting import MEAN, draw_sitting
 from ui.pinned import Pin, Pinned
-from ui.running import BOUND, study
+from ui.running import BOUND, Rules, choose_seed, study
 
 __all__ = ["court", "of_another"]
 
@@ -61,11 +61,18 @@ def court(
         key="saliency_methods",
         **BOUND,
     )
-    gone = st.multiselect(
+    asked, rules = address.asked("court"), Rules()
+    wished = asked.get("court_imputer", MEAN)
+    imputer = looks.setdefault("court_imputer", wished if wished in (MEAN, *BASELINES) else MEAN)
+    rules["court_imputer"] = imputer, words.choices((MEAN, *BASELINES))
+    left, right = st.columns([5, 1])
+    seed = choose_seed(right, "court_seed", rules)
+    address.refuse("court", asked, rules, ())
+    gone = left.multiselect(
         "A pixel that is gone becomes",
         list(BASELINES),
         list(IMPUTERS),
-        format_func=BASELINES.__getitem__,
+        format_func=baselines(about).__getitem__,
         key="saliency_imputers",
         **BOUND,
     )
@@ -77,13 +84,13 @@ def court(
         for name in chosen:
             given = for_photographs(name) if large else {}
             own = Query(method=name, target=query.target, against=query.against, **given)
-            queries.append(query if name == query.method else replace(own, seed=query.seed))
+            queries.append(query if name == query.method else replace(own, seed=seed))
         return Court(
             source=source,
             picture=packed(seen.pixels),
             queries=tuple(queries),
             imputers=tuple(gone),
-            seed=query.seed,
+            seed=seed,
         )
 
     def draw(state: Judged, config: Mapping[str, Any]) -> list[Block]:
@@ -101,6 +108,7 @@ def court(
         _steers(looks),
         ready=bool(chosen and gone),
     )
+    address.note("court_imputer", looks["court_imputer"].replace(MEAN, ""))
     if not begun:
         st.caption("It takes a second or two for a digit, about a minute for a photograph.")
 

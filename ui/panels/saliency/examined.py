@@ -1,6 +1,7 @@
 """What came of an examination: how the network reads, and which methods point at the mark."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from ui import blocks, charts, explained, pinned, words
 from ui.blocks import Block
 from ui.explained import Pane
 from ui.inside import Choice
-from ui.panels.saliency.showing import Looks, controls, shown, summed
+from ui.panels.saliency.showing import Looks, Map, controls, shown, summed
 
 __all__ = ["KINDS", "draw", "found", "verdict"]
 
@@ -36,7 +37,8 @@ def draw(state: Examined, marked: int, about: About, looks: Looks) -> list[Block
     drawn = [_read(state.own, state.others, name)]
     known = [kind for kind in KINDS if any(_explained(each, kind) for each in state.methods)]
     if not known:
-        told = words.sentence(state.working) if state.working else "No picture is explained."
+        none = f"No picture is explained.{_refusals(state.methods)}"
+        told = words.sentence(state.working) if state.working else none
         return [*drawn, blocks.progress(0, told)]
     kind = looks.get("hans_kind")
     kind = kind if kind in known else known[0]
@@ -96,8 +98,9 @@ def _inside(state: Examined, kind: str) -> Block:
     rows = []
     for each in order:
         told: Inside = getattr(each, kind)
-        note = words.sentence(each.refusal) if each.refusal else _errors(told)
-        rows.append((each.query.about.title, note, np.array([told.mass, told.hits])))
+        if not each.refusal:
+            note = _errors(told)
+            rows.append((each.query.about.title, note, np.array([told.mass, told.hits])))
     count = max(getattr(each, kind).images for each in state.methods)
     under = (
         f"Of {count:,} pictures with the mark. Dashed: the mark's share of the area, "
@@ -107,6 +110,7 @@ def _inside(state: Examined, kind: str) -> Block:
     if relative:
         titles = words.listed(relative)
         under += f" Of {titles} what is above the map's mean counts, for 0 says nothing there."
+    under += _refusals(order)
     ended = words.sentence(state.working) if state.working else found(state, kind)
     return charts.bars(
         "How much of the maps lies inside the mark",
@@ -121,11 +125,12 @@ def _maps(state: Examined, name: str, about: About, looks: Looks) -> Block:
     if state.example is None or state.label is None:
         return blocks.progress(0, "No picture is read as the class.")
     maps = [
-        (
+        Map(
             each.query.about.title,
             _within(each, each.values, state.box),
             summed(each.values, each.query.about),
             each.query.about.unit,
+            each.negligible,
         )
         for each in state.methods
         if each.values is not None
@@ -146,6 +151,16 @@ def _mass(told: Inside) -> float:
     return -1.0 if math.isnan(told.mass) else told.mass
 
 
+def _refusals(scores: Sequence[Scored]) -> str:
+    """Say which methods cannot explain this network, and why; each reason once."""
+    reasons: dict[str, list[str]] = {}
+    for score in scores:
+        if score.refusal:
+            reason = score.refusal.partition(": ")[2] or score.refusal  # what it is, and why
+            reasons.setdefault(reason, []).append(score.query.about.title)
+    return "".join(f" Not by {words.listed(named)}: {why}." for why, named in reasons.items())
+
+
 def _errors(told: Inside) -> str:
     """Say how sure the numbers are, and how many maps are empty."""
     if math.isnan(told.mass_error):
@@ -157,7 +172,7 @@ def _errors(told: Inside) -> str:
 def _within(score: Scored, values: np.ndarray, box: tuple[int, int, int, int]) -> str:
     """Say how much of a map is inside the mark."""
     mass, _ = inside(relevance(values, score.query.about), box)
-    return f"{_share(mass)} inside" + ", above its mean" * score.query.about.relative
+    return f"{_share(mass)} inside"
 
 
 def _share(value: float) -> str:

@@ -217,7 +217,7 @@ def _examination(
     marked = recipe.marked if recipe and recipe.marked is not None else wished
     told = _learned(recipe) if recipe else "has learned without a mark, as far as we know"
     st.caption(
-        f"{words.plain(about.title)} {words.plain(told)}. Asked is what makes a picture "
+        f"{words.plain(about.title)}: it {words.plain(told)}. Asked is what makes a picture "
         f"{words.a(words.plain(about.classes[marked]))}."
     )
     places = st.columns([3.4, 1, 1])

@@ -13,15 +13,17 @@ from core.saliency.methods import METHODS, SIZE
 from core.saliency.trials import Melted
 from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
-from ui import blocks, charts, explained, pinned, screen, words
+from ui import address, blocks, charts, explained, pinned, screen, words
 from ui.blocks import Block
-from ui.panels.saliency.showing import Looks, controls, shown, steer, summed
+from ui.panels.saliency.showing import Looks, Map, controls, shown, steer, summed
 from ui.pinned import Pin, Pinned
+from ui.running import Rules, choose_seed
 
 __all__ = ["melt"]
 
 BESIDE = ("gradient", "guided", "gradcam", "gradient_input")  # quick ones, beside the chosen
 MOST = 4  # methods
+SEED = 160  # pixels
 ALL_STEPS = 12  # layers, up to which the curves have a point for each at once
 
 
@@ -35,8 +37,12 @@ def melt(
         "network must become another map; what stays the same shows the picture. Ranks are "
         "compared with those of the map as it was: of the values, or where their sign only says "
         "brighter or darker of their sizes; of a digit on its ink alone, for on the background "
-        "maps agree for nothing."
+        "maps agree for nothing. The seed is that of the random weights."
     )
+    asked, rules = address.asked("melt"), Rules()
+    seed = choose_seed(st.container(width=SEED), "melt_seed", rules)
+    address.refuse("melt", asked, rules, ())
+    query = replace(query, seed=seed)
 
     def dragged(value: Any) -> None:
         looks["melted"] = max(0, int(value))
@@ -64,11 +70,12 @@ def _draw(
     now = [_melted(engine, source, seen, each, place) for each in queries]
     names = ["none", *(f"{k} of {len(layers)}: to {name}" for k, name in enumerate(layers, 1))]
     maps = [
-        (
+        Map(
             found.attribution.query.about.title,
             _said(found) if place else "as it is",
             summed(found.attribution.values, found.attribution.query.about),
             found.attribution.query.about.unit,
+            found.attribution.negligible,
         )
         for found in now
     ]
@@ -172,4 +179,4 @@ def _said(found: Melted) -> str:
     if np.isnan(agreement):
         return "it is flat: nothing to compare"
     of = "sizes" if found.attribution.query.about.order == SIZE else "values"
-    return f"ranks of {of} agree by {agreement:.2f}".replace("-", "−")
+    return f"ranks of {of} agree by {round(agreement, 2) + 0:.2f}".replace("-", "−")  # no −0.00

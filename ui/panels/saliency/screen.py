@@ -12,13 +12,17 @@ from core.shared.models import About, Source
 from ui import blocks, charts, explained, pinned, words
 from ui.blocks import Block
 from ui.explained import VIEWS, Pane
-from ui.panels.saliency.showing import Looks, controls, ends, legend, number, shown, summed
+from ui.panels.saliency.showing import Looks, Map, controls, ends, legend, number, shown, summed
 from ui.pinned import Pin, Pinned
 
-__all__ = ["attribution", "draw", "places", "why"]
+__all__ = ["attribution", "draw", "places", "weights", "why"]
 
 
 FAITHFUL = 0.5  # R²: a sum that explains less of the scores stands for nothing
+WEIGHTS = (
+    "Each says by how much the score rises when its superpixel is there; the map has it spread "
+    "over the superpixel's pixels."
+)
 UNFAITHFUL = "Its fidelity is so low that these weights explain little of what the network does."
 
 
@@ -46,7 +50,16 @@ def draw(
     values = summed(found.values, about_it)
     told = ends(values, about_it)
     (over,) = shown(
-        [(VIEWS[looks["view"]].capitalize(), legend(about_it), values, about_it.unit)], looks
+        [
+            Map(
+                VIEWS[looks["view"]].capitalize(),
+                legend(about_it),
+                values,
+                about_it.unit,
+                found.negligible,
+            )
+        ],
+        looks,
     )
     rows = [
         Pane(name="The picture", words=seen.title),
@@ -56,6 +69,7 @@ def draw(
             values=values,
             high=explained.full(values, looks["scale"], explained.reach(values)),
             unit=about_it.unit,
+            negligible=found.negligible,
         ),
         over,
     ][: 2 if looks["view"] == "map" else 3]
@@ -70,7 +84,7 @@ def draw(
         *_numbers(found, values),
     ]
     if found.surrogate is not None:
-        drawn.append(_weights(found.surrogate))
+        drawn.append(weights(found.surrogate))
     return [*drawn, *pinned.blocks(engine, replace(seen, count=0), found.probabilities)]
 
 
@@ -106,6 +120,20 @@ def places(found: Attribution) -> tuple[str, str]:
     return "places", "×".join(map(str, found.grid))
 
 
+def weights(surrogate: Surrogate) -> Block:
+    """Draw the weights of the simple model that stands for the network."""
+    ordered = np.sort(surrogate.weights)[::-1]
+    return charts.lines(
+        "Weights of the superpixels, in logits",
+        "superpixel, the largest first",
+        np.arange(1.0, len(ordered) + 1),
+        [("weight", ordered)],
+        under=f"{WEIGHTS} {_nothing(surrogate)}"
+        + ("" if surrogate.fidelity > FAITHFUL else f" {UNFAITHFUL}"),
+        span=12,
+    )
+
+
 def _numbers(found: Attribution, values: Float[np.ndarray, "h w"]) -> list[Block]:
     """Show what the map adds up to, and what it cost."""
     total = number(float(values.sum(dtype=np.float64)))
@@ -127,16 +155,9 @@ def _numbers(found: Attribution, values: Float[np.ndarray, "h w"]) -> list[Block
     return [blocks.figures(adds, span=6), blocks.figures(costs, span=6)]
 
 
-def _weights(surrogate: Surrogate) -> Block:
-    """Draw the weights of the simple model that stands for the network."""
-    weights = np.sort(surrogate.weights)[::-1]
-    return charts.lines(
-        "Weights of the superpixels, in logits",
-        "superpixel, the largest first",
-        np.arange(1.0, len(weights) + 1),
-        [("weight", weights)],
-        under="Each says by how much the score rises when its superpixel is there; the map has it "
-        "spread over the superpixel's pixels."
-        + ("" if surrogate.fidelity > FAITHFUL else f" {UNFAITHFUL}"),
-        span=12,
-    )
+def _nothing(surrogate: Surrogate) -> str:
+    """Say what the simple model makes of nothing at all, and what the network does."""
+    fitted, own = number(surrogate.intercept), number(surrogate.empty)
+    if fitted == own:
+        return f"With none of them there the sum and the network both say {own}."
+    return f"With none of them there the sum says {fitted}, and the network itself {own}."

@@ -1,9 +1,10 @@
 """The settings of an explanation: widgets in, a query out; each stands in the address."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core import saliency
 from core.saliency import BASELINES, Query
@@ -13,9 +14,10 @@ from core.shared import models
 from core.shared.engine import Engine
 from core.shared.models import About, Source
 from ui import address, explained, words
-from ui.running import BOUND
+from ui.pinned import look_of
+from ui.running import BOUND, Rules
 
-__all__ = ["for_photographs", "offered", "settings", "usual"]
+__all__ = ["baselines", "for_photographs", "offered", "settings", "usual"]
 
 READ, NOTHING = "what it reads", "nothing else"
 WHOLE_LAYER = "the last one"
@@ -30,17 +32,25 @@ CHOICES: dict[str, tuple[str, tuple[Any, ...], str]] = {  # of a query: label, v
     "cells": ("Cells", (4, 5, 7, 10, 14), "Along each side of the grid of a mask."),
     "segments": ("Superpixels", (10, 25, 50, 100, 200), "About so many."),
 }
+OF_TABS = ("methods", "imputers", "melted")
+NOISE = "noise"  # of BASELINES
+METHOD, CLASS = 236, 166  # pixels: on a phone the classes stand beside each other
 KNOWN = tuple(  # settings of other methods and of the tabs
     f"saliency_{name}"
-    for name in (*CHOICES, "class", "against", "layer", "tab", "methods", "imputers", "melted")
+    for name in (*CHOICES, *("class", "against", "layer", "seed", "tab"), *OF_TABS)
 )
 BOX = ("size", "stride")  # of which 0 stands for a part of the picture's side
 
 
 def settings(
-    engine: Engine, source: Source, about: About, asked: Mapping[str, str], looks: dict[str, Any]
+    engine: Engine,
+    source: Source,
+    about: About,
+    asked: Mapping[str, str],
+    looks: dict[str, Any],
+    line: DeltaGenerator,
 ) -> Query:
-    """Draw the settings.
+    """Draw the settings, those of the method here and what comes before all of them in a line.
 
     Args:
         engine: knows the layers of the network.
@@ -48,10 +58,11 @@ def settings(
         about: the network.
         asked: what the address asked for when the page was opened.
         looks: at what the session looks; the method that was chosen is noted.
+        line: is met before the maps, also on a phone; the method and the classes are chosen there.
     """
-    rules: dict[str, tuple[Any, str]] = {}
+    rules: Rules = {}
     named = {name: METHODS[name].title for name in offered(source)}
-    method = _box("Method", named, "method", "integrated", rules)
+    method = _box(line, "Method", named, "method", "integrated", rules, width=METHOD)
     known, large = METHODS[method], about.shape == models.IMAGENET_SHAPE
     was, looks["chosen"] = looks.get("chosen"), (method, large)
     if was and was != (method, large):  # each has its usual settings
@@ -65,15 +76,17 @@ def settings(
     st.caption(f"{known.says} {known.paper}.")
     if known.caution:
         st.caption(f":material/warning: {known.caution}")
-    target, against = _classes(about, rules)
+    target, against = _classes(line, about, rules)
     given: dict[str, Any] = {}
     if "layer" in known.heeds:
         given["layer"] = _layer(engine, source, rules)
     for name in CHOICES:
         if name in known.heeds:
             given[name] = _value(method, name, about, rules)
-    seed = st.number_input("Seed", 0, saliency.LAST_SEED, 0, key="saliency_seed", **BOUND)
-    rules["saliency_seed"] = seed, f"a whole number from 0 to {saliency.LAST_SEED:,}"
+    seed = 0
+    if "seed" in known.heeds or given.get("baseline") == NOISE:
+        seed = st.number_input("Seed", 0, saliency.LAST_SEED, 0, key="saliency_seed", **BOUND)
+        rules["saliency_seed"] = seed, f"a whole number from 0 to {saliency.LAST_SEED:,}"
     rules["saliency_view"] = looks["view"], words.choices([*explained.VIEWS])
     rules["saliency_scale"] = looks["scale"], words.choices([*explained.SCALES])
     address.refuse("saliency", asked, rules, KNOWN)
@@ -90,6 +103,15 @@ def offered(source: Source) -> tuple[str, ...]:
     )
 
 
+def baselines(about: About) -> dict[str, str]:
+    """Name what may stand for a pixel that is absent, as a picture for a network shows it.
+
+    A digit is drawn as ink on paper, dark on light or light on dark: its 0 is the paper.
+    """
+    empty = "empty (0: no ink)" if look_of(about) == "ink" else "black (0)"
+    return {**BASELINES, "black": empty}
+
+
 def usual(method: str, name: str, *, large: bool) -> Any:
     """Give what a field of a query is at first."""
     query = Query(method=method)
@@ -104,48 +126,51 @@ def for_photographs(method: str) -> dict[str, Any]:
     }
 
 
-def _classes(about: About, rules: dict[str, tuple[Any, str]]) -> tuple[int | None, int | None]:
+def _classes(line: DeltaGenerator, about: About, rules: Rules) -> tuple[int | None, int | None]:
     """Draw the choice of a class, and of another that it is explained against."""
     names = [READ, *about.classes]
-    chosen = _box("Why", {each: each for each in names}, "class", READ, rules, free=True)
+    named = {each: each for each in names}
+    chosen = _box(line, "Why", named, "class", READ, rules, free=True, width=CLASS)
     others = [NOTHING, *(each for each in about.classes if each != chosen)]
-    against = _box(
-        "rather than", {each: each for each in others}, "against", NOTHING, rules, free=True
-    )
+    other = {each: each for each in others}
+    against = _box(line, "rather than", other, "against", NOTHING, rules, free=True, width=CLASS)
     return (
         None if chosen == READ else about.classes.index(chosen),
         None if against == NOTHING else about.classes.index(against),
     )
 
 
-def _layer(engine: Engine, source: Source, rules: dict[str, tuple[Any, str]]) -> str:
+def _layer(engine: Engine, source: Source, rules: Rules) -> str:
     """Draw the choice of the layer whose maps are weighed."""
     found = engine.call(saliency.LAYERS, source)
     names = {"": WHOLE_LAYER} | {
         each.name: f"{each.name}: {each.kind}, {each.rows}×{each.columns}"
         for each in reversed(found)
     }
-    return _box("Layer", names, "layer", "", rules, free=True)
+    return _box(st, "Layer", names, "layer", "", rules, free=True)
 
 
 def _box(
+    place: Any,
     label: str,
     values: Mapping[str, str],
     name: str,
     first: str,
-    rules: dict[str, tuple[Any, str]],
+    rules: Rules,
     *,
     free: bool = False,
+    width: Literal["stretch"] | int = "stretch",
 ) -> str:
     key = f"saliency_{name}"
     if st.session_state.get(key) not in (None, *values):  # of another network
         del st.session_state[key]
-    chosen: str = st.selectbox(
+    chosen: str = place.selectbox(
         label,
         list(values),
         [*values].index(first),
         format_func=lambda each: values.get(each, each),
         key=key,
+        width=width,
         **BOUND,
     )
     what = "the name of one" if free else words.choices([*values.values()])
@@ -153,14 +178,14 @@ def _box(
     return chosen
 
 
-def _value(method: str, name: str, about: About, rules: dict[str, tuple[Any, str]]) -> Any:
+def _value(method: str, name: str, about: About, rules: Rules) -> Any:
     label, values, told = CHOICES[name]
     side, key = min(about.shape[1:]), f"saliency_{name}"
 
     def said(value: Any) -> str:
         if name in BOX and value == 0:
             return f"{Query().box(side)[BOX.index(name)]}, automatic"
-        return BASELINES.get(value, str(value))
+        return baselines(about).get(value, str(value))
 
     kept = tuple(each for each in values if name not in BOX or each <= side)
     first = usual(method, name, large=about.shape == models.IMAGENET_SHAPE)

@@ -1,21 +1,20 @@
 """How maps are shown, on every screen of the panel: the view, and what gets the full colour."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from core.saliency.methods import SIZE, Method
-from ui import explained, inside
+from ui import explained, inside, words
 from ui.blocks import Block
-from ui.explained import SCALES, VIEWS, Pane, full
+from ui.explained import LEVELS, SCALES, VIEWS, Pane, full
 from ui.inside import Choice
 
 __all__ = [
     "Looks",
     "Map",
-    "centred",
     "controls",
     "ends",
     "legend",
@@ -26,7 +25,16 @@ __all__ = [
 ]
 
 Looks = dict[str, Any]  # at what a session looks: the view and the scale of the maps, and more
-Map = tuple[str, str, Float[np.ndarray, "h w"], str]  # name, words, values, unit
+
+
+class Map(NamedTuple):
+    """A map that is to be shown."""
+
+    name: str
+    words: str
+    values: Float[np.ndarray, "h w"]
+    unit: str
+    negligible: float = 0.0  # up to which a value is none
 
 
 def steer(looks: Looks) -> dict[str, Callable[[Any], object]]:
@@ -63,38 +71,37 @@ def shown(maps: Iterable[Map], looks: Looks, reaches: Sequence[float] = ()) -> l
         reaches: of each map the largest absolute value, where its values are means of others.
     """
     listed, highest = list(maps), dict[str, float]()
-    own = list(reaches) or [explained.reach(values) for _, _, values, _ in listed]
+    own = list(reaches) or [explained.reach(each.values) for each in listed]
     most = own
     if looks["view"] == "contour":
-        listed = [(name, words, explained.coarse(each), unit) for name, words, each, unit in listed]
-        own = [explained.reach(values) for _, _, values, _ in listed]  # or no contour reaches it
-    for (_, _, _, unit), high in zip(listed, own, strict=True):
-        highest[unit] = max(highest.get(unit, 0.0), high)
+        listed = [each._replace(values=explained.coarse(each.values)) for each in listed]
+        own = [explained.reach(each.values) for each in listed]  # or no contour reaches it
+    for each, high in zip(listed, own, strict=True):
+        highest[each.unit] = max(highest.get(each.unit, 0.0), high)
+    if looks["scale"] != "own":
+        own = [full(each.values, looks["scale"], highest[each.unit]) for each in listed]
     return [
         Pane(
-            name=name,
-            words=words,
-            values=values,
-            high=high if looks["scale"] == "own" else full(values, looks["scale"], highest[unit]),
-            unit=unit,
+            name=each.name,
+            words=each.words,
+            values=each.values,
+            high=high,
+            unit=each.unit,
             view=looks["view"],
+            under=_levels(each.values, high) if looks["view"] == "contour" else "",
             reach=whole,
+            negligible=each.negligible,
         )
-        for (name, words, values, unit), high, whole in zip(listed, own, most, strict=True)
+        for each, high, whole in zip(listed, own, most, strict=True)
     ]
 
 
 def summed(values: Float[np.ndarray, "d h w"], method: Method) -> Float[np.ndarray, "h w"]:
     """Add the colours of a map up, and take away its mean where 0 says nothing."""
-    return centred(values.sum(0), method)
-
-
-def centred(values: Float[np.ndarray, "h w"], method: Method) -> Float[np.ndarray, "h w"]:
-    """Take a map's mean away where 0 says nothing, so that colours can."""
-    if not method.relative or not values.size:
-        return values
-    less: np.ndarray = values - values.mean(dtype=np.float64).astype(values.dtype)
-    return less
+    total: np.ndarray = values.sum(0)
+    if method.relative:  # so that colours can say something
+        total = total - total.mean(dtype=np.float64).astype(total.dtype)
+    return total
 
 
 def legend(method: Method) -> str:
@@ -116,3 +123,12 @@ def ends(values: Float[np.ndarray, "h w"], method: Method) -> str:
 def number(value: float) -> str:
     """Write a number with four digits."""
     return f"{value:.4g}".replace("-", "−")
+
+
+def _levels(values: Float[np.ndarray, "h w"], high: float) -> str:
+    """Say at which values a map has contours."""
+    if not high:
+        return ""
+    sign = "±" if (values < 0).any() else ""
+    written = [f"{sign}{level * high:.2g}".replace("e-0", "e-") for level in LEVELS]
+    return f"lines at {words.listed(written)}"

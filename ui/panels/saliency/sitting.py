@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from core.saliency import BASELINES
 from core.saliency.methods import SIZE
 from core.saliency.packing import unpacked
 from core.saliency.trials import MELTED, METHOD, Judged, Row
@@ -15,9 +14,10 @@ from ui import blocks, charts, explained, pinned, words
 from ui.blocks import Block
 from ui.explained import Pane
 from ui.inside import Choice
-from ui.panels.saliency.showing import Looks, centred, controls, ends, number, shown
+from ui.panels.saliency.settings import baselines
+from ui.panels.saliency.showing import Looks, Map, controls, ends, number, shown
 
-__all__ = ["ANOTHER", "draw_sitting"]
+__all__ = ["ANOTHER", "MEAN", "draw_sitting"]
 
 ANOTHER = "This sitting is of another picture than the one that is pinned: hear them again."
 MEAN = "mean"  # of all imputers
@@ -41,7 +41,8 @@ def draw_sitting(
     drawn = [_verdict(state, about)]
     if of_another:
         drawn.append(blocks.progress(0, ANOTHER, warn=True))
-    imputers = {each: BASELINES[each] for each in state.imputers}
+    named = baselines(about)
+    imputers = {each: named[each] for each in state.imputers}
     if len(imputers) > 1:
         imputers = {MEAN: "the mean of all", **imputers}
     imputer = looks.get("court_imputer")
@@ -66,7 +67,7 @@ def draw_sitting(
         drawn += [
             _curves(state, "deletion", place, row),
             _curves(state, "insertion", place, row),
-            _areas(state, place),
+            _areas(state, place, named),
         ]
     return drawn
 
@@ -112,11 +113,12 @@ def _grid(state: Judged, pixels: Float[np.ndarray, "c h w"], about: About, looks
     if against is not None:
         sure += f", of it and {about.classes[against]} alone"
     maps = [
-        (
+        Map(
             _title(row),
             row.refused or ends(_extremes(row), row.query.about) + _shrunk(row, pixels),
-            centred(row.map, row.query.about),
+            row.map,
             row.query.about.unit,
+            row.negligible,
         )
         for row in state.rows
     ]
@@ -134,8 +136,7 @@ def _grid(state: Judged, pixels: Float[np.ndarray, "c h w"], about: About, looks
 
 def _extremes(row: Row) -> Float[np.ndarray, "1 2"]:
     """Give the least and the largest value of the whole map, of which fewer may be drawn."""
-    less = float(row.map.mean()) if row.query.about.relative else 0.0
-    return np.array([[row.least - less, row.most - less]])
+    return np.array([[row.least, row.most]])
 
 
 def _shrunk(row: Row, pixels: Float[np.ndarray, "c h w"]) -> str:
@@ -175,7 +176,7 @@ def _curve(curves: Float[np.ndarray, "i p"], imputer: int | None) -> Float[np.nd
     return found
 
 
-def _areas(state: Judged, imputer: int | None) -> Block:
+def _areas(state: Judged, imputer: int | None, named: Mapping[str, str]) -> Block:
     def lead(k: int) -> float:
         both = state.rows[k].insertion_area - state.rows[k].deletion_area
         return float(both.mean() if imputer is None else both[imputer])
@@ -190,13 +191,13 @@ def _areas(state: Judged, imputer: int | None) -> Block:
             for each in (row.insertion_area, row.deletion_area)
         ]
         rows.append((_title(row), row.refused or _note(row), np.array(areas)))
-    gone = "the mean over all" if imputer is None else f"for {BASELINES[state.imputers[imputer]]}"
+    gone = "the mean over all" if imputer is None else f"for {named[state.imputers[imputer]]}"
     told = f"In the order of insertion less deletion, {gone}; the verdict is of the mean. "
     return charts.bars(
         "Areas under the curves",
         ["insertion, the more the better", "deletion, the less the better"],
         rows,
-        under=told + _winners(state),
+        under=told + _winners(state, named),
     )
 
 
@@ -206,20 +207,20 @@ def _note(row: Row) -> str:
     return cost + "; ordered by size, without the sign" * (row.query.about.order == SIZE)
 
 
-def _winners(state: Judged) -> str:
+def _winners(state: Judged, named: Mapping[str, str]) -> str:
     """Say who wins each of the two, and where that differs by what a pixel became."""
     if state.working or state.winner < 0:
         return ""
     return (
-        f"Deletion is won by {_by_imputer(state, state.deletion_winners)}; "
-        f"insertion by {_by_imputer(state, state.insertion_winners)}."
+        f"Deletion is won by {_by_imputer(state, state.deletion_winners, named)}; "
+        f"insertion by {_by_imputer(state, state.insertion_winners, named)}."
     )
 
 
-def _by_imputer(state: Judged, winners: Sequence[int]) -> str:
+def _by_imputer(state: Judged, winners: Sequence[int], named: Mapping[str, str]) -> str:
     won = {k: list[str]() for k in winners}
     for k, imputer in zip(winners, state.imputers, strict=True):
-        won[k].append(BASELINES[imputer])
+        won[k].append(named[imputer])
     titles = {k: _title(state.rows[k]) for k in won}
     if len(won) == 1:
         return titles[winners[0]]

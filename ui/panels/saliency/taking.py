@@ -34,7 +34,8 @@ def take(engine: Engine, source: Source, about: About, pin: Pin, query: Query) -
         return file.getvalue()
 
     def picture() -> bytes:
-        return coloured(summed(found().values, query.about))
+        given = found()
+        return coloured(summed(given.values, query.about), given.negligible)
 
     buttons: list[tuple[str, Callable[[], bytes], str, str, str]] = [
         (
@@ -65,9 +66,15 @@ def take(engine: Engine, source: Source, about: About, pin: Pin, query: Query) -
             )
 
 
-def coloured(values: Float[np.ndarray, "h w"]) -> bytes:
-    """Paint a map, orange above 0 and blue below, on its own scale, as a PNG."""
-    share = values / (explained.reach(values) or 1.0)
+def coloured(values: Float[np.ndarray, "h w"], negligible: float = 0.0) -> bytes:
+    """Paint a map, orange above 0 and blue below, on its own scale, as a PNG.
+
+    Args:
+        values: of the map.
+        negligible: up to here a value is none; a map of none beyond it is paper.
+    """
+    reach = explained.reach(values)
+    share = values / reach if reach > negligible else 0 * values
     colour = np.where(share[..., None] < 0, BLUE, ORANGE)
     levels = np.array(PAPER) + (colour - PAPER) * abs(share)[..., None]
     times = max(1, round(FINE / max(values.shape)))

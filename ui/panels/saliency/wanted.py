@@ -14,6 +14,7 @@ from core.shared.engine import Engine
 from core.shared.models import About, Source
 from ui import address, blocks, charts, pinned, words
 from ui.blocks import Block, Maps
+from ui.panels.saliency.granted import offer_code, offer_film, wish_of
 from ui.running import Rules, choose, choose_seed, study
 
 __all__ = ["draw", "wanted"]
@@ -68,7 +69,7 @@ def wanted(engine: Engine, visitor: str, source: Source, about: About) -> None:
         at["place"] = NOW
         return Wish(source=source, target=target, priors=priors, seed=seed, **given)
 
-    study(
+    newest = study(
         engine,
         visitor,
         source,
@@ -78,6 +79,11 @@ def wanted(engine: Engine, visitor: str, source: Source, about: About) -> None:
         lambda state, config: draw(state, config, about, at["place"]),
         {"frame": lambda place: at.update(place=int(place))},
     )
+    if newest is None:
+        offer_code(wish())
+    else:
+        offer_film(engine, newest.run, about)
+        offer_code(wish_of(newest.config))
 
 
 def _class(place: Any, about: About, rules: Rules) -> int:
@@ -218,7 +224,8 @@ def _besides(state: Granted, name: str, look: str) -> list[Block]:
         if told.nearest is not None:
             far = told.nearest.distance
             known = not np.isnan(state.usual)
-            usual = f"; test images of {name} are {state.usual:.2f} from theirs" if known else ""
+            usual = f"; test images of {name} are {state.usual:.2f} from theirs, " if known else ""
+            usual += f"and a copy is nearer than {COPIED:g} of that" if known else ""
             rows.append(
                 (
                     far > COPIED * state.usual if known else None,
