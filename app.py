@@ -27,6 +27,7 @@ app = st.App(
     routes=[
         Route("/ready", server.ready),
         Route("/screen/{token}", screen.route, methods=["GET", "POST"]),
+        Route("/screen/{token}/progress", screen.progress, methods=["GET", "POST"]),
     ],
     middleware=[Middleware(visitors.Visitors)],
 )

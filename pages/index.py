@@ -5,7 +5,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from ui import frame, server
+from core.shared.patience import Patience, waiting
+from ui import frame, screen, server
 
 ROOT = Path(__file__).parents[1]
 st.set_page_config(page_title="Glassbox", page_icon=ROOT / "assets" / "icon.svg", layout="wide")
@@ -27,4 +28,5 @@ with st.sidebar:
         icon = ":material/memory:" if owner["alive"] else ":material/hourglass_top:"
         st.caption(f"{icon} {owner['name'] or owner['trouble'] or 'The engine is starting'}")
 
-chosen.run()
+with waiting(Patience(unwanted=screen.unwanted())):
+    chosen.run()

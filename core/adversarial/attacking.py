@@ -1,6 +1,7 @@
 """Attack one picture and say what can be said against it: the film, the receipt, the file."""
 
 import io
+import itertools
 import math
 import time
 from collections.abc import Generator
@@ -23,6 +24,7 @@ from core.adversarial.estimated import estimate_gradient
 from core.adversarial.goals import Goal
 from core.adversarial.gradients import follow_gradient
 from core.adversarial.one_pixel import one_pixel
+from core.adversarial.pacing import far
 from core.adversarial.problems import Method, Network
 from core.adversarial.reel import Reel
 from core.adversarial.resizing import exactly, resize
@@ -34,6 +36,7 @@ from core.shared.evaluating import quickest
 from core.shared.folding import folded
 from core.shared.loading import Model, load
 from core.shared.models import Source
+from core.shared.progress import Done
 from core.shared.turns import patient
 
 __all__ = ["CODE", "attack", "method_of", "png"]
@@ -86,13 +89,14 @@ def attack(
     reel.begin(logits)
     method, asked = yield from method_of(source, config)
     rows = drive(method, scene.network, scene.clean, goal, config, scene.saved, logits)
-    while True:
+    for moment in itertools.count(1):
         try:
-            reel.add(next(rows))
+            row = next(rows)
         except StopIteration as end:
             batch: Batch = end.value
             break
-        yield
+        reel.add(row)
+        yield far(config, moment, row.queries)
     already = bool(goal.fooled(logits))
     images, content, after, fooled = scene.clean, b"", logits, False
     noise, noises = 0, 0
@@ -214,7 +218,7 @@ def _goal(logits: Float[Tensor, "1 k"], label: int | None, config: Attack) -> Go
 
 def _noise(
     scene: _Scene, goal: Goal, seed: int, changed: Tensor, count: int
-) -> Generator[None, None, int]:
+) -> Generator[Done, None, int]:
     """Count how many times an attack's own change, shuffled, leads away from the true class too."""
     source, found = torch.Generator().manual_seed(seed), 0
     change = changed - scene.clean
@@ -225,7 +229,7 @@ def _noise(
         levels = rounded("linf", noisy, many, math.inf)
         with torch.no_grad():
             found += int(_many(away, len(many)).fooled(scene.saved(levels)).sum())
-        yield
+        yield Done(first + len(many), count, "pictures", "Its change, shuffled")
     return found
 
 

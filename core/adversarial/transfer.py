@@ -19,6 +19,7 @@ from core.shared import data, devices, networks
 from core.shared.evaluating import quickest
 from core.shared.loading import load
 from core.shared.models import Source, about
+from core.shared.progress import Done
 from core.shared.turns import remembered
 
 __all__ = ["Proxy", "imitate", "proxy", "transfer_method", "transferred"]
@@ -42,7 +43,9 @@ class Proxy:
 
 
 @remembered(8)  # 0.2 MB each for MNIST
-def proxy(source: Source, images: int = 2_000, seed: int = 0) -> Generator[None, None, Proxy]:
+def proxy(
+    source: Source, images: int = 2_000, seed: int = 0
+) -> Generator[Done | None, None, Proxy]:
     """Train a network on the answers of another; yields while others may have their turn.
 
     Args:
@@ -71,7 +74,7 @@ def proxy(source: Source, images: int = 2_000, seed: int = 0) -> Generator[None,
 
 def imitate(
     network: Network, pictures: Float[Tensor, "n c h w"], source: torch.Generator
-) -> Generator[None, None, nn.Sequential]:
+) -> Generator[Done | None, None, nn.Sequential]:
     """Teach a small network to answer as another does; yields every few steps.
 
     Having learned the answers to the pictures, it moves each of them towards where its own answer
@@ -106,7 +109,7 @@ def imitate(
     ):
         problem = Problem(student, pictures[few], goal.take(few))
         moved.append(problem.clean + STEP * problem.gradient(problem.clean, "margin")[0].sign())
-        yield
+        yield None
     made = torch.cat(moved).clamp(0, 1)
     more = yield from _answers(network, made)
     yield from _learn(student, torch.cat([pictures, made]), torch.cat([answers, more]), source)
@@ -159,12 +162,13 @@ def _learn(
     pictures: Float[Tensor, "n c h w"],
     answers: Float[Tensor, "n k"],
     source: torch.Generator,
-) -> Generator[None, None, None]:
+) -> Generator[Done, None, None]:
     """Let a network learn answers, by the squared error."""
     # What softmax does not see is shifted away; scaled, any network is learned at one rate.
     targets = answers - answers.mean(1, keepdim=True)
     targets = targets / targets.square().mean().sqrt().clamp(min=TINY)
     weights, step = list(student.parameters()), 0
+    steps, title = EPOCHS * -(-len(pictures) // BATCH), f"A proxy learns {len(pictures):,} answers"
     optimiser = torch.optim.Adam(weights, RATE)
     for _ in range(EPOCHS):
         for batch in torch.randperm(len(pictures), generator=source).split(BATCH):
@@ -178,7 +182,7 @@ def _learn(
             step += 1
             if step % TURN == 0:
                 devices.pulse()
-                yield
+                yield Done(step, steps, "steps", title)
 
 
 @torch.no_grad()

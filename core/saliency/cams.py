@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -16,11 +17,12 @@ from core.shared import devices
 from core.shared.kinds import kind_of
 from core.shared.loading import Model, load
 from core.shared.models import Source
+from core.shared.progress import Done
 from core.shared.tracing import MAP_RANK, TOKEN_RANK, Call, altered, as_maps, trace, until
 
 __all__ = ["gradcam", "gradcampp", "guided_gradcam", "hirescam", "layercam", "layers", "scorecam"]
 
-Turns = Generator[None, None, Answer]
+Turns = Generator[Any, None, Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +121,12 @@ def scorecam(question: Question) -> Turns:
         maps = as_maps(until(question.network, question.image, layer))[0]
     lowest, highest = maps.amin((1, 2)), maps.amax((1, 2))
     maps = maps[highest > lowest]
-    absent, scores = question.absent(), []
+    absent, scores, done = question.absent(), [], 0
     for some in maps.split(question.at_once) if len(maps) else ():
         masks = _scaled(_upsampled(some[:, None], question))
         scores.append(question.ask(torch.lerp(absent, question.image, masks)))
-        yield
+        done += len(some)
+        yield Done(done, len(maps), "maps")
     weights = torch.cat(scores).softmax(0) if scores else maps.new_zeros(0)
     return _answer(question, layer, (weights[:, None, None] * maps).sum(0).relu())
 

@@ -24,6 +24,7 @@ from core.saliency.rollout import rollout
 from core.saliency.surrogates import kernelshap, lime
 from core.shared.loading import Model, load
 from core.shared.models import Source
+from core.shared.progress import titled
 from core.shared.turns import patient
 
 __all__ = ["CODE", "explain", "explained", "image_of", "timed"]
@@ -98,7 +99,7 @@ def explained(
     _ = question.quick  # in nobody's time
     if query.method not in READING:
         _ = question.target
-    (answer, values), seconds = yield from timed(_answered(question))
+    (answer, values), seconds = yield from timed(titled(query.about.title, _answered(question)))
     if not np.isfinite(values).all():
         raise ValueError("map must be of finite numbers, got some that are not")
     return Attribution(

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from core.saliency.questions import Answer, Question
+from core.shared.progress import Done
 
 __all__ = ["gradient", "gradient_input", "smoothgrad", "vargrad"]
 
@@ -32,7 +33,7 @@ def gradient_input(question: Question) -> Generator[None, None, Answer]:
     return Answer(values=slopes[0] * question.image[0])
 
 
-def smoothgrad(question: Question) -> Generator[None, None, Answer]:
+def smoothgrad(question: Question) -> Generator[Done, None, Answer]:
     """Take the mean of the gradients of pictures with Gaussian noise.
 
     Such a picture may leave the range from 0 to 1.
@@ -43,7 +44,7 @@ def smoothgrad(question: Question) -> Generator[None, None, Answer]:
     return Answer(values=mean)
 
 
-def vargrad(question: Question) -> Generator[None, None, Answer]:
+def vargrad(question: Question) -> Generator[Done, None, Answer]:
     """Take the variance of these gradients.
 
     Source: Adebayo, Gilmer, Goodfellow, Kim 2018, arXiv:1810.03307.
@@ -54,7 +55,7 @@ def vargrad(question: Question) -> Generator[None, None, Answer]:
 
 def _with_noise(
     question: Question,
-) -> Generator[None, None, tuple[Float[Tensor, "c h w"], Float[Tensor, "c h w"]]]:
+) -> Generator[Done, None, tuple[Float[Tensor, "c h w"], Float[Tensor, "c h w"]]]:
     """Give the mean and the variance of the gradients, whose sums are kept by Chan's formula.
 
     Source: Chan, Golub, LeVeque 1983, "Algorithms for computing the sample variance", equation 2.1.
@@ -71,5 +72,5 @@ def _with_noise(
         mean += share * away
         squares += (slopes - here).square().sum(0) + share * done * away.square()
         done += count
-        yield
+        yield Done(done, query.samples, "pictures")
     return mean, squares / done

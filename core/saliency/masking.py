@@ -8,13 +8,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from core.saliency.questions import Answer, Question
+from core.shared.progress import Done
 
 __all__ = ["occlusion", "rise"]
 
 KEPT = 0.5  # the share of cells that a mask lets through (p)
 
 
-def occlusion(question: Question) -> Generator[None, None, Answer]:
+def occlusion(question: Question) -> Generator[Done, None, Answer]:
     """Hide one box of the picture after another: how much does the score fall?
 
     A pixel has the mean over the boxes that hide it. The boxes stand on a grid; those at the right
@@ -30,18 +31,19 @@ def occlusion(question: Question) -> Generator[None, None, Answer]:
     hides_columns = _spans(width, size, stride).to(image.device)
     grid = len(hides_rows), len(hides_columns)
     absent, whole = question.absent(), question.ask(image)
-    numbers, scores = torch.arange(grid[0] * grid[1], device=image.device), []
+    numbers, scores, done = torch.arange(grid[0] * grid[1], device=image.device), [], 0
     for some in numbers.split(question.at_once):
         rows, columns = hides_rows[some // grid[1]], hides_columns[some % grid[1]]
         hidden = rows[:, None, :, None] & columns[:, None, None, :]
         scores.append(question.ask(torch.where(hidden, absent, image)))
-        yield
+        done += len(some)
+        yield Done(done, len(numbers), "pictures")
     falls = (whole - torch.cat(scores)).view(grid)
     over_rows, over_columns = (each / each.sum(0) for each in (hides_rows, hides_columns))
     return Answer(values=(over_rows.T @ falls @ over_columns)[None], grid=grid)
 
 
-def rise(question: Question) -> Generator[None, None, Answer]:
+def rise(question: Question) -> Generator[Done, None, Answer]:
     """Let masks through which random parts of the picture are seen vote with their scores.
 
     A mask is a grid of cells, each open or shut with the same chance, enlarged with soft borders
@@ -58,13 +60,14 @@ def rise(question: Question) -> Generator[None, None, Answer]:
     grids = (torch.rand(count, cells + 1, cells + 1, generator=source) < KEPT).to(image)
     sides = [_enlarging(cells, side, count, source) for side in image.shape[2:]]
     sides = [(whole.to(image), places.to(image.device)) for whole, places in sides]
-    total = torch.zeros_like(image[0, 0])
+    total, done = torch.zeros_like(image[0, 0]), 0
     for some in torch.arange(count, device=image.device).split(question.at_once):
         rows, columns = (whole[places[some]] for whole, places in sides)
         masks = rows @ grids[some] @ columns.mT
         scores = question.ask(torch.lerp(absent, image, masks[:, None]))
         total += torch.einsum("n,nhw->hw", scores, masks)
-        yield
+        done += len(some)
+        yield Done(done, count, "pictures")
     return Answer(values=total[None] / (count * KEPT), grid=(cells, cells))
 
 

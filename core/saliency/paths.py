@@ -11,12 +11,13 @@ from torch import Tensor
 from core.saliency.questions import Answer, Question
 from core.shared import data, photographs
 from core.shared.loading import Model
+from core.shared.progress import Done
 from core.shared.seeing import fit
 
 __all__ = ["expected", "integrated"]
 
 
-def integrated(question: Question) -> Generator[None, None, Answer]:
+def integrated(question: Question) -> Generator[Done, None, Answer]:
     """Integrate the gradient along the straight line from the baseline, times that line.
 
     The integral is Gauss and Legendre's sum of `steps` terms, as in captum.
@@ -28,18 +29,19 @@ def integrated(question: Question) -> Generator[None, None, Answer]:
     places, weights = (
         torch.tensor(each).to(away).view(-1, 1, 1, 1) for each in _quadrature(question.query.steps)
     )
-    mean = torch.zeros_like(away)
+    mean, done = torch.zeros_like(away), 0
     score = question.ask(baseline)
     for few, shares in zip(
         places.split(question.at_once), weights.split(question.at_once), strict=True
     ):
         _, slopes = question.slope(baseline + few * away)
         mean += (shares * slopes).sum(0)
-        yield
+        done += len(few)
+        yield Done(done, len(places), "steps")
     return Answer(values=(mean * away)[0], baseline=float(score))
 
 
-def expected(question: Question) -> Generator[None, None, Answer]:
+def expected(question: Question) -> Generator[Done, None, Answer]:
     """Estimate the mean of integrated gradients over many baselines, at one point for each.
 
     A baseline is drawn from the training images of the data that the network learned from, and a
@@ -55,7 +57,7 @@ def expected(question: Question) -> Generator[None, None, Answer]:
     known = _backgrounds(question.model, question.image.device)
     chosen = torch.randint(len(known), (count,), generator=source).to(known.device)
     places = torch.rand((count, 1, 1, 1), generator=source).to(question.image)
-    total, score = torch.zeros_like(question.image), 0.0
+    total, score, done = torch.zeros_like(question.image), 0.0, 0
     for few, alphas in zip(
         chosen.split(question.at_once), places.split(question.at_once), strict=True
     ):
@@ -64,7 +66,8 @@ def expected(question: Question) -> Generator[None, None, Answer]:
         score += float(question.ask(baselines).sum())
         _, slopes = question.slope(baselines + alphas * away)
         total += (away * slopes).sum(0)
-        yield
+        done += len(few)
+        yield Done(done, count, "baselines")
     return Answer(values=total[0] / count, baseline=score / count)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from core.saliency import Surrogate
 from core.saliency.questions import Answer, Question
 from core.saliency.superpixels import superpixels
+from core.shared.progress import Done
 
 __all__ = ["coalitions", "kernelshap", "lime"]
 
@@ -20,7 +21,7 @@ PRESENT = 0.5  # the share of superpixels that LIME leaves in
 EACH = 2  # pictures for each superpixel, at least
 
 
-def lime(question: Question) -> Generator[None, None, Answer]:
+def lime(question: Question) -> Generator[Done, None, Answer]:
     """Fit a weighted sum of what is there to the scores of pictures with superpixels hidden.
 
     The picture itself is one of them. The more of a picture is there, the more it counts: by
@@ -54,7 +55,7 @@ def lime(question: Question) -> Generator[None, None, Answer]:
     return _answer(surrogate, question)
 
 
-def kernelshap(question: Question) -> Generator[None, None, Answer]:
+def kernelshap(question: Question) -> Generator[Done, None, Answer]:
     """Share the score, less the baseline's, fairly among the superpixels: their Shapley values.
 
     These are the weights of the sum that fits the scores of all coalitions of superpixels best, by
@@ -138,13 +139,14 @@ def _distinct(
 
 def _scores(
     question: Question, pieces: Int[np.ndarray, "h w"], present: Bool[np.ndarray, "n s"]
-) -> Generator[None, None, Float[np.ndarray, " n"]]:
+) -> Generator[Done, None, Float[np.ndarray, " n"]]:
     """Give the scores of pictures of which these superpixels are there."""
-    device, absent, scores = question.image.device, question.absent(), []
+    device, absent, scores, done = question.image.device, question.absent(), [], 0
     where = torch.from_numpy(pieces).to(device)
     for rows in torch.from_numpy(present).to(device).split(question.at_once):
         scores.append(question.ask(torch.where(rows[:, None, where], question.image, absent)))
-        yield
+        done += len(rows)
+        yield Done(done, len(present), "pictures")
     return torch.cat(scores).cpu().double().numpy()
 
 

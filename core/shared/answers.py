@@ -5,6 +5,7 @@ from collections import OrderedDict
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from core.shared.progress import Done
 from core.shared.worker import Worker
 
 __all__ = ["Answers", "Call", "EngineError"]
@@ -29,6 +30,7 @@ class Call:
     shared: bool = False  # equal calls may have its answer too
     forgiven: bool = False  # it was in hand when somebody killed the process
     waiting: int = 0  # those who wait for its answer
+    done: Done | None = None  # how far it is, where that is known
     future: "Future[bytes]" = field(default_factory=Future)
 
     @property

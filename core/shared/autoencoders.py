@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from core.shared import data, devices, networks
+from core.shared.progress import Done
 from core.shared.turns import remembered
 
 __all__ = ["Autoencoder", "denoiser", "learn"]
@@ -75,7 +76,7 @@ class Autoencoder(nn.Module):
 @remembered(8)  # 0.1 MB each
 def denoiser(
     name: str, deviation: float = 0.3, seed: int = 0
-) -> Generator[None, None, Autoencoder]:
+) -> Generator[Done, None, Autoencoder]:
     """Train an autoencoder on the training images of a data set.
 
     Args:
@@ -95,7 +96,7 @@ def learn(
     deviation: float,
     source: torch.Generator,
     steps: int = STEPS,
-) -> Generator[None, None, Autoencoder]:
+) -> Generator[Done, None, Autoencoder]:
     """Teach an autoencoder to take noise away; yields every few steps.
 
     Args:
@@ -134,6 +135,6 @@ def learn(
         schedule.step()
         if step % TURN == TURN - 1:
             devices.pulse()
-            yield
+            yield Done(step + 1, steps, "steps", "An autoencoder learns")
     made.zero_grad()
     return made.requires_grad_(False).eval()

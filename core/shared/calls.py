@@ -5,9 +5,11 @@ import time
 from collections import deque
 from collections.abc import Generator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.shared import devices
+from core.shared.progress import Done
 from core.shared.targets import resolve, sentence
 from core.shared.turns import WAITING, Patient
 
@@ -18,8 +20,8 @@ __all__ = ["TURN", "Asked", "Calls"]
 
 TURN = 0.04  # seconds that a generator keeps the device before the next one has it
 CALLS = 0.5  # seconds of calls on end, before training has a turn again
-
-Slow = Generator[Any, None, Any]  # a call that takes long
+SOON = 0.5  # seconds of a call's life, before the server is told how far it is
+OFTEN = 0.2  # seconds between two such words
 
 
 class Asked(NamedTuple):
@@ -31,13 +33,22 @@ class Asked(NamedTuple):
     arguments: bytes  # pickled
 
 
+@dataclass(slots=True, eq=False)
+class Slow:
+    """A call that takes long."""
+
+    ticket: int
+    work: Generator[Any, None, Any]
+    tell: float = field(default_factory=lambda: time.monotonic() + SOON)  # when it says how far
+
+
 class Calls:
     """Those that wait for their answer."""
 
     def __init__(self, owner: "Owner") -> None:
         self.owner = owner
         self.asked: deque[Asked] = deque()
-        self.slow: deque[tuple[int, Slow]] = deque()  # those under way, and their tickets
+        self.slow: deque[Slow] = deque()  # those under way
         self.paid = 0.0  # when the runs have had as long as the last turn of a slow call took
 
     @property
@@ -52,10 +63,10 @@ class Calls:
     def drop(self, ticket: int) -> None:
         """Let go of a call, whether it waits or is under way; nobody is answered."""
         self.asked = deque(call for call in self.asked if call.ticket != ticket)
-        for each in [each for each in self.slow if each[0] == ticket]:
+        for each in [each for each in self.slow if each.ticket == ticket]:
             self.slow.remove(each)
             with suppress(BaseException):  # a generator may refuse to be closed
-                each[1].close()
+                each.work.close()
             devices.release(self.owner.device)
 
     def answer_some(self) -> None:
@@ -76,10 +87,10 @@ class Calls:
         if began < self.paid and not at_once:
             return
         for _ in range(len(self.slow)):
-            ticket, work = self.slow.popleft()
-            went = self._step(ticket, work)
+            slow = self.slow.popleft()
+            went = self._step(slow)
             if went != "done":
-                self.slow.append((ticket, work))
+                self.slow.append(slow)
             if went != "waits":
                 break
         now = time.monotonic()
@@ -95,33 +106,40 @@ class Calls:
                     return
                 function = resolve(target)
                 if isinstance(function, Patient):
-                    self._begin(ticket, function.in_turns(*given))
+                    self._begin(Slow(ticket, function.in_turns(*given)))
                 else:
                     self._reply(ticket, function(*given))
             except BaseException as error:  # noqa: BLE001 – also SystemExit: a call ends no process
                 self._refuse(ticket, error)
 
-    def _begin(self, ticket: int, work: Slow) -> None:
+    def _begin(self, slow: Slow) -> None:
         """Let a long call have its first turn at once: it may be short after all."""
         until = time.monotonic() + TURN
-        while (went := self._step(ticket, work)) == "moved" and time.monotonic() < until:
+        while (went := self._step(slow)) == "moved" and time.monotonic() < until:
             pass
         if went != "done":
-            self.slow.append((ticket, work))
+            self.slow.append(slow)
 
-    def _step(self, ticket: int, work: Slow) -> str:
+    def _step(self, slow: Slow) -> str:
         """Let a long call go on until it yields; tell whether it moved, waits or is done."""
-        with self.owner.in_hand(ticket):
+        with self.owner.in_hand(slow.ticket):
             try:
-                given = next(work)
+                given = next(slow.work)
                 devices.synchronise(self.owner.device)
             except StopIteration as end:
-                self._reply(ticket, end.value)
+                self._reply(slow.ticket, end.value)
             except BaseException as error:  # noqa: BLE001 – also SystemExit: a call ends no process
-                self._refuse(ticket, error)
+                self._refuse(slow.ticket, error)
             else:
+                self._tell(slow, given)
                 return "waits" if given is WAITING else "moved"
         return "done"
+
+    def _tell(self, slow: Slow, given: Any) -> None:
+        """Send how far a long call is, if it says so and enough time has passed."""
+        if isinstance(given, Done) and (now := time.monotonic()) >= slow.tell:
+            slow.tell = now + OFTEN
+            self.owner.send("progress", slow.ticket, given)
 
     def _reply(self, ticket: int, result: Any) -> None:
         """Send back what a call gave."""

@@ -19,24 +19,22 @@ import pickle
 import threading
 import time
 from collections import Counter
-from concurrent.futures import TimeoutError as Late
-from contextlib import suppress
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
 from core.shared import runs
 from core.shared.answers import Answers, Call, EngineError
+from core.shared.patience import answer_to
+from core.shared.progress import Done
 from core.shared.records import Record, View
 from core.shared.shelf import Shelf
-from core.shared.wanted import wanted
 from core.shared.worker import Settings, Worker
 
 __all__ = ["Engine", "EngineError", "View"]
 
 PATIENCE = 30.0  # seconds without a sign of life, then the process is ended
 ANSWER = 120.0  # seconds that a call may take, queue and a restart included
-LOOK = 0.1  # seconds between two looks whether an answer is still wanted
 QUOTA = 512 << 20  # bytes of snapshots a visitor
 CLOSED = "The engine was closed."
 
@@ -261,8 +259,8 @@ class Engine:
             arguments: whatever pickles.
             seconds: how long to wait for the answer.
 
-        Raises: EngineError with one sentence, when it failed, came too late, or is no longer
-            `wanted`.
+        Raises: EngineError with one sentence, when it failed, came too late, is no longer `wanted`
+            or was stopped (`patience`).
         """
         return self._answer(self._share(target, arguments), seconds)
 
@@ -332,20 +330,13 @@ class Engine:
         return under_way
 
     def _send(self, call: Call) -> None:
+        call.done = None  # another process begins anew
         call.worker.send("call", call.number, call.target, call.run, call.arguments)
 
     def _answer(self, call: Call, seconds: float) -> Any:
         """Wait for an answer, as long as it is wanted."""
-        until = time.monotonic() + seconds
         try:
-            while True:
-                with suppress(Late):
-                    left = max(0.0, until - time.monotonic())
-                    return pickle.loads(call.future.result(min(LOOK, left)))
-                if time.monotonic() >= until:
-                    raise EngineError(f"No answer within {seconds:g} s: the device is busy.")
-                if not wanted():
-                    raise EngineError("Nobody waits for this any more.")
+            return answer_to(call, seconds)
         finally:
             with self._lock:
                 if self._answers.leave(call):
@@ -442,6 +433,13 @@ class Engine:
             record = self.shelf.get(run)
             if record is not None and record.worker is worker:
                 record.payload = record.state = None
+
+    def on_progress(self, _: Worker, number: int, done: Done) -> None:
+        """A call that takes long has come so far; who waits for it looks here."""
+        with self._lock:
+            call = self._answers.get(number)
+            if call is not None:
+                call.done = done
 
     def on_answer(self, _: Worker, number: int, well: bool, result: bytes) -> None:
         """A call was answered."""

@@ -9,9 +9,10 @@ living thing that can be looked at:
     living.progress -> float         from 0 to 1, for the time left
 
 or a `Snapshot`, which is kept for good, or None in the middle of a long step, so that others have
-their turn, or `turns.WAITING` when it waits for something else than the device. Work that can go
-on from a snapshot takes it as its second argument; the first thing it then yields is where the
-snapshot left it.
+their turn, or a `progress.Done`, which says something to those who wait for a call alone, or
+`turns.WAITING` when it waits for something else than the device. Work that can go on from a
+snapshot takes it as its second argument; the first thing it then yields is where the snapshot left
+it.
 
 A function asked of living work may return a `Snapshot` too: it is kept, and the answer is its
 step. A call that takes long is a `turns.Patient`: it shares the device with the runs. The other
@@ -33,6 +34,7 @@ from typing import Any
 
 from core.shared import devices, snapshots
 from core.shared.calls import TURN, Asked, Calls
+from core.shared.progress import Done
 from core.shared.targets import config_of, resolve, sentence
 from core.shared.turns import WAITING
 
@@ -218,7 +220,7 @@ class Owner:
             for given in work:
                 if isinstance(given, snapshots.Snapshot):
                     snapshots.write(run.folder, given)
-                elif given is not None and given is not WAITING:
+                elif not (given is None or given is WAITING or isinstance(given, Done)):
                     run.living = given
                     break
             else:
@@ -271,7 +273,7 @@ class Owner:
                         break
                     if isinstance(given, snapshots.Snapshot):
                         snapshots.write(run.folder, given)
-                    elif given is not None:
+                    elif given is not None and not isinstance(given, Done):
                         if run.status == "stepping" and run.living is not None:
                             run.owed -= 1  # the first thing is where it stands, and no step
                         run.living, run.stale = given, True

@@ -16,8 +16,7 @@ engine, visitor = server.engine(), visitors.visitor()
 asked = address.asked("attack")
 looks: dict[str, Any] = st.session_state.setdefault("attack_looks", {"places": {}, "frame": None})
 st.title("Adversarial attacks", anchor=False)
-line = st.container(horizontal=True)
-line.write("How little must change before the network is wrong?")
+st.write("How little must change before the network is wrong?")
 chosen = pinned.choose(engine, visitor)
 if chosen is None:
     st.info("Choose another network in the sidebar, or get this one ready there.")
@@ -29,13 +28,12 @@ picture, side = st.columns([3.9, 1], gap="medium")
 with side:
     config = settings(asked, about, looks)
 with picture:
-    with line.spinner("Attacking…", show_time=True):
-        screen.screen(
-            "attack_screen",
-            lambda: None,
-            lambda _: draw(engine, source, about, pin, config, looks),
-            {**steer(looks, config.norm), **pinned.steer(pin)},
-        )
+    screen.screen(
+        "attack_screen",
+        lambda: None,
+        lambda _: draw(engine, source, about, pin, config, looks),
+        {**steer(looks, config.norm), **pinned.steer(pin)},
+    )
     with only_while(lambda: bool(st.session_state.get("pin"))):  # a newer script ends this one
         take(engine, source, about, pin, config, looks)
 address.note("attack_epsilon", str(looks["places"][config.norm]))

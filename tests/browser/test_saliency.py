@@ -83,6 +83,40 @@ def test_a_setting_that_was_changed_does_not_outlive_its_method(visit: Visit) ->
     expect(verdict).to_have_text(re.compile(r"^Why [a-z]"), timeout=60_000)
 
 
+def test_a_slow_method_says_how_far_it_is_and_can_be_stopped(visit: Visit) -> None:
+    page = visit(
+        "/saliency?pin_network=efficientnet-lite0&pin_picture=photograph-coffee"
+        "&saliency_method=Gradient"
+    )
+    verdict, drawn = part(page, "progress").locator("p"), part(page, "explained").first
+    expect(verdict).to_have_text(re.compile("^Why espresso"), timeout=60_000)
+    screen = page.locator(".st-key-saliency_screen .room")
+    line, again = screen.locator(".waiting"), screen.get_by_role("button", name="Ask again")
+    expect(line).to_be_hidden()
+    choose(page, "Method", "RISE")
+    expect(line.locator("p")).to_have_text(re.compile(r"^RISE: \d+ of 200 pictures"))
+    expect(screen.locator("[aria-busy]")).to_have_count(1)
+    expect(drawn).to_be_visible()  # what was drawn before stays, beneath
+    line.get_by_role("button", name="Stop").evaluate("node => node.click()")
+    expect(verdict).to_have_text(re.compile(r"^Stopped after \d+ of 200 pictures\."))
+    expect(line).to_be_hidden()
+    expect(again).to_be_visible()
+    expect(screen.locator("[aria-busy]")).to_have_count(0)
+    expect(drawn.locator("figure b")).to_have_text(["The picture"])
+    save = page.get_by_role("button", name="The map as it is, .npy")
+    expect(save).to_be_disabled()  # and the rest of the page asks for nothing that was stopped
+    choose(page, "Method", "Gradient × input")
+    expect(verdict).to_have_text(re.compile("^Why espresso"))
+    expect(again).to_be_hidden()
+    expect(save).to_be_enabled()
+    choose(page, "Method", "RISE")
+    expect(verdict).to_have_text(re.compile("^Stopped after"))
+    again.click()
+    expect(line.locator("p")).to_have_text(re.compile(r"^RISE: \d+ of 200 pictures"))
+    line.get_by_role("button", name="Stop").evaluate("node => node.click()")
+    expect(verdict).to_have_text(re.compile("^Stopped after"))
+
+
 def test_a_run_that_has_not_learned_yet_is_said_to_be_so(visit: Visit) -> None:
     learning = visit("/train_cnn?train_batch=512&train_epochs=1")
     begin(learning)

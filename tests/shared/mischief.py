@@ -13,6 +13,7 @@ import torch
 from core.shared import devices
 from core.shared.data import Dataset, Split, mnist
 from core.shared.networks import build
+from core.shared.progress import Done
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
 from core.shared.training import Training
@@ -151,6 +152,18 @@ def in_parts(config: Config) -> Iterator[Counter | None]:
         counter.step += 1
         write_line(config.log, f"{config.name}{counter.step}")
         yield counter
+
+
+def says_so_in_parts(config: Config) -> Iterator[Counter | Done]:
+    """Count, and say between two steps how far that is."""
+    yield Done(0, config.steps, "steps")
+    counter = Counter(0, config.steps)
+    while counter.step < config.steps:
+        yield counter
+        yield Done(counter.step, config.steps, "steps")
+        counter.step += 1
+    yield counter
+    yield Done(counter.step, config.steps, "steps")
 
 
 def waits(config: Config) -> Iterator[object]:
@@ -362,6 +375,15 @@ def count_in_turns(path: str, name: str, turns: int, seconds: float) -> Generato
         work(seconds)
         write_line(path, f"{name}{turn}")
         yield
+    return name
+
+
+@patient
+def says_how_far(name: str, turns: int, seconds: float) -> Generator[Done, None, str]:
+    """Count, for so many seconds a turn, and say so after each."""
+    for turn in range(turns):
+        work(seconds)
+        yield Done(turn + 1, turns, "turns", name)
     return name
 
 

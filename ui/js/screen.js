@@ -502,6 +502,7 @@ function show(root, bytes) {
   const screen = { dark, run: header.run, settled, tell: (...said) => tell(root, ...said) }
   header.blocks.forEach((block, k) => kinds[block.kind].paint(root.children[k], block, values, screen))
   root.__newest = header.status
+  hush(root); offer(root, !!header.stopped)
 }
 
 // The page's script knows another status than the newest packet: let it run again. Streamlit may drop
@@ -516,16 +517,14 @@ function compare(root) {
 // The server knows this screen no more, as after its restart: the page's script draws a new one.
 const renew = root => { root.__moved(`new ${performance.now()}`) }
 
-// What takes long is said, with its seconds; where something newer is to be told it is given up.
+// Where something newer is to be told, what takes long is given up.
 async function patiently(root, ask) {
   const began = performance.now(), giving = new AbortController()
   const look = setInterval(() => {
-    const seconds = (performance.now() - began) / 1000
-    root.dataset.waits = seconds < 0.8 ? '' : `Computing … ${seconds.toFixed(0)} s`
-    if (seconds > 1.5 && root.__told.size) giving.abort()
+    if (performance.now() - began > 1500 && root.__told.size) giving.abort()
   }, 250)
   try { return await ask(giving.signal) } catch (error) { if (!giving.signal.aborted) throw error }
-  finally { clearInterval(look); root.dataset.waits = '' }
+  finally { clearInterval(look) }
 }
 
 // What a control says goes out one at a time, the newest value of each control, and the answer is painted.
@@ -535,7 +534,7 @@ async function tell(root, name, value, last) {
   if (name !== null) root.__told.set(name, value)
   root.__last ||= last
   if (root.__telling) return
-  root.__telling = true; rest(root)
+  root.__telling = true; rest(root); watch(root)
   try {
     while (root.__told.size) {
       const [key, made] = root.__told.entries().next().value
@@ -557,9 +556,10 @@ async function tell(root, name, value, last) {
   } finally { root.__telling = root.__answered = root.__last = false; rest(root) }
 }
 
-// Busy from what a control says, or from a new status, until the page's script has run on it.
+// Busy from what a control says, or from a new status, until the page's script has run on it, and
+// until what that draws is there.
 function rest(root) {
-  const busy = root.__telling || root.__hear || root.__asking
+  const busy = root.__telling || root.__hear || root.__asking || root.__pending
   if (root.ariaBusy !== (busy ? 'true' : null)) root.ariaBusy = busy ? 'true' : null
 }
 
@@ -603,6 +603,12 @@ if (!window.glassboxHistory) {
   }
 }
 
+// What the page's script drew is there: from now on the screen follows its run.
+function begin(root, header) {
+  if (header.run === root.__run) compare(root)
+  if (header.follow) { if (!root.__follower) follow(root) } else root.__follower = null
+}
+
 export default function (component) {
   const root = component.parentElement.querySelector('.screen')
   const [header] = unpack(component.data)
@@ -610,17 +616,18 @@ export default function (component) {
   if (root.__url !== header.url) root.__version = -1  // another server counts anew
   root.__url = header.url; root.__status = header.status; root.__period = header.period
   root.__moved = status => ask(root, component, status)
-  if (root.__given !== component.data) { clearTimeout(root.__asking); root.__asking = null; rest(root) }
-  // Drawn again for another reason than new data, the newest packet stands, not the script's.
-  show(root, root.__given === component.data ? root.__data : component.data)
+  const news = root.__given !== component.data
   root.__given = component.data
-  if (header.run === root.__run) compare(root)
+  if (news) { clearTimeout(root.__asking); root.__asking = null; root.__pending = !!header.pending; rest(root) }
+  // Drawn again for another reason than new data, the newest packet stands, not the script's.
+  const bytes = news && !header.pending ? component.data : root.__data
+  if (bytes) show(root, bytes)
   if (header.summons > (root.__summons ?? header.summons)) root.parentElement.scrollIntoView({ behavior: 'smooth' })
   root.__summons = header.summons
   if (!root.__sized) {
     root.__sized = new ResizeObserver(() => root.__data && show(root, root.__data))
     root.__sized.observe(root)
   }
-  if (header.follow) { if (!root.__follower) follow(root) } else root.__follower = null
+  if (root.__pending) watch(root); else begin(root, header)
   return () => { root.__follower = null; root.__sized?.disconnect() }
 }

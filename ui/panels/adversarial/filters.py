@@ -67,8 +67,7 @@ def filters(
     with late:
         if not about.data:
             st.caption("An autoencoder would need training images: this network's are not here.")
-        with st.spinner("An autoencoder learns from training images first…", show_time=True):
-            screen.screen("filter_late", lambda: None, lambda _: drawn(_late, chosen), {})
+        screen.screen("filter_late", lambda: None, lambda _: drawn(_late, chosen), {})
 
 
 def _choose(about: About, rules: Rules) -> Chosen:

@@ -31,13 +31,12 @@ def norms(engine: Engine, source: Source, about: About, pin: Pin, config: Attack
         "The least change that fools the network, sought in each norm: *DeepFool* in L∞, "
         "*Carlini–Wagner* in L2, *JSMA* in L0. They differ in what is spared."
     )
-    with st.spinner("Looking for the least changes…", show_time=True):
-        screen.screen(
-            "attack_norms",
-            lambda: None,
-            lambda _: _draw(engine, source, about, pin, config.target),
-            {},
-        )
+    screen.screen(
+        "attack_norms",
+        lambda: None,
+        lambda _: _draw(engine, source, about, pin, config.target),
+        {},
+    )
 
 
 def _draw(

@@ -49,13 +49,12 @@ def attacked(
     def dragged(value: Any) -> None:
         places[large] = min(max(0, int(value)), MOST)
 
-    with st.spinner("The picture is attacked and explained…", show_time=True):
-        screen.screen(
-            "saliency_attacked",
-            lambda: None,
-            lambda _: _draw(engine, source, about, pin, query, looks, large),
-            {**steer(looks), "epsilon": dragged},
-        )
+    screen.screen(
+        "saliency_attacked",
+        lambda: None,
+        lambda _: _draw(engine, source, about, pin, query, looks, large),
+        {**steer(looks), "epsilon": dragged},
+    )
     address.note("attacked_epsilon", str(places[large]) if places[large] != usual else "")
 
 

@@ -39,11 +39,13 @@ def draw(
     engine: Engine, source: Source, about: About, pin: Pin, query: Query, looks: Looks
 ) -> list[Block]:
     """Draw why the network answers as it does; what cannot be had is said in a sentence."""
+    seen = None
     try:
         seen = pinned.see(engine, source, about, pin)
         found = attribution(engine, source, seen, query)
     except (EngineError, ValueError) as error:
-        return [blocks.progress(0, words.sentence(str(error)), warn=True)]
+        refused = blocks.progress(0, words.sentence(str(error)), warn=True)
+        return [refused] if seen is None else [refused, *_dragged(seen), _picture(seen)]
     about_it = found.query.about
     values = summed(found.values, about_it)
     told = ends(values, about_it)
@@ -76,15 +78,27 @@ def draw(
     if untrained:
         told_why += " Its weights are those that it began with: no map can show what it learned."
     drawn = [blocks.progress(found.probability, told_why, warn=untrained), controls(looks)]
-    if seen.count:
-        drawn.append(blocks.drag("index", "Test image", 0, seen.count - 1, seen.index, span=12))
     drawn += [
+        *_dragged(seen),
         explained.panes(seen.pixels, rows, look=seen.look, columns=3),
         *_numbers(found, values),
     ]
     if found.surrogate is not None:
         drawn.append(weights(found.surrogate))
     return [*drawn, *pinned.blocks(engine, replace(seen, count=0), found.probabilities)]
+
+
+def _dragged(seen: Pinned) -> list[Block]:
+    """Draw the slider of a data set's images."""
+    if not seen.count:
+        return []
+    return [blocks.drag("index", "Test image", 0, seen.count - 1, seen.index, span=12)]
+
+
+def _picture(seen: Pinned) -> Block:
+    """Draw the picture alone, in its place."""
+    pane = Pane(name="The picture", words=seen.title)
+    return explained.panes(seen.pixels, [pane], look=seen.look, columns=3)
 
 
 def why(found: Attribution, about: About) -> str:
