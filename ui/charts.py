@@ -1,7 +1,7 @@
 """Curves over any axis, bars, a list of what holds, a table of shares: ui/js/charts.js."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -12,6 +12,7 @@ __all__ = ["bars", "checks", "lines", "shares"]
 
 TICKS = 6  # about, on an axis
 NARROW = 1e-9
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def lines(
@@ -29,9 +30,10 @@ def lines(
     faint: Sequence[Float[np.ndarray, " n"]] = (),
     titles: Sequence[str] = (),
     ends: tuple[float, float] | None = None,
+    log: bool = False,
     span: int = 6,
 ) -> Block:
-    """Draw curves over one axis, which is linear, as that of the values is.
+    """Draw curves over one axis, which is linear.
 
     Args:
         title: what is drawn, with its unit.
@@ -47,12 +49,13 @@ def lines(
         titles: of each place in x, said where it is pointed at; without any, axis and number.
         under: words that stand below while nothing is pointed at.
         ends: of the axis of the values; None for those of the values.
+        log: whether the axis of the values is; what is not above 0 is left out then.
         span: twelfths of the screen.
     """
     whole = bool((x == x.round()).all())
-    drawn = [*(row for _, row in rows), *faint]
+    drawn = [np.where(row > 0, row, np.nan) if log else row for row in _all(rows, faint)]
     known = np.concatenate([row[np.isfinite(row)] for row in drawn]) if drawn else np.empty(0)
-    low, high = (0.0, 1.0) if share else ends or _ends(known)
+    low, high = (0.0, 1.0) if share else ends or (_decades if log else _ends)(known)
     said = ", ".join(f"{label} from {_first(row)} to {_first(row[::-1])}" for label, row in rows)
     words = {
         "kind": "lines",
@@ -67,7 +70,10 @@ def lines(
         "last": float(x[-1]),
         "low": low,
         "high": high,
-        "ticks": [(at, f"{100 * at:g} %" if share else _tick(at)) for at in _steps(low, high)],
+        "ticks": _powers(low, high)
+        if log
+        else [(at, f"{100 * at:g} %" if share else _tick(at)) for at in _steps(low, high)],
+        "log": log,
         "stops": list(stops)
         or [(at, _tick(at)) for at in _steps(float(x[0]), float(x[-1]), whole)],
         "said": list(titles) or [f"{axis} {words}" for _, words in stops],
@@ -170,6 +176,30 @@ def _ends(values: np.ndarray) -> tuple[float, float]:
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     room = 0.05 * (high - low) or max(abs(high), 1.0) * 0.05
     return low - room, high + room
+
+
+def _all(
+    rows: Sequence[tuple[str, np.ndarray]], faint: Sequence[np.ndarray]
+) -> Iterator[np.ndarray]:
+    yield from (row for _, row in rows)
+    yield from faint
+
+
+def _decades(values: np.ndarray) -> tuple[float, float]:
+    """Give the powers of ten between which all values lie."""
+    low, high = (values.min(), values.max()) if len(values) else (1.0, 1.0)
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    return 10.0**first, 10.0 ** max(last, first + 1)
+
+
+def _powers(low: float, high: float) -> list[tuple[float, str]]:
+    """List powers of ten between two ends, at most about TICKS, and how each is written."""
+    first, last = math.ceil(math.log10(low) - NARROW), math.floor(math.log10(high) + NARROW)
+    every = max(1, math.ceil((last - first) / TICKS))
+    return [
+        (10.0**power, f"10{str(power).translate(RAISED)}")
+        for power in range(first, last + 1, every)
+    ]
 
 
 def _steps(low: float, high: float, whole: bool = False) -> list[float]:

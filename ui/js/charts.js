@@ -9,13 +9,14 @@ Object.assign(kinds, {
       if (em.__html !== html) em.innerHTML = em.__html = html
       const width = canvas.clientWidth, height = canvas.clientHeight
       const all = values.subarray(block.offset, block.offset + (1 + count + block.faint) * n)
-      const drawn = [all.join(), JSON.stringify([block.ticks, block.stops, block.now, block.best, block.low, block.high]), html, width, ratio, screen.dark].join(';')
+      const drawn = [all.join(), JSON.stringify([block.ticks, block.stops, block.now, block.best, block.low, block.high, block.log]), html, width, ratio, screen.dark].join(';')
       const output = node.querySelector('output')
       label(canvas, block.alt)
       const xs = all.subarray(0, n), rows = block.names.map((_, k) => all.subarray((1 + k) * n, (2 + k) * n))
       const left = 58, bottom = 40, top = 8, right = 14, first = block.first, last = Math.max(block.last, first + 1e-9)
       const x = v => left + (v - first) / (last - first) * (width - left - right)
-      const y = v => top + (1 - (Math.min(Math.max(v, block.low), block.high) - block.low) / (block.high - block.low)) * (height - top - bottom)
+      const scaled = block.log ? Math.log : v => v, [lowest, highest] = [block.low, block.high].map(scaled)
+      const y = v => top + (1 - (scaled(Math.min(Math.max(v, block.low), block.high)) - lowest) / (highest - lowest)) * (height - top - bottom)
       const nearest = place => { let best = 0; xs.forEach((v, i) => { if (Math.abs(v - place) < Math.abs(xs[best] - place)) best = i }); return best }
       canvas.onpointermove = event => {
         const best = nearest(first + (event.offsetX - left) / (width - left - right) * (last - first))

@@ -475,12 +475,15 @@ function paintPad(node, block, screen) {
 }
 
 function build(root, blocks) {
-  root.replaceChildren(...blocks.map(block => {
+  blocks.forEach((block, k) => {
+    const old = root.children[k], form = JSON.stringify(shape(block))
+    if (kinds[block.kind].stays && old?.__form === form) return  // somebody may be writing in it
     const node = make('section', block.kind)
-    node.style.setProperty('--span', block.span)
+    node.style.setProperty('--span', block.span); node.__form = form
     kinds[block.kind].build(node, block)
-    return node
-  }))
+    old ? old.replaceWith(node) : root.append(node)
+  })
+  while (root.children.length > blocks.length) root.lastChild.remove()
 }
 
 const rows = block => block.places ?? block.rows?.length
