@@ -4,7 +4,7 @@ import streamlit as st
 
 from core import lstm_gates
 from core.lstm_gates import room
-from core.lstm_gates.shelf import BUILT_INS
+from core.lstm_gates.built_ins import BUILT_INS
 from ui import address, live, screen, server, visitors, words
 from ui.panels.lstm_gates.desk import Desk, looks_of
 from ui.panels.lstm_gates.settings import settings
@@ -52,9 +52,7 @@ with buttons:
     live.transport("lstm", engine, chosen, start, bool(trouble))
     live.choose("lstm", engine, visitor, views, desk.told, chosen, [*BUILT_INS], shown)
 with picture:
-    screen.screen(
-        "lstm_screen", lambda: live.seen(engine, shown), desk.board, desk.steer()
-    )
+    screen.screen("lstm_screen", lambda: live.seen(engine, shown), desk.board, desk.steer())
 desk.note()
 address.note("lstm_run", shown if shown != known[0] else "")
 tabs(desk, plan)

@@ -6,11 +6,11 @@ from typing import Any
 
 from core import lstm_gates
 from core.lstm_gates import GATES, Gates, Plan, texts
-from core.lstm_gates.shelf import BUILT_INS
+from core.lstm_gates.built_ins import BUILT_INS
 from core.shared.engine import Engine, EngineError, View
 from ui import address, blocks, live, words
 from ui.blocks import Block
-from ui.panels.lstm_gates.screen import draw
+from ui.panels.lstm_gates.screen import LONGEST, draw
 from ui.panels.lstm_gates.training import training
 from ui.panels.lstm_gates.wording import ORDERS
 from ui.running import Rules
@@ -21,7 +21,6 @@ __all__ = ["Desk", "Looks", "looks_of"]
 # the units, the step of the run, that run, and one that the next script run shall look at.
 Looks = dict[str, Any]
 
-LONGEST = 2_000  # characters that may be typed
 TYPED = 90  # characters of the text that stand there before anybody types
 FAR = 10**6
 

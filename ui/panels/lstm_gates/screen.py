@@ -7,12 +7,14 @@ from jaxtyping import Float
 
 from core.lstm_gates import GATES, RANGES, Gates
 from ui import inside, sequences
-from ui.blocks import Block
+from ui.blocks import Block, figures
 from ui.inside import Choice
 from ui.panels.lstm_gates.wording import CALLED, ORDERS
-from ui.sequences import Map
+from ui.sequences import Guesses, Lane, Line, Map
 
-__all__ = ["draw", "order_of"]
+__all__ = ["LONGEST", "draw", "order_of"]
+
+LONGEST = 2_000  # characters that may be typed
 
 
 def draw(found: Gates, looks: dict[str, Any], typed: str) -> list[Block]:
@@ -31,24 +33,58 @@ def draw(found: Gates, looks: dict[str, Any], typed: str) -> list[Block]:
             values=[(each, f"{each}, {CALLED[each]}") for each in names],
             chosen=gate,
         ),
-        Choice(
-            name="order", label="Units by", values=[*ORDERS.items()], chosen=looks["order"]
-        ),
+        Choice(name="order", label="Units by", values=[*ORDERS.items()], chosen=looks["order"]),
     ]
     if layers > 1:
         numbers = [(str(number), str(number)) for number in range(1, layers + 1)]
         rows.insert(0, Choice(name="layer", label="Layer", values=numbers, chosen=str(layer)))
-    right = f"They give torch's own h to {found.residual:.0e}."
+    unknown = np.flatnonzero(found.unknown).tolist()
+    chosen = maps[names.index(gate)]
+    known = found.bits[np.isfinite(found.bits)]
     return [
+        sequences.typed("typed", "Type a text", typed, most=LONGEST),
         inside.choices(rows),
+        figures(
+            [
+                ("bits a character", f"{known.mean():.3f}" if len(known) else "–", 1.0),
+                ("characters", f"{count:,}", 1.0),
+                ("not in its alphabet", f"{len(unknown):,}", 1.0),
+                ("largest |h − torch's h|", f"{found.residual:.1e}", 1.3),
+            ]
+        ),
+        sequences.passage(
+            found.text,
+            chosen.values[:, unit],
+            Guesses(
+                alphabet=found.alphabet,
+                likeliest=found.likeliest,
+                probabilities=found.probabilities,
+                bits=found.bits,
+            ),
+            what=f"{gate} of unit {unit}",
+            at=time,
+            title=f"The text by {gate} ({CALLED[gate]}) of unit {unit}, layer {layer}",
+            high=chosen.high,
+            signed=chosen.signed,
+            five=True,
+            hint="Under each character the five likeliest to come next.",
+            unknown=unknown,
+        ),
         sequences.gates(
             found.text,
             maps,
             order,
             at=(unit, time),
             title=f"All gates of layer {layer}: {units} units, {count} characters",
-            hint=right,
-            unknown=np.flatnonzero(found.unknown).tolist(),
+            hint="Click a place, or go there by the arrow keys.",
+            unknown=unknown,
+        ),
+        sequences.along(
+            found.text,
+            _lanes(maps, unit),
+            at=time,
+            title=f"Unit {unit} of layer {layer}",
+            unknown=unknown,
         ),
     ]
 
@@ -65,6 +101,16 @@ def order_of(values: Float[np.ndarray, "t u"], by: str) -> list[int]:
         case _:
             key = np.arange(values.shape[1])
     return [int(each) for each in np.argsort(key, kind="stable")]
+
+
+def _lanes(maps: list[Map], unit: int) -> list[Lane]:
+    """Draw one unit's gates over each other where they have the same axis."""
+    lanes: dict[tuple[float, float], list[Line]] = {}
+    for number, each in enumerate(maps):
+        ends = (-each.high if each.signed else 0.0, each.high)
+        line = Line(name=each.name, values=each.values[:, unit], colour=number)
+        lanes.setdefault(ends, []).append(line)
+    return [Lane(lines=lines, low=low, high=high) for (low, high), lines in lanes.items()]
 
 
 def _map(name: str, values: Float[np.ndarray, "t u"]) -> Map:

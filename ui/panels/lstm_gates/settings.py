@@ -88,9 +88,7 @@ def settings(
             "Characters through which a gradient goes back (truncated backpropagation).",
         )
         slide("Places read side by side", "batch", BATCHES)
-        slide(
-            "Clip the gradient's norm at", "clip", CLIPS, zero="no clipping", **moving("clip")
-        )
+        slide("Clip the gradient's norm at", "clip", CLIPS, zero="no clipping", **moving("clip"))
         slide(
             "Forget gates' bias at first",
             "forget_bias",
