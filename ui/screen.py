@@ -29,11 +29,12 @@ from jaxtyping import Float
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from streamlit.runtime.scriptrunner import StopException
 
 from core.shared.engine import EngineError, View
 from core.shared.patience import Unwanted, waiting
 from core.shared.wanted import only_while
-from ui import visitors
+from ui import blocks, visitors
 from ui.blocks import Block, pack
 from ui.waiting import Waiting
 
@@ -49,6 +50,7 @@ MOST = 8  # screens of one visitor
 UNASKED = 60.0  # seconds, after which one more than those goes; it is drawn again when it asks
 LONGEST = 65_536  # bytes that a control may tell
 PERIOD = 0.25  # seconds from one word of how far a drawing is to the next
+STOPPED = "Stopped before its end. Change a setting, or ask again."
 AGAIN = "again"  # what the browser tells when what was stopped is asked for again
 
 PARTS = ("screen", "waiting", "inside", "charts", "explained", "sequences")
@@ -120,9 +122,14 @@ def screen(
             _component(key=key, data=early[0], on_moved_change=lambda: None)
 
     turn = -1
-    while turn != _turns[token]:  # what was told meanwhile is drawn instead
-        turn = _turns[token] = _turns[token] + 1  # and what was to be answered before is not
-        data = packet(token, shown, asked, mount)
+    try:
+        while turn != _turns[token]:  # what was told meanwhile is drawn instead
+            turn = _turns[token] = _turns[token] + 1  # and what was to be answered before is not
+            data = packet(token, shown, asked, mount)
+    except StopException:  # by Streamlit's own button, while a drawing was awaited
+        header = {**_header(token, shown, shown.view()), "stopped": True}
+        shown.drawn = pack(header, [blocks.progress(0, STOPPED)])
+        raise
     if early:
         shown.drawn = data
     else:
@@ -165,11 +172,11 @@ def packet(
     now = shown.waiting = Waiting(shown.unwanted, mount)
     try:
         with only_while(lambda: _turns[token] == turn and asked()), waiting(now.patience):
-            blocks = shown.draw(view)
+            drawn = shown.draw(view)
     finally:
         if shown.waiting is now:
             shown.waiting = None
-    return pack({**_header(token, shown, view), "stopped": now.patience.stopped}, blocks)
+    return pack({**_header(token, shown, view), "stopped": now.patience.stopped}, drawn)
 
 
 def _header(token: str, shown: Screen, view: View | None) -> dict[str, Any]:

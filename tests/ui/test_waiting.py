@@ -9,6 +9,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message
+from streamlit.runtime.scriptrunner import StopException
 
 from core.shared.engine import Engine, EngineError
 from core.shared.patience import Unwanted
@@ -151,6 +152,33 @@ def test_a_page_has_a_screen_at_once_and_what_takes_long_comes_after_it(
         screen.screen("key", lambda: None, drawing(engine, turns + 1, 0.03), {})
         assert header(Response(mounted[1]))["pending"]
         assert mounted[1] != mounted[0]  # or the browser would not hear of it
+
+
+def test_what_streamlit_stops_says_so_and_can_be_asked_for_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopping(dict[str, Any]):
+        """What a script knows, at which Streamlit ends it once something stands on the page."""
+
+        def get(self, key: str, usual: Any = None) -> Any:
+            if mounted and key == "key_token":
+                raise StopException
+            return super().get(key, usual)
+
+    mounted: list[Any] = []
+    monkeypatch.setattr("streamlit.session_state", Stopping())
+    monkeypatch.setattr(screen, "_component", lambda **given: mounted.append(given["data"]))
+    monkeypatch.setattr(waiting_module, "SOON", 0.05)
+    monkeypatch.setattr(visitors, "visitor", lambda: visitors.name_of(COOKIE))
+    with pytest.raises(StopException):
+        screen.screen("key", lambda: None, drawing(engine, 37, 0.03), {})
+    (shown,) = screen._screens.values()
+    screen._screens["token"] = shown
+    late = header(far("drawn"))
+    assert late["stopped"]
+    assert late["blocks"][0]["text"].startswith("Stopped before its end.")
+    again = tell("again")
+    assert (again["stopped"], again["blocks"][0]["text"]) == (False, "Counting")
 
 
 def test_what_is_said_of_the_time_follows_the_pace(monkeypatch: pytest.MonkeyPatch) -> None:
