@@ -113,8 +113,8 @@ class Plan:
     batch: int = 32
     clip: float = 5.0
     optimiser: str = "adam"
-    learning_rate: float = 0.01
-    steps: int = 600
+    learning_rate: float = 0.02
+    steps: int = 1_000
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -35,7 +35,8 @@ def baselines(text: str, characters: int = 0) -> Generator[Any, None, Baselines]
 
     Raises: ValueError when there is no such text.
     """
-    training, validation = texts.read(text, characters).parts
+    read = texts.read(text, characters)
+    training, validation = (read.content[part] for part in read.parts)
     while len(_found) > MOST:
         del _found[next(iter(_found))]
     counted = _found.setdefault((text, characters), {})

@@ -69,12 +69,14 @@ class Course:
         Raises: ValueError when the snapshot is of another network.
         """
         self.plan = self.now = plan  # `now` has what was changed since the start
+        self.began = plan  # that the first step was taken by; a branch may have another since
+        self.branched: dict[str, int] = {}  # other fields than MOVABLE, by the step of the branch
         self.text, self.device = text, device
         self.alphabet: str = snapshot.record["alphabet"] if snapshot else text.alphabet
         self.reader = build(plan, self.alphabet, device).train()
         self.parameters = list(self.reader.parameters())
         self.optimiser = OPTIMISERS[plan.optimiser](self.parameters, plan.learning_rate)
-        codes = encode(text.parts[0], self.alphabet)
+        codes = encode(text.content[text.parts[0]], self.alphabet)
         along = len(codes) // plan.batch
         self.places = codes[: along * plan.batch].view(plan.batch, along).to(device)
         self.windows = (along - 1) // plan.window  # of one pass over the text
@@ -192,6 +194,8 @@ class Course:
         tensors["losses.sum"] = self._sum
         record: dict[str, Any] = {
             "plan": asdict(self.plan),
+            "began": asdict(self.began),
+            "branched": self.branched,
             "alphabet": self.alphabet,
             "now": {name: getattr(self.now, name) for name in MOVABLE},
             "window": self.window,
@@ -217,7 +221,7 @@ class Course:
         What it says depends on its weights, the plan's seed and the step alone.
         """
         source = torch.Generator().manual_seed(self.plan.seed * SEEDS + self.step)
-        return sample(self.reader, self.text.parts[0][-1], SAID, 1.0, source)
+        return sample(self.reader, self.text.content[self.text.cut - 1], SAID, 1.0, source)
 
     def _go_back_to(self, snapshot: Snapshot) -> None:
         """Take up weights, optimiser, place and curves of a snapshot."""
@@ -242,6 +246,10 @@ class Course:
         self.samples = [(step, said) for step, said in record["samples"]]
         self._sum = snapshot.tensors["losses.sum"].to(self.device, copy=True)
         self._summed = record["summed"]
+        self.began, self.branched = Plan(**record["began"]), dict(record["branched"])
+        for name, value in asdict(plan).items():
+            if name not in (*MOVABLE, "steps") and getattr(earlier, name) != value:
+                self.branched[name] = self.step
         for name in MOVABLE:
             value = record["now"][name]
             if getattr(earlier, name) == getattr(plan, name):

@@ -27,7 +27,8 @@ class Lesson:
 
     def __init__(self, course: Course) -> None:
         self.course = course
-        probe = course.text.parts[1][:PROBE]
+        cut = course.text.cut
+        probe = course.text.content[cut : cut + PROBE]
         self._probe = encode(probe, course.alphabet).to(course.device)
         self._seen: tuple[str, Saturation] | None = None
         self._looked = (-1, 0.0, 0.0)  # the step and when that was looked at; how long it took

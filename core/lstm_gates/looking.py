@@ -59,7 +59,7 @@ def watched(text: Text, alphabet: str, device: torch.device) -> Watched:
         alphabet: of the network.
         device: of the network.
     """
-    cut = len(text.parts[0])
+    cut = text.cut
     warm, along = min(WARM, cut), min(ALONG, len(text.content) - cut)
     places = min(len(text.content) - cut, WATCHED) // along
     last = cut + places * along

@@ -37,7 +37,7 @@ class Reader(nn.Module):
         )
         self.head = nn.Linear(plan.units, len(alphabet))
 
-    def see(self, codes: Int[Tensor, "n t"]) -> Float[Tensor, "n t e"]:
+    def see(self, codes: Int[Tensor, "*n"]) -> Float[Tensor, "*n e"]:
         """Give what the first layer is given of each character."""
         if self.embedding is not None:
             seen: Tensor = self.embedding(codes)

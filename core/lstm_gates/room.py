@@ -8,7 +8,6 @@ GATES_OF = {"lstm": 4, "gru": 3, "rnn": 1}  # rows of a layer's weights, in unit
 MOST_PRODUCTS = 10**10  # multiply-adds of a step, forward: seconds on a slow CPU
 MOST_VALUES = 10**8  # of a step: 400 MB, and as much again on the way back
 KEPT_OF_A_UNIT = 6  # values of a unit at a character that the way back needs
-VALIDATION = 10  # the last part of so many is not learned
 
 
 def parameters(plan: Plan, characters: int) -> int:
@@ -31,11 +30,11 @@ def require_room(plan: Plan) -> None:
     Raises: ValueError that names what is too much, the rule and the value.
     """
     text = texts.read(plan.text, plan.characters)
-    learned, read = len(text.parts[0]), plan.batch * (plan.window + 1)
-    if learned < read or len(text.parts[1]) < 1:
+    read = plan.batch * (plan.window + 1)
+    if text.cut < read:
         raise ValueError(
-            f"text must have at least {max(read * VALIDATION // (VALIDATION - 1) + 1, VALIDATION):,}"
-            f" characters for {plan.batch} places of {plan.window}, got {len(text.content):,}"
+            f"text must have at least {read:,} characters to learn from, for a batch of "
+            f"{plan.batch} and a window of {plan.window}, got {text.cut:,}"
         )
     characters, seen = len(text.alphabet), plan.batch * plan.window
     products = parameters(plan, characters)

@@ -98,10 +98,9 @@ def pick(chances: Float[Tensor, " k"], draw: Float[Tensor, ""]) -> Int[Tensor, "
         draw: a number from 0 to 1, without 1.
     """
     sums = chances.cumsum(0)
-    # A sum is rounded: what it ends with is 1, and no place without a chance is ever passed.
-    return torch.searchsorted(sums, (draw * sums[-1])[None], right=True)[0].clamp(
-        max=int(len(chances) - 1)
-    )
+    # Times what the sum is when rounded; from the right, so that no place without a chance is met.
+    place = torch.searchsorted(sums, (draw * sums[-1])[None], right=True)[0]
+    return place.clamp(max=len(chances) - 1)
 
 
 def advance(

@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from core.lstm_gates import Plan
+from core.lstm_gates.built_ins import FOLDER, require_built_in
 from core.lstm_gates.course import under
 from core.lstm_gates.readers import Reader, build
 from core.shared import devices, snapshots
 from core.shared.snapshots import Snapshot
 
-__all__ = ["kept", "load_reader", "newest", "revived", "plan_of"]
+__all__ = ["kept", "load_built_in", "load_reader", "newest", "plan_of", "revived"]
 
 MOST = 4  # networks that are held
 
@@ -51,6 +53,14 @@ def load_reader(config: Mapping[str, Any], folder: str, step: int) -> Reader:
     return _loaded(folder, step, devices.choose(None))
 
 
+def load_built_in(name: str) -> Reader:
+    """Give a built-in network, one that many share; nobody may change it.
+
+    Raises: ValueError when there is no such network.
+    """
+    return _ready(name, devices.choose(None))
+
+
 def kept(folder: str, step: int) -> Snapshot:
     """Read what a run kept at a step.
 
@@ -77,6 +87,12 @@ def newest(folder: str) -> Snapshot:
 def plan_of(snapshot: Snapshot) -> Plan:
     """Give the plan by which a run went when a snapshot was taken; a branch has another."""
     return Plan(**snapshot.record["plan"])
+
+
+@lru_cache(maxsize=MOST)
+def _ready(name: str, device: torch.device) -> Reader:
+    known = require_built_in(name)
+    return revived(known.plan, known.alphabet, load_file(FOLDER / f"{name}.safetensors"))
 
 
 @lru_cache(maxsize=MOST)
