@@ -11,6 +11,7 @@ be asked of any of them is listed in `core.lstm_gates.asking`:
     engine.recall(run, STEP, step, "gates", text)
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -149,6 +150,24 @@ class Clamp:
     units: tuple[int, ...] = ()  # empty for all of the layer
     first: int = 0  # character at which it begins
     last: int | None = None  # at which it still holds; None for the end of the text
+
+    def __post_init__(self) -> None:
+        """Check each value; what a network has is for those to check who know it."""
+        object.__setattr__(self, "units", tuple(self.units))  # JSON has lists alone
+        known = tuple(sorted({gate for gates in GATES.values() for gate in gates}))
+        if self.gate not in known:
+            raise ValueError(f"gate must be one of {known}, got {self.gate!r}")
+        if not math.isfinite(self.value):
+            raise ValueError(f"value must be finite, got {self.value!r}")
+        for name, least in (("layer", self.layer), ("first", self.first), *self._places()):
+            if type(least) is not int or least < 0:
+                raise ValueError(f"{name} must be a whole number, not below 0, got {least!r}")
+        if self.last is not None and self.last < self.first:
+            raise ValueError(f"last must not be before first, {self.first}, got {self.last}")
+
+    def _places(self) -> list[tuple[str, int]]:
+        last = [] if self.last is None else [("last", self.last)]
+        return [*(("units", unit) for unit in self.units), *last]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

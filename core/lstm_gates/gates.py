@@ -1,5 +1,6 @@
 """All gates of a network while it reads a text, from its own weights and its own h."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ class Reading:
     values: dict[str, Float[Tensor, "l t u"]]  # by GATES of the cell
     hidden: Float[Tensor, "l t u"]  # torch's own
     logits: Float[Tensor, "t k"]  # of the next character after each, by torch's own
+    same: int  # the first so many characters, at which `values` are to give torch's h
 
 
 def gates(reader: Reader, text: str) -> Gates:
@@ -68,21 +70,21 @@ def read(reader: Reader, codes: Int[Tensor, " t"]) -> Reading:
         room = {name: each[number] for name, each in values.items()}
         sums = _input_sums(every[number], given[0], places)
         FORMULAS[reader.cell](every[number], sums, value[0], room)
-    return Reading(codes=codes, values=values, hidden=hidden, logits=reader.head(value[0]))
+    return Reading(codes, values, hidden, reader.head(value[0]), len(codes))
 
 
 def told(reader: Reader, text: str, reading: Reading) -> Gates:
     """Say it without torch."""
     places, probabilities = _likeliest(reading.logits)
     unknown = reading.codes == reader.alphabet.index(UNKNOWN)
-    residual = (reading.values["h"] - reading.hidden.cpu()).abs().max()
+    off = (reading.values["h"] - reading.hidden.cpu())[:, : reading.same].abs()
     return Gates(
         text=text,
         cell=reader.cell,
         alphabet=reader.alphabet,
         unknown=unknown.cpu().numpy(),
         values={name: value.numpy() for name, value in reading.values.items()},
-        residual=float(residual),
+        residual=float(off.max()) if reading.same else math.nan,
         likeliest=places.cpu().numpy(),
         probabilities=probabilities.cpu().numpy(),
         bits=bits(reading.logits, reading.codes).cpu().numpy(),
@@ -103,7 +105,7 @@ def coded(reader: Reader, text: str, most: int) -> Int[Tensor, " t"]:
 def bits(logits: Float[Tensor, "t k"], codes: Int[Tensor, " t"]) -> Float[Tensor, " t"]:
     """Give −log₂ p of each character by what came before, NaN for the first."""
     after = nn.functional.cross_entropy(logits[:-1], codes[1:], reduction="none")
-    return torch.cat([after.new_full((1,), torch.nan), after / np.log(2)])
+    return torch.cat([after.new_full((1,), torch.nan), after / math.log(2)])
 
 
 @torch.inference_mode()
