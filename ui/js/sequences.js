@@ -32,7 +32,8 @@ function reel(node) {
 }
 
 // Paint lanes below each other over one axis of characters. A lane: { tall, axis, draw(pen, top), label(c, top, left), row(y) }.
-function unroll(node, { signs, lanes, at, spans, unknown, alt }, screen) {
+function unroll(node, { signs, lanes, at, spans: given, unknown, alt }, screen) {
+  const spans = given.filter(([from]) => from < signs.length).map(([from, to, on]) => [from, Math.min(to, signs.length - 1), on])
   const box = node.querySelector('.reel'), stage = box.firstChild, canvas = stage.firstChild
   const style = getComputedStyle(canvas), size = parseFloat(style.fontSize), ratio = devicePixelRatio || 1
   const width = box.clientWidth, narrow = width < 560, left = narrow ? 64 : 116, count = signs.length
@@ -347,7 +348,7 @@ Object.assign(kinds, {
         c.font = `600 ${size}px ${family}`
         c.fillStyle = has ? legible(back) : style.color
         c.globalAlpha = signs[t] in SIGNS ? .5 : 1; c.fillText(glyph(signs[t]), x + wide / 2, y + line / 2); c.globalAlpha = 1
-        if (unknown.has(t)) { c.fillStyle = LINES[dark][1]; c.fillRect(x + 1, y + line - 3, wide - 2, 3); c.fillRect(x + 1, y, wide - 2, 3) }
+        if (unknown.has(t)) { c.fillStyle = has ? legible(back) : LINES[dark][1]; c.fillRect(x + 1, y + line - 3, wide - 2, 3); c.fillRect(x + 1, y, wide - 2, 3) }
         if (!block.five) continue
         c.font = `${small}px ${family}`
         for (let j = 0; j < 5; j++) {
