@@ -47,7 +47,6 @@ class Span:
     first: int
     last: int  # it is within
     on: bool = True  # orange; else blue
-    words: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -405,8 +404,8 @@ def typed(
     return Block({**words, "value": value, "most": most, "lines": lines})
 
 
-def _spans(spans: Sequence[Span]) -> list[tuple[int, int, bool, str]]:
-    return [(each.first, each.last, each.on, each.words) for each in spans]
+def _spans(spans: Sequence[Span]) -> list[tuple[int, int, bool]]:
+    return [(each.first, each.last, each.on) for each in spans]
 
 
 def _reach(values: np.ndarray) -> float:

@@ -32,7 +32,8 @@ function reel(node) {
 }
 
 // Paint lanes below each other over one axis of characters. A lane: { tall, axis, draw(pen, top), label(c, top, left), row(y) }.
-function unroll(node, { signs, lanes, at, spans, unknown, alt }, screen) {
+function unroll(node, { signs, lanes, at, spans: given, unknown, alt }, screen) {
+  const spans = given.filter(([from]) => from < signs.length).map(([from, to, on]) => [from, Math.min(to, signs.length - 1), on])
   const box = node.querySelector('.reel'), stage = box.firstChild, canvas = stage.firstChild
   const style = getComputedStyle(canvas), size = parseFloat(style.fontSize), ratio = devicePixelRatio || 1
   const width = box.clientWidth, narrow = width < 560, left = narrow ? 64 : 116, count = signs.length
@@ -134,11 +135,12 @@ function brush(node, view, block, screen, { choose, repaint, hover, usual }) {
   if (!node.__hovered) set(output, usual)
   const grown = (t, last) => {
     const [from, to] = [node.__anchor, inside(t)].sort((a, b) => a - b)
-    node.__span = [from, to, true, '']
+    node.__span = [from, to, true]
     screen.tell(block.brush, [from, to], last); repaint()
   }
   canvas.onpointerdown = event => {
     const found = find(event)
+    node.__dragged = false
     if (!count || event.button || found.out || !block.brush || event.pointerType === 'touch' || !(found.lane.axis || event.shiftKey)) return
     canvas.setPointerCapture(event.pointerId)
     node.__anchor = inside(found.t); node.__drag = event.shiftKey ? 'moved' : 'still'
@@ -175,12 +177,12 @@ function steps(node, canvas, block, screen, { time, count, move, repaint }) {
     const [across, down] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1], PageUp: [-10, 0], PageDown: [10, 0], Home: [-count, 0], End: [count, 0] }[event.key] ?? []
     if (event.key === 'Escape' && block.brush) { node.__span = null; node.__from = null; screen.tell(block.brush, null, true); return }
     if (across === undefined || !count || event.altKey || event.ctrlKey || event.metaKey) return
-    event.preventDefault(); event.stopPropagation()
+    event.preventDefault(); event.stopPropagation(); node.__hovered = false
     const to = between(time + across, 0, count - 1)
     if (event.shiftKey && across && block.brush) {
       const old = node.__span ?? block.spans.find(([, , on]) => on), kept = old && (old[0] === time || old[1] === time)
       const anchor = kept ? (old[0] === time ? old[1] : old[0]) : time
-      node.__span = [Math.min(anchor, to), Math.max(anchor, to), true, '']
+      node.__span = [Math.min(anchor, to), Math.max(anchor, to), true]
       screen.tell(block.brush, node.__span.slice(0, 2))
     }
     move(to, down); repaint()
@@ -346,7 +348,7 @@ Object.assign(kinds, {
         c.font = `600 ${size}px ${family}`
         c.fillStyle = has ? legible(back) : style.color
         c.globalAlpha = signs[t] in SIGNS ? .5 : 1; c.fillText(glyph(signs[t]), x + wide / 2, y + line / 2); c.globalAlpha = 1
-        if (unknown.has(t)) { c.fillStyle = LINES[dark][1]; c.fillRect(x + 1, y + line - 3, wide - 2, 3); c.fillRect(x + 1, y, wide - 2, 3) }
+        if (unknown.has(t)) { c.fillStyle = has ? legible(back) : LINES[dark][1]; c.fillRect(x + 1, y + line - 3, wide - 2, 3); c.fillRect(x + 1, y, wide - 2, 3) }
         if (!block.five) continue
         c.font = `${small}px ${family}`
         for (let j = 0; j < 5; j++) {
@@ -382,7 +384,7 @@ Object.assign(kinds, {
       canvas.onkeydown = event => {
         const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: 0, ArrowDown: 0 }[event.key]
         if (by === undefined || !count) return
-        event.preventDefault(); event.stopPropagation()
+        event.preventDefault(); event.stopPropagation(); node.__hovered = false
         if (by) return choose(between(time + by, 0, count - 1))
         const [row, column] = spots[between(time, 0, count - 1)], to = row + (event.key === 'ArrowUp' ? -1 : 1)
         const t = spots.findLastIndex(([r, k]) => r === to && k <= column)
@@ -419,7 +421,7 @@ Object.assign(kinds, {
       set(node.querySelector('h4 span'), block.title); set(node.querySelector('.hint'), block.hint)
       legend(node.querySelector('em'), block.signed, ...block.ends, dark)
       const box = node.querySelector('.plane'), stage = box.firstChild, canvas = stage.firstChild, output = node.querySelector('output'), style = getComputedStyle(canvas), size = parseFloat(style.fontSize)
-      const numbers = values.subarray(block.offset, block.offset + count * count), left = 3.4 * size, top = 2.4 * size, most = 620
+      const numbers = values.subarray(block.offset, block.offset + count * count), left = 3.4 * size, top = 2.4 * size, most = 700
       const ints = wholes(values, { offset: block.offset + count * count }, count * count)
       if (node.__image?.of !== values || node.__image.dark !== dark) node.__image = { of: values, dark, sheet: count ? sheet(ints, count, count, 1, ramp(block.signed, dark)) : null }
       const width = node.clientWidth
@@ -479,7 +481,7 @@ Object.assign(kinds, {
       canvas.onkeydown = event => {
         const [down, across] = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key] ?? []
         if (down === undefined || !count) return
-        event.preventDefault(); event.stopPropagation()
+        event.preventDefault(); event.stopPropagation(); node.__hovered = false
         const t = between(t0 + down, 0, count - 1)
         choose(t, between(s0 + across, 0, t))
       }
@@ -540,9 +542,14 @@ Object.assign(kinds, {
         area.value = given
         if (area.matches(':focus')) area.setSelectionRange(first, last)
       }
-      const tell = () => { clearTimeout(area.__waits); area.__waits = null; screen.tell(block.name, area.value) }
+      const tell = () => { clearTimeout(area.__waits); area.__waits = null; area.__told = performance.now(); screen.tell(block.name, area.value) }
       const rest = soon => { clearTimeout(area.__rests); area.__rests = setTimeout(() => { area.__rests = null; screen.tell(null, null, true) }, soon) }
-      const heard = () => { clearTimeout(area.__waits); area.__waits = setTimeout(tell, TYPED); rest(WRITTEN) }
+      const heard = () => {  // the first key at once, those that follow it together
+        const soon = TYPED - (performance.now() - (area.__told ?? -TYPED))
+        if (soon <= 0) tell()
+        else area.__waits ??= setTimeout(tell, soon)
+        rest(WRITTEN)
+      }
       area.onkeydown = area.onkeyup = area.onkeypress = event => event.stopPropagation()  // or a letter would be one of Streamlit's shortcuts
       area.oncompositionstart = () => { area.__composing = true; clearTimeout(area.__waits); area.__waits = null }
       area.oncompositionend = () => { area.__composing = false; heard() }
@@ -551,7 +558,7 @@ Object.assign(kinds, {
     },
   },
 })
-const TYPED = 80, WRITTEN = 1500  // milliseconds after the last key: until it is told, and until the page's script hears of it
+const TYPED = 80, WRITTEN = 1500  // milliseconds: between two tellings, and after the last key until the page's script hears of it
 
 // The colours of a scale between its ends.
 function legend(em, signed, low, high, dark) {
