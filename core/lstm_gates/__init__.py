@@ -20,6 +20,8 @@ from jaxtyping import Bool, Float, Int
 __all__ = [
     "BUILT_IN",
     "CELLS",
+    "CHANGE",
+    "EXPORT",
     "GATES",
     "LONGEST",
     "NEWEST",
@@ -39,6 +41,8 @@ TRAIN = "core.lstm_gates.learning:train"  # long work: submit it with a Plan
 BUILT_IN = "core.lstm_gates.asking:built_in"  # a call: which network, what, and about what
 NEWEST = "core.lstm_gates.asking:newest"  # asked of a run
 STEP = "core.lstm_gates.asking:step"  # a call on what a run has kept
+CHANGE = "core.lstm_gates.learning:change"  # asked of a run
+EXPORT = "core.lstm_gates.replaying:export"  # a call on what a run has kept
 
 CELLS = ("lstm", "gru", "rnn")
 GATES = {  # of each cell, in the order in which they are shown; what is kept from step to step last

@@ -7,11 +7,11 @@ from core.lstm_gates import room
 from core.lstm_gates.built_ins import BUILT_INS
 from ui import address, live, screen, server, visitors, words
 from ui.panels.lstm_gates.desk import Desk, looks_of
-from ui.panels.lstm_gates.settings import settings
+from ui.panels.lstm_gates.settings import planned, settings
 from ui.panels.lstm_gates.tabs import tabs
 
 engine, visitor = server.engine(), visitors.visitor()
-views, plans = live.readable(engine.runs_of(visitor), lstm_gates.TRAIN, lstm_gates.known)
+views, plans = live.readable(engine.runs_of(visitor), lstm_gates.TRAIN, room.known)
 asked = address.asked("lstm")
 looks = st.session_state.setdefault("lstm_looks", looks_of(asked))
 if asked.get("lstm_run"):
@@ -44,7 +44,7 @@ buttons = st.container(horizontal=True, gap="xsmall")
 picture, side = st.columns([3.9, 1], gap="medium")
 with side:
     plan, trouble = settings(asked, steer, desk.rules())
-    st.caption(f"A new run: {room.planned(plan)}")
+    st.caption(planned(plan))
     if trouble:
         st.warning(words.plain(words.sentence(trouble)))
 with buttons:

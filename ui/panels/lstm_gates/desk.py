@@ -21,6 +21,7 @@ __all__ = ["Desk", "Looks", "looks_of"]
 # the units, the step of the run, that run, and one that the next script run shall look at.
 Looks = dict[str, Any]
 
+LONG = 2_000  # characters of the text on which gates are counted
 TYPED = 90  # characters of the text that stand there before anybody types
 FAR = 10**6
 
@@ -65,6 +66,19 @@ class Desk:
         text = texts.read(self.plan.text, self.plan.characters)
         return text.content[text.cut : text.cut + TYPED]
 
+    @property
+    def long(self) -> str:
+        """A longer piece of the text that it did not learn from."""
+        text = texts.read(self.plan.text, self.plan.characters)
+        return text.content[text.cut : text.cut + LONG]
+
+    @property
+    def alphabet(self) -> str:
+        """What the network that is looked at knows."""
+        if self.shown in BUILT_INS:
+            return BUILT_INS[self.shown].alphabet
+        return texts.read(self.plan.text, self.plan.characters).alphabet
+
     def told(self, name: str) -> str:
         """Name a network."""
         if name in BUILT_INS:
@@ -93,8 +107,8 @@ class Desk:
             drawn.append(live.standing(view))
             if view.status in ("waiting", "failed") and view.state is None:
                 return drawn
-            if view.state is None:
-                self.engine.ask(view.run, lstm_gates.NEWEST, "alphabet")  # wakes it
+            if view.state is None and not view.live:
+                self.engine.ask(view.run, lstm_gates.NEWEST, "gates", self.typed)  # wakes it
                 view = self.engine.view(view.run)
             if view.state is not None:
                 step = self.looks["step"]

@@ -9,7 +9,7 @@ from core.lstm_gates import CELLS, OPTIMISERS, Plan, own, room, texts
 from ui import address, words
 from ui.running import BOUND, Rules
 
-__all__ = ["CELL_NAMES", "MOVABLE", "settings"]
+__all__ = ["CELL_NAMES", "MOVABLE", "planned", "settings"]
 
 CELL_NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "plain RNN (tanh)"}
 OPTIMISER_NAMES = {"adam": "Adam", "rmsprop": "RMSProp", "sgd": "SGD"}
@@ -106,6 +106,17 @@ def settings(
     except ValueError as error:
         return Plan(), str(error)
     return plan, ""
+
+
+def planned(plan: Plan) -> str:
+    """Say how large a run by this plan is."""
+    text = texts.read(plan.text, plan.characters)
+    weights = room.parameters(plan, len(text.alphabet))
+    read = plan.steps * plan.batch * plan.window
+    return (
+        f"A new run: {weights:,} weights, {len(text.alphabet)} characters in its alphabet, "
+        f"{read:,} characters read, {read / text.cut:.1f} times the text."
+    )
 
 
 def _text(asked: Mapping[str, str]) -> str:

@@ -1,0 +1,121 @@
+"""Gradients through time: how far back a prediction depends on what was read."""
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.lstm_gates import LONGEST
+from core.lstm_gates.results import Influence, ThroughTime
+from core.shared.engine import EngineError
+from ui import blocks, charts, inside, screen, sequences, words
+from ui.blocks import Block
+from ui.inside import Choice
+from ui.panels.lstm_gates.desk import Desk
+
+__all__ = ["gradients"]
+
+LEAST = 1e-12  # end of the axis of norms
+OF = {"actual": "the character that came", "predicted": "the likeliest one"}
+SCALES = {"absolute": "one scale for all", "rows": "each row its own", "log": "one, by decades"}
+DECADES = 6  # that have a colour
+SHORTEST = 2  # characters
+
+
+def gradients(desk: Desk) -> None:
+    """Draw the norms against distance, and which character influenced which prediction."""
+    looks = desk.looks.setdefault(
+        "influence", {"of": "actual", "scale": "absolute", "cut": "no", "pair": (0, 0)}
+    )
+
+    def choose(name: str) -> Any:
+        def told(said: Any) -> None:
+            looks[name] = said
+
+        return told
+
+    st.markdown(
+        "How far back does a prediction look? First, the gradient of the last character's bits by "
+        "what was kept after each character before it. Below, each row is a prediction, each "
+        "column a character that it may depend on."
+    )
+    screen.screen(
+        "lstm_gradients",
+        lambda: None,
+        lambda _: _drawn(desk, looks),
+        {name: choose(name) for name in ("of", "scale", "cut", "pair")},
+    )
+
+
+def _drawn(desk: Desk, looks: dict[str, Any]) -> list[Block]:
+    text = desk.typed[: LONGEST["influence"]]
+    if len(text) < SHORTEST:
+        return [blocks.progress(0, "Type at least two characters.", warn=True)]
+    window = desk.plan.window if looks["cut"] == "yes" else 0
+    try:
+        norms: ThroughTime = desk.ask("through_time", text)
+        found: Influence = desk.ask("influence", text, looks["of"], "log_probability", window)
+    except (EngineError, ValueError) as error:
+        return [blocks.progress(0, words.sentence(str(error)), warn=True)]
+    rows = [
+        Choice(name="of", label="Prediction of", values=[*OF.items()], chosen=looks["of"]),
+        Choice(name="scale", label="Colour", values=[*SCALES.items()], chosen=looks["scale"]),
+        Choice(
+            name="cut",
+            label="Gradient",
+            values=[("no", "through all"), ("yes", f"cut at the window of {desk.plan.window}")],
+            chosen=looks["cut"],
+        ),
+    ]
+    return [_norms(norms, desk), inside.choices(rows), _map(found, looks, desk)]
+
+
+def _norms(norms: ThroughTime, desk: Desk) -> Block:
+    """Draw the norms against the distance to the prediction."""
+    layer = min(desk.looks["layer"], desk.plan.layers) - 1
+    distance = np.arange(float(norms.hidden.shape[1]))
+    rows = [("‖∂L/∂h‖", norms.hidden[layer][::-1])]
+    if norms.cells is not None:
+        rows.insert(0, ("‖∂L/∂c‖", norms.cells[layer][::-1]))
+    if norms.geometric is not None:
+        rows.append((f"Π {norms.gate}, geometric mean", norms.geometric[layer][::-1]))
+    last = repr(norms.text[norms.target])[1:-1]
+    return charts.lines(
+        f"Gradient of the {norms.bits:.2f} bits of the last character, {last}",
+        "characters back",
+        distance,
+        [(name, np.where(values > LEAST, values, np.nan)) for name, values in rows],
+        log=True,
+        span=12,
+        under=f"Layer {layer + 1}. Where nothing else leads back, ‖∂L/∂c‖ falls as the product of "
+        "the forget gates does.",
+    )
+
+
+def _map(found: Influence, looks: dict[str, Any], desk: Desk) -> Block:
+    values = np.nan_to_num(found.values)
+    most = float(values.max()) or 1.0
+    match looks["scale"]:
+        case "rows":
+            shown, ends = np.nan_to_num(found.normalised), ("0", "the row's largest")
+        case "log":
+            decades = np.log10(np.maximum(values, LEAST) / most)
+            shown = np.clip(1 + decades / DECADES, 0, 1)
+            ends = (f"{most * 10**-DECADES:.0e} or less", f"{most:.2g}")
+        case _:
+            shown, ends = values / most, ("0", f"{most:.2g}")
+    length = len(found.text)
+    edges = [max(0, row - found.window + 1) for row in range(length)] if found.window else ()
+    pair = tuple(min(int(each), length - 1) for each in looks["pair"])
+    return sequences.influence(
+        found.text,
+        shown,
+        values,
+        what="‖∂ log p / ∂x‖",
+        ends=ends,
+        at=(pair[0], pair[1]),
+        title=f"Which character influenced the prediction of {OF[found.of]}",
+        edges=edges,
+        hint="A row is the prediction after its character, a column what was read. Above the "
+        "diagonal there is nothing: nobody reads the future.",
+    )

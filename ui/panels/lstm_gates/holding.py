@@ -1,0 +1,114 @@
+"""Intervene: hold a gate or a cell, and see the predictions move."""
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.lstm_gates import GATES, RANGES, Clamp
+from core.lstm_gates.results import Clamped
+from core.shared.engine import EngineError
+from ui import blocks, screen, sequences, words
+from ui.blocks import Block
+from ui.panels.lstm_gates.desk import Desk
+from ui.panels.lstm_gates.wording import CALLED
+from ui.running import BOUND
+from ui.sequences import Guesses, Lane, Line
+
+__all__ = ["holding"]
+
+ONE, ALL = "the chosen unit", "all units of the layer"
+WHOLE, FROM = "over the whole text", "from the chosen character on"
+SHOWN = 4  # characters whose probabilities are drawn
+WIDEST = 4.0  # of c
+
+
+def holding(desk: Desk) -> None:
+    """Draw what is held, and what comes of it."""
+    st.markdown(
+        "Correlation is no cause. Hold a value while the text above is read: all that comes after "
+        "is computed from what is held. The unit, layer and character are those chosen above."
+    )
+    gates = GATES[desk.plan.cell]
+    columns = st.columns([1, 1.4, 1.6, 2])
+    gate = columns[0].selectbox(
+        "Hold",
+        gates,
+        gates.index("c") if "c" in gates else 0,
+        format_func=lambda each: f"{each}, {CALLED[each]}",
+        key="lstm_hold",
+        **BOUND,
+    )
+    units = columns[1].selectbox("of", (ONE, ALL), key="lstm_held", **BOUND)
+    span = columns[2].selectbox("when", (WHOLE, FROM), key="lstm_when", **BOUND)
+    low, high = RANGES.get(gate, (-WIDEST, WIDEST))
+    value = columns[3].slider(
+        "at", low, high, 0.0, (high - low) / 40, key=f"lstm_at_{gate}", format="%.2f"
+    )
+
+    def draw(_: object) -> list[Block]:
+        return _drawn(desk, gate, units == ONE, span == FROM, value)
+
+    def time(said: Any) -> None:
+        desk.looks["time"] = int(said)
+
+    screen.screen("lstm_holding", lambda: None, draw, {"held_time": time})
+
+
+def _drawn(desk: Desk, gate: str, one: bool, late: bool, value: float) -> list[Block]:
+    looks, text = desk.looks, desk.typed
+    plan = desk.plan
+    layer, unit = min(looks["layer"], plan.layers) - 1, min(looks["unit"], plan.units - 1)
+    time = min(looks["time"], len(text) - 1)
+    clamp = Clamp(gate, value, layer, (unit,) if one else (), time if late else 0)
+    try:
+        found: Clamped = desk.ask("clamped", text, (clamp,))
+    except (EngineError, ValueError) as error:
+        return [blocks.progress(0, words.sentence(str(error)), warn=True)]
+    held = found.gates
+    before, after = (float(np.nanmean(each)) for each in (found.bits, held.bits))
+    what = f"unit {unit}" if one else f"all {plan.units} units"
+    unknown = np.flatnonzero(held.unknown).tolist()
+    lines = []
+    for number, character in enumerate(found.characters[:SHOWN]):
+        name = {"\n": "↵", " ": "␣"}.get(character, character)
+        lines += [
+            Line(name=f"{name}, free", values=found.before[:, number], colour=number, dashed=True),
+            Line(name=name, values=found.after[:, number], colour=number),
+        ]
+    return [
+        blocks.figures(
+            [
+                ("bits a character, free", f"{before:.3f}", 1.0),
+                ("held", f"{after:.3f}", 1.0),
+                ("predictions apart, at most", words.share(float(found.apart.max())), 1.2),
+            ]
+        ),
+        sequences.passage(
+            text,
+            found.apart,
+            Guesses(
+                alphabet=held.alphabet,
+                likeliest=held.likeliest,
+                probabilities=held.probabilities,
+                bits=held.bits,
+            ),
+            what="total variation of the two predictions",
+            at=time,
+            title=f"With {gate} of {what} held at {value:.2f}".replace("-", "−"),
+            five=True,
+            hint="Colour: how far its prediction is from the free one. Below: what it expects now; "
+            "a ring has what really came.",
+            unknown=unknown,
+            name="held_time",
+        ),
+        sequences.along(
+            text,
+            [Lane(lines=lines)],
+            at=time,
+            title="Probability of the next character: those that move most",
+            hint="Dashed: the free network.",
+            unknown=unknown,
+            name="held_time",
+        ),
+    ]

@@ -1,0 +1,35 @@
+"""What the network says by itself, at a temperature, and what it said as it learned."""
+
+import streamlit as st
+
+from core.lstm_gates import State
+from core.shared.engine import EngineError
+from ui import words
+from ui.panels.lstm_gates.desk import Desk
+from ui.running import BOUND
+
+__all__ = ["saying"]
+
+LENGTH = 400  # characters
+HOTTEST = 2.0
+
+
+def saying(desk: Desk, state: State | None) -> None:
+    """Draw a sample, and those of the kept steps."""
+    left, right = st.columns(2)
+    temperature = left.slider(
+        "Temperature", 0.0, HOTTEST, 1.0, 0.05, key="lstm_temperature", **BOUND
+    )
+    seed = right.number_input("Seed of the draws", 0, 1_000, 0, key="lstm_draws", **BOUND)
+    try:
+        said = desk.ask("sample", desk.typed, LENGTH, float(temperature), int(seed))
+    except (EngineError, ValueError) as error:
+        st.warning(words.plain(words.sentence(str(error))))
+        return
+    st.caption("It goes on from the text above. At 0 it always says the likeliest.")
+    st.code(said, language=None, wrap_lines=True)
+    if state is not None and state.samples:
+        st.markdown("**What it said as it learned**, of temperature 1")
+        for step, text in reversed(state.samples):
+            st.caption(f"step {step:,}")
+            st.code(text, language=None, wrap_lines=True)
