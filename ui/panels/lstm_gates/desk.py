@@ -7,10 +7,11 @@ from typing import Any
 from core import lstm_gates
 from core.lstm_gates import GATES, Gates, Plan, texts
 from core.lstm_gates.built_ins import BUILT_INS
+from core.lstm_gates.results import Cell
 from core.shared.engine import Engine, EngineError, View
 from ui import address, blocks, live, words
 from ui.blocks import Block
-from ui.panels.lstm_gates.screen import LONGEST, draw
+from ui.panels.lstm_gates.screen import LONGEST, draw, place_of
 from ui.panels.lstm_gates.training import training
 from ui.panels.lstm_gates.wording import ORDERS
 from ui.running import Rules
@@ -112,13 +113,16 @@ class Desk:
                 view = self.engine.view(view.run)
             if view.state is not None:
                 step = self.looks["step"]
-                at = view.state.step if step is None else step
-                drawn += training(view, view.state, self.plan, at)
+                drawn += training(
+                    view, view.state, self.plan, view.state.step if step is None else step
+                )
         try:
             found: Gates = self.ask("gates", self.typed)
+            at = place_of(found, self.looks)
+            cell: Cell = self.ask("cell", self.typed, at.time, at.layer, at.unit)
         except (EngineError, ValueError) as error:
             return [*drawn, blocks.progress(0, words.sentence(str(error)), warn=True)]
-        return [*drawn, *draw(found, self.looks, self.typed)]
+        return [*drawn, *draw(found, cell, self.looks, self.typed)]
 
     def steer(self) -> dict[str, Callable[[Any], object]]:
         """Say what to do with what each control of the screen tells."""

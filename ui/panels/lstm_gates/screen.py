@@ -1,29 +1,46 @@
 """The screen of the panel: a text, all gates of a layer while it is read, one unit, one step."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from core.lstm_gates import GATES, RANGES, Gates
+from core.lstm_gates.results import Cell
 from ui import inside, sequences
 from ui.blocks import Block, figures
 from ui.inside import Choice
+from ui.panels.lstm_gates.stepping import stepping
 from ui.panels.lstm_gates.wording import CALLED, ORDERS
 from ui.sequences import Guesses, Lane, Line, Map
 
-__all__ = ["LONGEST", "draw", "order_of"]
+__all__ = ["LONGEST", "Place", "draw", "order_of", "place_of"]
 
 LONGEST = 2_000  # characters that may be typed
 
 
-def draw(found: Gates, looks: dict[str, Any], typed: str) -> list[Block]:
-    """Draw all gates of the layer that is looked at."""
+class Place(NamedTuple):
+    """At what of the gates one looks."""
+
+    layer: int  # from 0
+    unit: int
+    time: int
+    gate: str
+
+
+def place_of(found: Gates, looks: dict[str, Any]) -> Place:
+    """Give what is looked at, as far as the network and the text have it."""
     layers, count, units = found.values["h"].shape
-    layer, gate = min(looks["layer"], layers), looks["gate"]
-    names = GATES[found.cell]
-    gate = gate if gate in names else "h"
-    unit, time = min(looks["unit"], units - 1), min(looks["time"], count - 1)
+    gate = looks["gate"] if looks["gate"] in found.values else "h"
+    layer, unit = min(looks["layer"], layers) - 1, min(looks["unit"], units - 1)
+    return Place(layer, unit, min(looks["time"], count - 1), gate)
+
+
+def draw(found: Gates, cell: Cell, looks: dict[str, Any], typed: str) -> list[Block]:
+    """Draw all gates of the layer that is looked at, one unit of it, and one step of that."""
+    layers, count, units = found.values["h"].shape
+    number, unit, time, gate = place_of(found, looks)
+    layer, names = number + 1, GATES[found.cell]
     maps = [_map(name, found.values[name][layer - 1]) for name in names]
     order = order_of(found.values[gate][layer - 1], looks["order"])
     rows = [
@@ -40,6 +57,8 @@ def draw(found: Gates, looks: dict[str, Any], typed: str) -> list[Block]:
         rows.insert(0, Choice(name="layer", label="Layer", values=numbers, chosen=str(layer)))
     unknown = np.flatnonzero(found.unknown).tolist()
     chosen = maps[names.index(gate)]
+    values = chosen.values[:, unit]
+    high = chosen.high if gate in RANGES else float(abs(values).max()) or 1.0
     known = found.bits[np.isfinite(found.bits)]
     return [
         sequences.typed("typed", "Type a text", typed, most=LONGEST),
@@ -54,7 +73,7 @@ def draw(found: Gates, looks: dict[str, Any], typed: str) -> list[Block]:
         ),
         sequences.passage(
             found.text,
-            chosen.values[:, unit],
+            values,
             Guesses(
                 alphabet=found.alphabet,
                 likeliest=found.likeliest,
@@ -64,10 +83,10 @@ def draw(found: Gates, looks: dict[str, Any], typed: str) -> list[Block]:
             what=f"{gate} of unit {unit}",
             at=time,
             title=f"The text by {gate} ({CALLED[gate]}) of unit {unit}, layer {layer}",
-            high=chosen.high,
+            high=high,
             signed=chosen.signed,
             five=True,
-            hint="Under each character the five likeliest to come next.",
+            hint="Under each character the five likeliest to come next; a ring has what came.",
             unknown=unknown,
         ),
         sequences.gates(
@@ -86,6 +105,7 @@ def draw(found: Gates, looks: dict[str, Any], typed: str) -> list[Block]:
             title=f"Unit {unit} of layer {layer}",
             unknown=unknown,
         ),
+        stepping(cell, gate),
     ]
 
 
@@ -107,7 +127,8 @@ def _lanes(maps: list[Map], unit: int) -> list[Lane]:
     """Draw one unit's gates over each other where they have the same axis."""
     lanes: dict[tuple[float, float], list[Line]] = {}
     for number, each in enumerate(maps):
-        ends = (-each.high if each.signed else 0.0, each.high)
+        high = each.high if each.name in RANGES else float(abs(each.values[:, unit]).max()) or 1.0
+        ends = (-high if each.signed else 0.0, high)
         line = Line(name=each.name, values=each.values[:, unit], colour=number)
         lanes.setdefault(ends, []).append(line)
     return [Lane(lines=lines, low=low, high=high) for (low, high), lines in lanes.items()]

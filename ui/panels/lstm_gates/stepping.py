@@ -1,0 +1,106 @@
+"""One unit at one step, with every number of its formula."""
+
+from core.lstm_gates import GATES
+from core.lstm_gates.results import Cell, Sum
+from ui import sequences
+from ui.blocks import Block
+from ui.sequences import Term
+
+__all__ = ["stepping"]
+
+SQUASHED = "ifozr"  # by σ; the others by tanh
+TOLD = 3  # terms of a sum
+SIGNED = "gnh"
+
+
+def stepping(found: Cell, gate: str) -> Block:
+    """Write out the step; of the gate that is looked at the largest terms are told."""
+    names = GATES[found.cell]
+    sums = {each.gate: each for each in found.sums}
+    rows = [_sum(each, names.index(each.gate)) for each in found.sums]
+    rows += _after(found, {name: each.value for name, each in sums.items()}, names)
+    asked = sums.get(gate, found.sums[0])
+    terms = ", ".join(
+        f"{'character ' if each.of == 'x' and not each.name.isdigit() else each.of}{_glyph(each)} "
+        f"{_number(each.weight)} · {_number(each.value)} = {_number(each.product)}"
+        for each in asked.terms[:TOLD]
+    )
+    return sequences.step(
+        rows,
+        title=f"Unit {found.unit} of layer {found.layer + 1} reads "
+        f"{found.character!r} at {found.place}",
+        hint="x: what the layer is given, h′ and c′: what was kept after the character before.",
+        note=f"Largest terms of {asked.gate}: {terms}. "
+        f"Off from torch's h and c by {found.residual:.1e} at most.",
+    )
+
+
+def _glyph(term: object) -> str:
+    name = str(getattr(term, "name", ""))
+    return {"\n": "↵", " ": "␣"}.get(name, name)
+
+
+def _sum(each: Sum, colour: int) -> Term:
+    squash = "σ" if each.gate in SQUASHED else "tanh"
+    reset = each.gate == "n"
+    hidden = "r·(W h′ + b)" if reset else "W h′"
+    parts = (
+        f"{_number(each.inputs)} + {_number(each.bias_input)} + r·({_number(each.hidden)} + "
+        f"{_number(each.bias_hidden)})"
+        if reset
+        else f"{_number(each.inputs)} + {_number(each.hidden)} + "
+        f"{_number(each.bias_input + each.bias_hidden)}"
+    )
+    return Term(
+        symbol=each.gate,
+        formula=f"{squash}(W x + {'b + ' if reset else ''}{hidden}{'' if reset else ' + b'})",
+        numbers=f"{squash}({parts}) = {squash}({_number(each.total)})",
+        value=each.value,
+        colour=colour,
+        signed=each.gate in SIGNED,
+    )
+
+
+def _after(found: Cell, gates: dict[str, float], names: tuple[str, ...]) -> list[Term]:
+    """Write what the gates do."""
+    before, after = found.before, found.after
+    if found.cell == "lstm":
+        i, f, g, o = (_number(gates[name]) for name in "ifgo")
+        high = max(abs(after["c"]), abs(before["c"]), 1.0)
+        return [
+            Term(
+                symbol="c",
+                formula="f·c′ + i·g",
+                numbers=f"{f}·{_number(before['c'])} + {i}·{g}",
+                value=after["c"],
+                colour=names.index("c"),
+                high=high,
+                signed=True,
+            ),
+            Term(
+                symbol="h",
+                formula="o·tanh(c)",
+                numbers=f"{o}·{_number(after['tanh'])}",
+                value=after["h"],
+                colour=names.index("h"),
+                signed=True,
+            ),
+        ]
+    if found.cell == "gru":
+        z, n = _number(gates["z"]), _number(gates["n"])
+        return [
+            Term(
+                symbol="h",
+                formula="(1 − z)·n + z·h′",
+                numbers=f"(1 − {z})·{n} + {z}·{_number(before['h'])}",
+                value=after["h"],
+                colour=names.index("h"),
+                signed=True,
+            )
+        ]
+    return []
+
+
+def _number(value: float) -> str:
+    said = f"{value:.3f}".replace("-", "−")
+    return f"({said})" if said.startswith("−") else said
