@@ -76,8 +76,7 @@ def products(gates: Float[Tensor, "t n u"]) -> tuple[Float[Tensor, "t n"], Float
     has no such end.
     """
     logs = gates.double().log()
-    after = logs.flip(0).cumsum(0).flip(0) - logs
-    after[-1] = 0
+    after = torch.cat([logs[1:].flip(0).cumsum(0).flip(0), torch.zeros_like(logs[:1])])
     return after.exp().mean(2), after.mean(2).exp()
 
 

@@ -14,7 +14,7 @@ from core.lstm_gates import gates as module
 from core.lstm_gates.gates import gates
 from core.lstm_gates.readers import Reader, encode
 from core.lstm_gates.recurrence import Weights
-from tests.lstm_gates.small import ALPHABET, KINDS, TEXT, cell_of, recurrent, small
+from tests.lstm_gates.small import ALPHABET, KINDS, TEXT, cell_of, plain, recurrent, small
 from tests.shared.untouched import leaves_untouched
 
 EXACT = 1e-12  # of values up to some tens in float64
@@ -34,41 +34,6 @@ def replayed(reader: Reader, text: str) -> dict[str, Tensor]:
         kept["h"].append(value)
         kept["c"].append(torch.cat([c for _, c in rows]))
     return {name: torch.stack(each) for name, each in kept.items()}
-
-
-def by_name(reader: Reader, text: str) -> dict[str, Tensor]:
-    """Compute each gate from the weights of its name in torch's documentation, in plain loops."""
-    found: dict[str, list[Tensor]] = {name: [] for name in GATES[reader.cell]}
-    given = reader.see(encode(text, reader.alphabet)[None])[0]
-    for layer in recurrent(reader):
-        names = {"lstm": "ifgo", "gru": "rzn", "rnn": "h"}[reader.cell]
-        split = {
-            part: dict(zip(names, getattr(layer, part + "_l0").chunk(len(names)), strict=True))
-            for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        }
-        h = c = torch.zeros(layer.hidden_size, dtype=given.dtype)
-        rows: dict[str, list[Tensor]] = {name: [] for name in found}
-        for x in given:
-            now = {}
-            left = {k: split["weight_ih"][k] @ x + split["bias_ih"][k] for k in names}
-            right = {k: split["weight_hh"][k] @ h + split["bias_hh"][k] for k in names}
-            if reader.cell == "lstm":
-                now = {k: torch.sigmoid(left[k] + right[k]) for k in "ifo"}
-                now["g"] = torch.tanh(left["g"] + right["g"])
-                now["c"] = c = now["f"] * c + now["i"] * now["g"]
-                now["h"] = h = now["o"] * torch.tanh(c)
-            elif reader.cell == "gru":
-                now = {k: torch.sigmoid(left[k] + right[k]) for k in "rz"}
-                now["n"] = torch.tanh(left["n"] + now["r"] * right["n"])
-                now["h"] = h = (1 - now["z"]) * now["n"] + now["z"] * h
-            else:
-                now["h"] = h = torch.tanh(left["h"] + right["h"])
-            for name, value in now.items():
-                rows[name].append(value)
-        given = torch.stack(rows["h"])
-        for name, column in rows.items():
-            found[name].append(torch.stack(column))
-    return {name: torch.stack(each) for name, each in found.items()}
 
 
 def are_the_same(told: Gates, wanted: dict[str, Tensor]) -> None:
@@ -95,7 +60,7 @@ def test_gates_are_those_of_torchs_layers_and_cells(cell: str, embedding: int) -
     cells = replayed(reader, TEXT)
     for name in {"c", "h"} & set(told.values):
         np.testing.assert_allclose(told.values[name], cells[name].numpy(), rtol=0, atol=EXACT)
-    are_the_same(told, by_name(reader, TEXT))
+    are_the_same(told, plain(reader, TEXT))
     probabilities = logits.softmax(1)
     for row, places, values in zip(probabilities, told.likeliest, told.probabilities, strict=True):
         assert places.tolist() == row.argsort(descending=True)[:5].tolist()
@@ -148,7 +113,7 @@ def test_the_residual_and_the_oracle_reject_wrong_formulas(
     monkeypatch: pytest.MonkeyPatch, cell: str, name: str, wrong: Callable[..., None]
 ) -> None:
     reader = small(cell)
-    right = by_name(reader, TEXT)
+    right = plain(reader, TEXT)
     if name == "FORMULAS":
         monkeypatch.setitem(module.FORMULAS, cell, wrong)
     else:
