@@ -63,10 +63,9 @@ def find(
             measure is Pearson's correlation, 0 for a gate that never changes.
         most: rows that are given.
 
-    Raises: ValueError when there are no values, they are not of the feature's characters, these
-        are too few, or the feature is the same in all of a half.
+    Raises: ValueError when there are no values, the feature is known of too few characters, or it
+        is the same in all of a half.
     """
-    _check(values, feature)
     if whether and not np.isin(feature[~np.isnan(feature)], (0, 1)).all():
         raise ValueError("feature must be 0 or 1 where it is a yes or no")
     first, second = _halves(feature)
@@ -99,10 +98,8 @@ def survey(
         most: rows that are given of each.
 
     Returns: a finding for each feature that changes within both halves of the text.
-    Raises: ValueError when there are no values, or they are not of the features' characters.
+    Raises: ValueError when there are no values.
     """
-    for feature in known.values():
-        _check(values, feature)
     search = _Search(values, most)
     return {
         name: search.find(feature, truths[name].whether)
@@ -115,6 +112,8 @@ class _Search:
     """All units of all gates, each half made ready once for all features."""
 
     def __init__(self, values: Values, most: int) -> None:
+        if not values:
+            raise ValueError("values must be of at least one gate, got none")
         self.names = [
             (gate, layer, unit)
             for gate, each in values.items()
@@ -130,12 +129,12 @@ class _Search:
         first, second = _halves(feature)
         key = first.tobytes(), whether
         if key not in self.ready:
-            self.ready[key] = _unit(
-                _ranks(self.series[:, first]) if whether else self.series[:, first]
-            )
+            series = self.series[:, first]
+            middle = np.float32((len(first) + 1) / 2)  # of the ranks
+            self.ready[key] = _ranks(series) - middle if whether else _unit(series)
         wanted = np.stack(list(_shifted(feature[first])))
         held = np.stack(list(_shifted(feature[second])))
-        # Ranks' correlation with a yes or no grows with the area under the curve.
+        # What a yes adds to the ranks, less what a no does, grows with the area under the curve.
         goes = self.ready[key] @ _unit(wanted).astype(np.float32).T
         best = np.argsort(-np.abs(goes[:, 0]), kind="stable")[: self.most]
         lucky = np.abs(goes[:, 1:]).argmax(0)
@@ -157,17 +156,6 @@ class _Search:
             chance=max(rows[len(best) :], key=lambda row: row.held_out),
             halves=(len(first), len(second)),
         )
-
-
-def _check(values: Values, feature: Float[np.ndarray, " t"]) -> None:
-    if not values:
-        raise ValueError("values must be of at least one gate, got none")
-    for gate, each in values.items():
-        if each.shape[1] != len(feature):
-            raise ValueError(
-                f"the feature must be of the gates' characters, got {len(feature)} beside "
-                f"{each.shape[1]} of {gate!r}"
-            )
 
 
 def _halves(

@@ -150,14 +150,7 @@ def score(
         probabilities: of each character of the alphabet, after each character of the text.
         forced: as `follow` gives it, of the same characters.
         allowed: likewise.
-
-    Raises: ValueError when they are not of the same characters.
     """
-    if not probabilities.shape == allowed.shape == (len(forced), allowed.shape[-1]):
-        raise ValueError(
-            "probabilities, forced and allowed must be of the same characters, "
-            f"got {probabilities.shape}, {forced.shape} and {allowed.shape}"
-        )
     must, known = forced >= 0, allowed.any(1)
     right = probabilities[must].argmax(1) == forced[must]
     wasted = np.where(allowed[known], 0.0, probabilities[known]).sum(1)
