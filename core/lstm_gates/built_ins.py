@@ -11,10 +11,10 @@ __all__ = ["BUILT_INS", "FOLDER", "BuiltIn", "require_built_in"]
 
 FOLDER = Path(__file__).parents[2] / "assets" / "readers"
 TITLES = {
-    "brackets": "LSTM of 64 units, brackets",
-    "brackets-gru": "GRU of 64 units, brackets",
-    "brackets-rnn": "plain RNN of 64 units, brackets",
-    "python": "LSTM of two times 128 units, Python",
+    "brackets": "brackets, LSTM 64",
+    "brackets-gru": "brackets, GRU 64",
+    "brackets-rnn": "brackets, RNN 64",
+    "python": "Python, LSTM 2×128",
 }
 
 

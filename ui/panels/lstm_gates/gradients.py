@@ -79,6 +79,8 @@ def _norms(norms: ThroughTime, desk: Desk) -> Block:
         rows.insert(0, ("‖∂L/∂c‖", norms.cells[layer][::-1]))
     if norms.geometric is not None:
         rows.append((f"Π {norms.gate}, geometric mean", norms.geometric[layer][::-1]))
+    if norms.product is not None:
+        rows.append((f"Π {norms.gate}, mean", norms.product[layer][::-1]))
     last = repr(norms.text[norms.target])[1:-1]
     return charts.lines(
         f"Gradient of the {norms.bits:.2f} bits of the last character, {last}",
@@ -87,8 +89,8 @@ def _norms(norms: ThroughTime, desk: Desk) -> Block:
         [(name, np.where(values > LEAST, values, np.nan)) for name, values in rows],
         log=True,
         span=12,
-        under=f"Layer {layer + 1}. Where nothing else leads back, ‖∂L/∂c‖ falls as the product of "
-        "the forget gates does.",
+        under=f"Layer {layer + 1}. Along the cells alone ‖∂L/∂c‖ falls as the product of the forget "
+        "gates does: the mean over the units follows those that keep, the geometric one the usual.",
     )
 
 

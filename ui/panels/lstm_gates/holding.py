@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.lstm_gates import GATES, RANGES, Clamp
+from core.lstm_gates import GATES, RANGES, Clamp, Gates
 from core.lstm_gates.results import Clamped
 from core.shared.engine import EngineError
 from ui import blocks, screen, sequences, words
 from ui.blocks import Block
 from ui.panels.lstm_gates.desk import Desk
+from ui.panels.lstm_gates.screen import place_of
 from ui.panels.lstm_gates.wording import CALLED
 from ui.running import BOUND
 from ui.sequences import Guesses, Lane, Line
@@ -20,7 +21,7 @@ __all__ = ["holding"]
 ONE, ALL = "the chosen unit", "all units of the layer"
 WHOLE, FROM = "over the whole text", "from the chosen character on"
 SHOWN = 4  # characters whose probabilities are drawn
-WIDEST = 4.0  # of c
+WIDEST = 4.0  # of c, where it cannot be asked
 
 
 def holding(desk: Desk) -> None:
@@ -41,9 +42,9 @@ def holding(desk: Desk) -> None:
     )
     units = columns[1].selectbox("of", (ONE, ALL), key="lstm_held", **BOUND)
     span = columns[2].selectbox("when", (WHOLE, FROM), key="lstm_when", **BOUND)
-    low, high = RANGES.get(gate, (-WIDEST, WIDEST))
+    low, high = RANGES.get(gate) or _ends(desk)
     value = columns[3].slider(
-        "at", low, high, 0.0, (high - low) / 40, key=f"lstm_at_{gate}", format="%.2f"
+        "at", low, high, 0.0, (high - low) / 40, key=f"lstm_at_{gate}_{high:g}", format="%.2f"
     )
 
     def draw(_: object) -> list[Block]:
@@ -53,6 +54,17 @@ def holding(desk: Desk) -> None:
         desk.looks["time"] = int(said)
 
     screen.screen("lstm_holding", lambda: None, draw, {"held_time": time})
+
+
+def _ends(desk: Desk) -> tuple[float, float]:
+    """Give the range of c in the layer that is looked at, rounded up."""
+    try:
+        found: Gates = desk.ask("gates", desk.typed)
+    except (EngineError, ValueError):
+        return -WIDEST, WIDEST
+    place = place_of(found, desk.looks)
+    most = float(abs(found.values["c"][place.layer][:, place.unit]).max())
+    return -max(1.0, float(np.ceil(most))), max(1.0, float(np.ceil(most)))
 
 
 def _drawn(desk: Desk, gate: str, one: bool, late: bool, value: float) -> list[Block]:

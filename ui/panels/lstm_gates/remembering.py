@@ -74,15 +74,15 @@ def _edited(apart: Edited, text: str, layer: int) -> list[Block]:
     if apart.cells is not None:
         states.append(Line(name="c", values=apart.cells[layer], colour=4))
     high = max(float(np.max(each.values)) for each in states) or 1.0
-    parted = Line(name="predictions, total variation", values=apart.variation, colour=0)
+    parted = Line(name="p", values=apart.variation, colour=0)
     return [
         sequences.along(
             text,
             [Lane(lines=states, high=high), Lane(lines=[parted])],
             at=apart.place,
             title=f"One character edited: {was} becomes {now}",
-            hint=f"Distance ‖c − c′‖ and ‖h − h′‖ of the two readings in layer {layer + 1}, and of "
-            f"what they predict. {told}",
+            hint=f"Distance ‖c − c′‖ and ‖h − h′‖ of the two readings in layer {layer + 1}; p: "
+            f"total variation of their predictions. {told}",
             name="edited_time",
         )
     ]

@@ -4,7 +4,7 @@ import numpy as np
 
 from core.lstm_gates import Curves, Plan, State
 from core.shared.engine import View
-from ui import blocks, charts, live, words
+from ui import blocks, charts, words
 from ui.blocks import Block
 
 __all__ = ["training"]
@@ -28,17 +28,15 @@ def training(view: View, state: State, plan: Plan, step: int) -> list[Block]:
         ("characters read", f"{state.characters:,}", 1.2),
         ("validation, bits", _last(curves.validation), 1.0),
         ("training, bits", _last(curves.training), 1.0),
-        ("‖∂L/∂w‖", f"{_last(curves.norm)} → {_last(curves.clipped)}", 1.3),
         ("time left", left, 1.0),
     ]
     if state.forced is not None:
         right, impossible = state.forced
         said[4:4] = [
             ("forced ones right", words.share(right), 1.1),
-            ("p of impossible ones", words.share(impossible), 1.2),
+            ("p of impossible", words.share(impossible), 1.1),
         ]
     return [
-        live.standing(view),
         blocks.figures(said),
         _bits(curves, state, step),
         _norms(curves, plan, step),
