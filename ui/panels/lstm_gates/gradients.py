@@ -89,8 +89,8 @@ def _norms(norms: ThroughTime, desk: Desk) -> Block:
         [(name, np.where(values > LEAST, values, np.nan)) for name, values in rows],
         log=True,
         span=12,
-        under=f"Layer {layer + 1}. Along the cells alone ‖∂L/∂c‖ falls as the product of the forget "
-        "gates does: the mean over the units follows those that keep, the geometric one the usual.",
+        under=f"Layer {layer + 1}. Along the cells alone ‖∂L/∂c‖ falls as the product of the "
+        "forget gates: its mean over the units follows those that keep, the geometric one the rest.",
     )
 
 
