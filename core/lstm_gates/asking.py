@@ -13,6 +13,7 @@ from core.lstm_gates.memory import edited, memory
 from core.lstm_gates.readers import Reader
 from core.lstm_gates.sampling import sample
 from core.lstm_gates.stored import load_built_in, load_reader
+from core.lstm_gates.threads import few
 from core.lstm_gates.through_time import influence, through_time
 
 __all__ = ["ANALYSES", "built_in", "newest", "said", "step"]
@@ -54,12 +55,12 @@ def built_in(name: str, analysis: str, *given: Any) -> Any:
 
     Raises: ValueError when there is no such network or analysis, or the analysis refuses.
     """
-    return _analysis(analysis)(load_built_in(name), *given)
+    return _asked(load_built_in(name), analysis, given)
 
 
 def newest(lesson: Lesson, analysis: str, *given: Any) -> Any:
     """Ask the network of a run as it is now; asked of a run. The other two say the rest."""
-    return _analysis(analysis)(lesson.reader(), *given)
+    return _asked(lesson.reader(), analysis, given)
 
 
 def step(config: Mapping[str, Any], folder: str, at: int, analysis: str, *given: Any) -> Any:
@@ -74,10 +75,11 @@ def step(config: Mapping[str, Any], folder: str, at: int, analysis: str, *given:
 
     Raises: ValueError when the step was not kept, there is no such analysis, or it refuses.
     """
-    return _analysis(analysis)(load_reader(config, folder, at), *given)
+    return _asked(load_reader(config, folder, at), analysis, given)
 
 
-def _analysis(name: str) -> Callable[..., Any]:
+def _asked(reader: Reader, name: str, given: tuple[Any, ...]) -> Any:
     if name not in ANALYSES:
         raise ValueError(f"analysis must be one of {tuple(ANALYSES)}, got {name!r}")
-    return ANALYSES[name]
+    with few(reader):
+        return ANALYSES[name](reader, *given)

@@ -23,6 +23,7 @@ from core.lstm_gates.looking import Point, judge, watched
 from core.lstm_gates.readers import States, build, encode
 from core.lstm_gates.sampling import sample
 from core.lstm_gates.texts import Text
+from core.lstm_gates.threads import few
 from core.shared import networks, runs, stepping
 from core.shared.snapshots import Snapshot
 
@@ -132,12 +133,13 @@ class Course:
         first = self.window * size
         if self.drops:
             networks.reseed(self.reader, self.plan.seed * SEEDS + self.step)
-        logits, states = self.reader(self.places[:, first : first + size], self.states)
+        seen = self.places[:, first : first + size]
         wanted = self.places[:, first + 1 : first + size + 1]
-        loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten())
-        for each, gradient in zip(
-            self.parameters, torch.autograd.grad(loss, self.parameters), strict=True
-        ):
+        with few(self.reader, len(seen)):
+            logits, states = self.reader(seen, self.states)
+            loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten())
+            gradients = torch.autograd.grad(loss, self.parameters)
+        for each, gradient in zip(self.parameters, gradients, strict=True):
             each.grad = gradient
         before = self.step * self.intervals // self.plan.steps
         self.step += 1

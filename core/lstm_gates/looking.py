@@ -13,6 +13,7 @@ from torch import Tensor
 from core.lstm_gates import Curves, Saturation
 from core.lstm_gates.readers import Reader, encode
 from core.lstm_gates.texts import Text
+from core.lstm_gates.threads import few
 from core.shared.evaluating import at_rest
 
 __all__ = ["LEFT", "RIGHT", "Point", "Watched", "curves_of", "judge", "saturation", "watched"]
@@ -52,25 +53,24 @@ class Watched:
 
 
 def watched(text: Text, alphabet: str, device: torch.device) -> Watched:
-    """Choose the first characters of the validation text, a few from before each place with them.
+    """Choose places all over the validation text, a few characters from before each with it.
 
     Args:
         text: that a network learns; its alphabet may be another by now.
         alphabet: of the network.
         device: of the network.
     """
-    cut = text.cut
-    warm, along = min(WARM, cut), min(ALONG, len(text.content) - cut)
-    places = min(len(text.content) - cut, WATCHED) // along
-    last = cut + places * along
-    codes = encode(text.content[cut - warm : last], alphabet)
-    views = codes.unfold(0, warm + along, along)
+    cut, count = text.cut, len(text.content) - text.cut
+    warm, along = min(WARM, cut), min(ALONG, count)
+    places = min(count, WATCHED) // along
+    apart = count // places
+    views = encode(text.content[cut - warm :], alphabet).unfold(0, warm + along, apart)[:places]
     forced = allowed = None
     if text.forced is not None and text.allowed is not None and text.alphabet == alphabet:
         # What is known of a character is of the one that comes after it.
-        forced = torch.from_numpy(np.array(text.forced[cut - 1 : last - 1])).view(places, along)
-        allowed = torch.from_numpy(np.array(text.allowed[cut - 1 : last - 1]))
-        forced, allowed = forced.to(device), allowed.view(places, along, -1).to(device)
+        after = np.arange(places)[:, None] * apart + np.arange(cut - 1, cut - 1 + along)
+        forced = torch.from_numpy(text.forced[after]).to(device)
+        allowed = torch.from_numpy(text.allowed[after]).to(device)
     return Watched(
         views[:, :-1].contiguous().to(device), views[:, warm:].to(device), forced, allowed
     )
@@ -82,7 +82,7 @@ def judge(reader: Reader, part: Watched) -> tuple[float, float | None, float | N
     Returns: bits a character; where it is known, the share that is right of what is forced, and the
         mean probability of what is impossible.
     """
-    with at_rest(reader):
+    with at_rest(reader), few(reader, len(part.codes)):
         logits = reader(part.codes)[0][:, -part.wanted.shape[1] :]
         nats = F.cross_entropy(logits.flatten(0, 1), part.wanted.flatten())
         if part.forced is None or part.allowed is None:
@@ -124,7 +124,7 @@ def saturation(reader: Reader, codes: Int[Tensor, " t"]) -> Saturation:
     left: dict[str, list[Tensor]] = {}
     right: dict[str, list[Tensor]] = {}
     mean: dict[str, list[Tensor]] = {}
-    with at_rest(reader):
+    with at_rest(reader), few(reader):
         value = reader.see(codes[None])
         for layer in reader.layers:
             read = layer(value)[0]

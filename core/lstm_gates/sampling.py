@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from core.lstm_gates.readers import Reader, States, decode, encode
+from core.lstm_gates.threads import few
 from core.shared.evaluating import at_rest
 
 __all__ = ["advance", "distribution", "pick", "sample"]
@@ -43,7 +44,7 @@ def sample(
     device = reader.head.weight.device
     draws = torch.rand(length, generator=source).to(device)
     said: list[Tensor] = []
-    with at_rest(reader):
+    with at_rest(reader), few(reader):
         logits, left = reader(encode(start, reader.alphabet)[None].to(device))
         values, states = logits[:, -1], _flat(left)
         for draw in draws:

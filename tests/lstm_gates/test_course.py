@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import call, patch
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from core.lstm_gates import CELLS, Plan, texts
 from core.lstm_gates.course import Course
 from core.lstm_gates.looking import ALONG, WARM
 from core.lstm_gates.readers import build
+from core.lstm_gates.threads import few
 from core.shared import snapshots
 from core.shared.snapshots import Snapshot
 
@@ -190,7 +192,7 @@ def test_the_curves_are_of_the_validation_text_as_its_reader_would_count() -> No
     codes = [text.alphabet.index(each) for each in text.content]
     bits, right, impossible, late = [], [], [], []
     reader = course.reader.eval()
-    for first in range(text.cut, len(codes) - ALONG + 1, ALONG):
+    for first in range(text.cut, len(codes) - ALONG + 1, (len(codes) - text.cut) // 4):
         with torch.no_grad():
             read = torch.tensor([codes[first - WARM : first + ALONG]])
             chances = reader(read)[0][0].softmax(1).double().numpy()
@@ -271,3 +273,15 @@ def test_the_points_take_a_small_share_of_a_long_course() -> None:
     learned = 3 * plan.batch * plan.window * plan.steps
     assert course.intervals * course.watched.characters <= 0.026 * learned
     assert course.intervals >= 20
+
+
+def test_a_small_network_keeps_to_one_thread_and_gives_the_others_back() -> None:
+    reader = build(PLAN, "\ufffdab", CPU)
+    with patch("torch.get_num_threads", return_value=5), patch("torch.set_num_threads") as told:
+        with few(reader, 4):
+            assert told.call_args_list == [call(1)]
+        assert told.call_args_list == [call(1), call(5)]
+        told.reset_mock()
+        with few(reader, 1 << 10):  # 64 · 16 weights in so many texts are worth it
+            pass
+        told.assert_not_called()

@@ -14,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load
 
-from core.lstm_gates import CELLS, Plan, asking, baselines, learning, replaying, room, texts
+from core.lstm_gates import CELLS, Plan, asking, baselines, course, learning, replaying, room, texts
 from core.lstm_gates.built_ins import BUILT_INS, FOLDER
 from core.lstm_gates.looking import saturation
 from core.lstm_gates.readers import Reader, build, encode
@@ -32,6 +32,7 @@ CONFIG = asdict(PLAN)
 @pytest.fixture(autouse=True)
 def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLASSBOX_DEVICE", "cpu")
+    monkeypatch.setattr(course, "SAID", 20)  # characters, that it is quick
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A run that has ended."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("GLASSBOX_DEVICE", "cpu")
+        patched.setattr(course, "SAID", 20)
         place = tmp_path_factory.mktemp("run")
         kept_in(place, PLAN)
         yield place
@@ -83,7 +85,7 @@ def test_a_state_tells_what_the_course_is(folder: Path) -> None:
     assert state.now == {"learning_rate": 0.001}
     assert state.changes == ((6, "learning_rate", 0.001),)
     assert state.samples[-1][1] == state.sample
-    assert len(state.sample) == 200
+    assert len(state.sample) == 20
     assert set(state.sample) <= set(state.alphabet)
     assert state.forced == (state.curves.right[-1], state.curves.impossible[-1])
     assert np.isnan(state.curves.training[0])
