@@ -16,7 +16,7 @@ HIGHEST = 10**9  # of the numbers in an address
 PREFIXES = frozenset(  # with which the keys of all pages begin, before the first "_"
     (
         *("attack", "curve", "dream", "fake", "filter", "harden", "lab", "maps", "matrix"),
-        *("hans", "lstm", "pin", "saliency", "train", "transfer", "universal", "wanted"),
+        *("hans", "lstm", "pin", "race", "saliency", "train", "transfer", "universal", "wanted"),
         *("attacked", "court", "melt"),
     )
 )

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 __all__ = [
+    "BASELINES",
     "BUILT_IN",
     "CELLS",
     "CHANGE",
@@ -42,6 +43,7 @@ BUILT_IN = "core.lstm_gates.asking:built_in"  # a call: which network, what, and
 NEWEST = "core.lstm_gates.asking:newest"  # asked of a run
 STEP = "core.lstm_gates.asking:step"  # a call on what a run has kept
 CHANGE = "core.lstm_gates.learning:change"  # asked of a run
+BASELINES = "core.lstm_gates.baselines:baselines"  # a call: which text, and how much of it
 EXPORT = "core.lstm_gates.replaying:export"  # a call on what a run has kept
 
 CELLS = ("lstm", "gru", "rnn")

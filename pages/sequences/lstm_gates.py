@@ -55,4 +55,4 @@ with picture:
     screen.screen("lstm_screen", lambda: live.seen(engine, shown), desk.board, desk.steer())
 desk.note()
 address.note("lstm_run", shown if shown != known[0] else "")
-tabs(desk, plan)
+tabs(desk, plan, visitor)

@@ -1,16 +1,20 @@
 """What a visitor has on the desk: networks that read characters, and at what of one they look."""
 
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from core import lstm_gates
-from core.lstm_gates import GATES, Gates, Plan, texts
+from core.lstm_gates import GATES, Gates, Plan, State, texts
 from core.lstm_gates.built_ins import BUILT_INS
+from core.lstm_gates.ngrams import MOST
 from core.lstm_gates.results import Cell
 from core.shared.engine import Engine, EngineError, View
 from ui import address, blocks, live, words
 from ui.blocks import Block
+from ui.panels.lstm_gates.brushing import BRUSHES
 from ui.panels.lstm_gates.screen import LONGEST, draw, place_of
 from ui.panels.lstm_gates.training import training
 from ui.panels.lstm_gates.wording import ORDERS
@@ -19,7 +23,8 @@ from ui.running import Rules
 __all__ = ["Desk", "Looks", "looks_of"]
 
 # What is typed, the layer, the unit, the character and the gate that are looked at, the order of
-# the units, the step of the run, that run, and one that the next script run shall look at.
+# the units, the step of the run, what is brushed, that run, and one that the next script run shall
+# look at.
 Looks = dict[str, Any]
 
 LONG = 2_000  # characters of the text on which gates are counted
@@ -38,6 +43,8 @@ def looks_of(asked: Mapping[str, str]) -> Looks:
         "gate": gate if gate in {each for row in GATES.values() for each in row} else "c",
         "order": order if order in ORDERS else "number",
         "step": address.number(asked.get("lstm_step", "")),
+        "span": None,
+        **BRUSHES,
         "run": "",
         "began": "",
     }
@@ -113,9 +120,8 @@ class Desk:
                 view = self.engine.view(view.run)
             if view.state is not None:
                 step = self.looks["step"]
-                drawn += training(
-                    view, view.state, self.plan, view.state.step if step is None else step
-                )
+                at = view.state.step if step is None else step
+                drawn += training(view, view.state, self.plan, at, self._baselines(view.state))
         try:
             found: Gates = self.ask("gates", self.typed)
             at = place_of(found, self.looks)
@@ -123,6 +129,21 @@ class Desk:
         except (EngineError, ValueError) as error:
             return [*drawn, blocks.progress(0, words.sentence(str(error)), warn=True)]
         return [*drawn, *draw(found, cell, self.looks, self.typed)]
+
+    def _baselines(self, state: State) -> tuple[tuple[str, float], ...]:
+        """Give the n-grams of the text, and let those be counted that are not yet."""
+        if len(state.baselines) == MOST:
+            return state.baselines
+        plan, kept = self.plan, self.looks.setdefault("baselines", {})
+        key = plan.text, plan.characters
+        if key not in kept:
+            kept[key] = ()
+            threading.Thread(target=self._count, args=(kept, key), daemon=True).start()
+        return max(state.baselines, kept[key], key=len)
+
+    def _count(self, kept: dict[tuple[str, int], Any], key: tuple[str, int]) -> None:
+        with suppress(EngineError):
+            kept[key] = self.engine.call(lstm_gates.BASELINES, *key)
 
     def steer(self) -> dict[str, Callable[[Any], object]]:
         """Say what to do with what each control of the screen tells."""
@@ -152,7 +173,15 @@ class Desk:
             kept = view.state.kept if view and view.state else ()
             looks["step"] = kept[int(number)] if 0 <= int(number) < len(kept) else None
 
+        def span(said: Any) -> None:
+            looks["span"] = None if said is None else (int(said[0]), int(said[1]))
+
+        def choose(name: str) -> Callable[[Any], object]:
+            return lambda said: looks.update({name: str(said)})
+
         return {
+            "span": span,
+            **{name: choose(name) for name in BRUSHES},
             "typed": typed,
             "place": place,
             "time": time,

@@ -90,7 +90,7 @@ def _norms(norms: ThroughTime, desk: Desk) -> Block:
         log=True,
         span=12,
         under=f"Layer {layer + 1}. Along the cells alone ‖∂L/∂c‖ falls as the product of the "
-        "forget gates: its mean over the units follows those that keep, the geometric one the rest.",
+        "forget gates: the mean over the units follows those that keep, the geometric the rest.",
     )
 
 

@@ -10,6 +10,7 @@ from core.lstm_gates.results import Cell
 from ui import inside, sequences
 from ui.blocks import Block, figures
 from ui.inside import Choice
+from ui.panels.lstm_gates.brushing import brushing
 from ui.panels.lstm_gates.stepping import stepping
 from ui.panels.lstm_gates.wording import CALLED, ORDERS
 from ui.sequences import Guesses, Lane, Line, Map
@@ -56,6 +57,8 @@ def draw(found: Gates, cell: Cell, looks: dict[str, Any], typed: str) -> list[Bl
         numbers = [(str(number), str(number)) for number in range(1, layers + 1)]
         rows.insert(0, Choice(name="layer", label="Layer", values=numbers, chosen=str(layer)))
     unknown = np.flatnonzero(found.unknown).tolist()
+    brushed = brushing(found.values[gate][number], found.text, gate, looks)
+    order = [*brushed.units, *(each for each in order if each not in set(brushed.units))]
     chosen = maps[names.index(gate)]
     values = chosen.values[:, unit]
     high = chosen.high if gate in RANGES else float(abs(values).max()) or 1.0
@@ -95,9 +98,13 @@ def draw(found: Gates, cell: Cell, looks: dict[str, Any], typed: str) -> list[Bl
             order,
             at=(unit, time),
             title=f"All gates of layer {layer}: {units} units, {count} characters",
-            hint="Click a place, or go there by the arrow keys.",
+            hint="Click a place, or go there by the arrow keys; drag along the characters to brush "
+            "a span and find the units that are on in it.",
             unknown=unknown,
+            spans=brushed.spans,
+            brush="span",
         ),
+        *brushed.blocks,
         sequences.along(
             found.text,
             _lanes(maps, unit),

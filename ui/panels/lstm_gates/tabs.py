@@ -10,6 +10,7 @@ from ui.panels.lstm_gates.desk import Desk
 from ui.panels.lstm_gates.gradients import gradients
 from ui.panels.lstm_gates.holding import holding
 from ui.panels.lstm_gates.meaning import meaning
+from ui.panels.lstm_gates.racing import racing
 from ui.panels.lstm_gates.remembering import remembering
 from ui.panels.lstm_gates.saying import saying
 from ui.panels.lstm_gates.wording import FORMULAE, LESSONS
@@ -22,15 +23,16 @@ TABS = [
     "Intervene",
     "Memory",
     "Gradients through time",
+    "The race",
     "What it says",
     "Formula",
     "The code",
 ]
 
 
-def tabs(desk: Desk, plan: Plan) -> None:
+def tabs(desk: Desk, plan: Plan, visitor: str) -> None:
     """Draw the tabs."""
-    lessons, finder, hold, memory, back, said, formula, code = st.tabs(
+    lessons, finder, hold, memory, back, run, said, formula, code = st.tabs(
         TABS, on_change="rerun", key="lstm_tab", bind="query-params"
     )
     if lessons.open:
@@ -39,6 +41,9 @@ def tabs(desk: Desk, plan: Plan) -> None:
         if tab.open:
             with tab:
                 draw(desk)
+    if run.open:
+        with run:
+            racing(desk.engine, visitor)
     if said.open:
         with said:
             view = live.seen(desk.engine, desk.shown)

@@ -1,5 +1,7 @@
 """How a network of the panel learns: figures, curves in bits, and the way back in time."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from core.lstm_gates import Curves, Plan, State
@@ -9,10 +11,11 @@ from ui.blocks import Block
 
 __all__ = ["training"]
 
-NAMED = (1, 3)  # n-grams that have a name in the chart, besides the best
+Baselines = Sequence[tuple[str, float]]
+NAMED = ("unigram", "trigram")  # n-grams that have a name in the chart, besides the best
 
 
-def training(view: View, state: State, plan: Plan, step: int) -> list[Block]:
+def training(view: View, state: State, plan: Plan, step: int, baselines: Baselines) -> list[Block]:
     """Draw how a run stands.
 
     Args:
@@ -20,6 +23,7 @@ def training(view: View, state: State, plan: Plan, step: int) -> list[Block]:
         state: its newest.
         plan: by which it learns.
         step: that is looked at.
+        baselines: bits a character by n-grams, as far as they are counted.
     """
     curves = state.curves
     left = words.duration(view.seconds_left) if view.live else "–"
@@ -38,28 +42,32 @@ def training(view: View, state: State, plan: Plan, step: int) -> list[Block]:
         ]
     return [
         blocks.figures(said),
-        _bits(curves, state, step),
+        _bits(curves, state, step, baselines),
         _norms(curves, plan, step),
         _time_machine(state, step),
     ]
 
 
-def _bits(curves: Curves, state: State, step: int) -> Block:
+def _bits(curves: Curves, state: State, step: int, baselines: Baselines) -> Block:
     """Draw the bits a character, and those of n-grams on the same axis."""
     flat = np.ones_like(curves.step)
-    best = min(state.baselines, key=lambda each: each[1], default=("", 0.0))[0]
-    shown = {f"{n}-gram" for n in NAMED} | {best}
+    best = min(baselines, key=lambda each: each[1], default=("", 0.0))[0]
+    shown = {*NAMED, best}
     rows = [("validation", curves.validation), ("training", curves.training)]
-    rows += [(name, bits * flat) for name, bits in state.baselines if name in shown]
-    told = f" The lowest of the n-grams is the {best}." if best else ""
+    rows += [(name, bits * flat) for name, bits in baselines if name in shown]
+    told = (
+        f"Thin lines are n-grams of other orders, up to 8; the best is the {best}."
+        if best
+        else "Counting the n-grams of the text …"
+    )
     return charts.lines(
         "Bits per character",
         "step",
         curves.step,
         rows,
         now=_place(curves.step, step) if step != state.step else None,
-        faint=[bits * flat for name, bits in state.baselines if name not in shown],
-        under=f"Thin lines are n-grams of other orders, up to 8, on the same text.{told}",
+        faint=[bits * flat for name, bits in baselines if name not in shown],
+        under=told,
     )
 
 
