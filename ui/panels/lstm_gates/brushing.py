@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from core.lstm_gates.selecting import Match, select
-from ui import blocks, inside
+from ui import inside
 from ui.blocks import Block
 from ui.inside import Choice
 from ui.sequences import Span
@@ -19,6 +19,10 @@ AROUND = {"0": "need not be", "1": "1 character", "3": "3 characters"}
 SIGNS = {"either": "either sign", "high": "high values", "low": "low values"}
 SIGN = {"either": 0, "high": 1, "low": -1}
 TOLD = 8  # matches
+HINT = (
+    "Click a place, or go there by the arrow keys; drag along the characters to find the units "
+    "that are on in a span."
+)
 
 
 class Brushed(NamedTuple):
@@ -27,6 +31,7 @@ class Brushed(NamedTuple):
     units: list[int]  # that are selected
     spans: list[Span]
     blocks: list[Block]
+    hint: str
 
 
 def brushing(
@@ -34,7 +39,7 @@ def brushing(
 ) -> Brushed:
     """Select the units that are on in the span that was brushed, if one was."""
     if looks["span"] is None or looks["span"][0] >= len(text):
-        return Brushed([], [], [])
+        return Brushed([], [], [], HINT)
     first, last = looks["span"][0], min(looks["span"][1], len(text) - 1)
     around = int(looks["off_around"])
     found = select(
@@ -71,7 +76,7 @@ def brushing(
         ),
     ]
     say = f"{told} Where else they are on: {where}." if where else told
-    return Brushed(found.units.tolist(), spans, [inside.choices(rows), blocks.progress(0, say)])
+    return Brushed(found.units.tolist(), spans, [inside.choices(rows)], say)
 
 
 def _said(text: str, first: int, last: int) -> str:

@@ -74,8 +74,7 @@ def _drawn(state: Raced, config: Mapping[str, Any]) -> list[Block]:
         return [(name, row) for name, row in zip(names, values, strict=True)]
 
     def back(values: np.ndarray) -> list[tuple[str, np.ndarray]]:
-        shown = np.where(values > LEAST, values, np.nan)[:, ::-1]
-        return [each for each in rows(shown) if np.isfinite(each[1]).any()]
+        return rows(np.where(values > LEAST, values, np.nan)[:, ::-1])
 
     distance = np.arange(float(state.hidden.shape[1]))
     far = f"steps back from where it is asked; the symbols were {config['distance']} steps back"
@@ -99,7 +98,14 @@ def _drawn(state: Raced, config: Mapping[str, Any]) -> list[Block]:
             back(state.hidden),
             log=True,
         ),
-        charts.lines("‖∂L/∂c‖ by distance", far, distance, back(state.cells), log=True),
+        charts.lines(
+            "‖∂L/∂c‖ by distance",
+            far,
+            distance,
+            back(state.cells),
+            log=True,
+            under="The RNN and the GRU have no c.",
+        ),
         charts.lines(
             "Π of the gates that keep (f, or z): geometric mean over the units",
             far,

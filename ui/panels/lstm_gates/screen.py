@@ -98,8 +98,7 @@ def draw(found: Gates, cell: Cell, looks: dict[str, Any], typed: str) -> list[Bl
             order,
             at=(unit, time),
             title=f"All gates of layer {layer}: {units} units, {count} characters",
-            hint="Click a place, or go there by the arrow keys; drag along the characters to brush "
-            "a span and find the units that are on in it.",
+            hint=brushed.hint,
             unknown=unknown,
             spans=brushed.spans,
             brush="span",
