@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from core.lstm_gates import UNKNOWN
-from core.lstm_gates.languages import LANGUAGES, State
+from core.lstm_gates.languages import LANGUAGES, Language, State
 
 __all__ = ["Followed", "Score", "alphabet", "draw", "drawn", "follow", "score"]
 
@@ -55,9 +55,7 @@ class _Walk:
     """The states that one walk has met."""
 
     def __init__(self, name: str) -> None:
-        if name not in LANGUAGES:
-            raise ValueError(f"name must be one of {tuple(LANGUAGES)}, got {name!r}")
-        self.name, self.language = name, LANGUAGES[name]
+        self.name, self.language = name, _language(name)
         self.met: dict[State, _Node] = {}
         self.start = self.node(self.language.start)
 
@@ -77,7 +75,7 @@ class _Walk:
 
 def alphabet(name: str) -> str:
     """Give a language's characters as a network's alphabet: UNKNOWN first, then sorted."""
-    return UNKNOWN + "".join(sorted(LANGUAGES[name].characters))
+    return UNKNOWN + "".join(sorted(_language(name).characters))
 
 
 def draw(name: str, length: int, source: np.random.Generator) -> str:
@@ -133,6 +131,12 @@ def score(
         float(wasted.mean()) if known.any() else np.nan,
         int(must.sum()),
     )
+
+
+def _language(name: str) -> Language:
+    if name not in LANGUAGES:
+        raise ValueError(f"name must be one of {tuple(LANGUAGES)}, got {name!r}")
+    return LANGUAGES[name]
 
 
 def _draw(walk: _Walk, length: int, source: np.random.Generator) -> str:
