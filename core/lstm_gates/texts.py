@@ -175,8 +175,7 @@ def _read(name: str, characters: int) -> Text:
 
 
 def _drawn(name: str, length: int) -> Text:
-    content = generating.draw(name, length, np.random.default_rng(SEED))
-    known = generating.follow(name, content)
+    content, known = generating.drawn(name, length, np.random.default_rng(SEED))
     before = known.fresh[known.fresh <= length * 9 // 10]
     for values in (known.forced, known.allowed, known.ideal, *known.truth.values()):
         values.flags.writeable = False  # all who read the text share them

@@ -20,8 +20,11 @@ from core.lstm_gates.features import FEATURES, features
 quiet = settings(derandomize=True, deadline=None, max_examples=150)
 pieces = some.lists(
     some.sampled_from(
-        ["a", "Bc", "don't", "x_1", " ", "  ", "\n", "\t", "(", "]", "{", ")", ".", "?", ",", "7"]
-        + ["http://a.b/c?d ", "www.x.y", "://", "“", "”", "'", '"', "#", "\\", '"""', "é", "春。"]
+        [
+            *("a", "Bc", "don't", "x_1", " ", "  ", "\n", "\t", "(", "]", "{", ")", ".", "?", ","),
+            *("7", "http://a.b/c?d ", "www.x.y", "://", "“", "”", "'", '"', "#", "\\", '"""'),
+            *("é", "春。"),
+        ]
     ),
     max_size=25,
 ).map("".join)
@@ -113,12 +116,7 @@ def python() -> str:
 
 def agrees_with_python(text: str, found: Mapping[str, np.ndarray]) -> None:
     starts = np.cumsum([0, *map(len, text.splitlines(keepends=True))])
-    depth, steps, quoted, commented = (
-        0,
-        np.zeros(len(text)),
-        np.zeros(len(text)),
-        np.zeros(len(text)),
-    )
+    steps, quoted, commented = np.zeros((3, len(text)))
     sure = np.ones(len(text), bool)  # but for the marks themselves, where they are three
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         begin = starts[token.start[0] - 1] + token.start[1]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from core.lstm_gates import UNKNOWN, generating, languages
+from core.lstm_gates import UNKNOWN, languages
 from core.lstm_gates.generating import Followed, alphabet, draw, follow, score
 from core.lstm_gates.languages import LANGUAGES
 
@@ -297,4 +297,6 @@ def test_another_language_is_refused() -> None:
     with pytest.raises(ValueError, match=r"name must be one of .*'brackets'.* got 'klingon'"):
         drawn("klingon")
     with pytest.raises(ValueError, match="name must be one of"):
-        generating.follow("klingon", "x")
+        follow("klingon", "x")
+    with pytest.raises(ValueError, match="name must be one of"):
+        alphabet("klingon")

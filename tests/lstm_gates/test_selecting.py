@@ -85,16 +85,18 @@ def test_a_selection_is_what_a_loop_over_all_units_finds(
 
 
 def test_that_oracle_rejects_each_change() -> None:
-    values = drawn(3, length=40)
-    given = (values, 5, 7, 0.3, 0, 0, [1])
-    found = select(values, 5, 7)
+    values = drawn(2166, length=40, units=9)
+    given = (values, 5, 7, 0.3, 1, 1, [1])
+    found = select(values, 5, 7, before=1, after=1)
     agrees(found, *given)
-    assert len(found.matches) > 2 <= len(found.units)
+    assert len(found.matches) > 2
     for wrong in (
-        select(values, 5, 8),
-        select(values, 5, 7, 0.31 + 0.2),
-        select(values, 5, 7, before=40, after=40),
-        select(values, 5, 7, sign=-1),
+        select(values, 5, 6, before=1, after=1),
+        select(values, 5, 7),
+        select(values, 5, 7, 0.61, before=1, after=1),
+        select(values, 5, 7, before=0, after=1),
+        select(values, 5, 7, before=1, after=0),
+        select(values, 5, 7, before=1, after=1, sign=-1),
         replace(found, matches=found.matches[::-1]),
         replace(found, matches=found.matches[1:]),
         replace(found, on=found.on + 1),
@@ -106,8 +108,10 @@ def test_that_oracle_rejects_each_change() -> None:
 def test_the_order_of_matches_by_hand() -> None:
     """Two units are brushed at 0; a third one, and one more, are on now and then."""
     values = np.array(
-        [[1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0], [0, 0, 1, 1]]
-        + [[1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0]]
+        [
+            *([1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0], [0, 0, 1, 1]),
+            *([1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0]),
+        ]
     )
     found = select(values.astype(float), 0, 0, 0.5, after=1)
     assert found.units.tolist() == [0, 1]
