@@ -102,5 +102,5 @@ def _after(found: Cell, gates: dict[str, float], names: tuple[str, ...]) -> list
 
 
 def _number(value: float) -> str:
-    said = f"{value:.3f}".replace("-", "−")
+    said = f"{value:.4f}".replace("-", "−")
     return f"({said})" if said.startswith("−") else said
