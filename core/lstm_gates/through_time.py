@@ -22,7 +22,7 @@ __all__ = ["Trail", "influence", "norms", "products", "through_time", "trail"]
 
 OF = ("actual", "predicted")
 SCORES = ("log_probability", "logit")
-AT_ONCE = 1 << 23  # numbers of a gradient that are computed together
+AT_ONCE = 1 << 24  # numbers of a gradient that are computed together
 FEWEST = {"through_time": 2, "influence": 1}
 
 
