@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from core.lstm_gates import UNKNOWN
 from core.lstm_gates.languages import LANGUAGES, Language, State
 
-__all__ = ["Followed", "Score", "alphabet", "draw", "follow", "score"]
+__all__ = ["Followed", "Score", "alphabet", "draw", "drawn", "follow", "score"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +55,7 @@ class _Walk:
     """The states that one walk has met."""
 
     def __init__(self, name: str) -> None:
-        if name not in LANGUAGES:
-            raise ValueError(f"name must be one of {tuple(LANGUAGES)}, got {name!r}")
-        self.language: Language = LANGUAGES[name]
+        self.name, self.language = name, _language(name)
         self.met: dict[State, _Node] = {}
         self.start = self.node(self.language.start)
 
@@ -77,7 +75,7 @@ class _Walk:
 
 def alphabet(name: str) -> str:
     """Give a language's characters as a network's alphabet: UNKNOWN first, then sorted."""
-    return UNKNOWN + "".join(sorted(LANGUAGES[name].characters))
+    return UNKNOWN + "".join(sorted(_language(name).characters))
 
 
 def draw(name: str, length: int, source: np.random.Generator) -> str:
@@ -90,13 +88,14 @@ def draw(name: str, length: int, source: np.random.Generator) -> str:
 
     Raises: ValueError when there is no such language.
     """
-    walk, content = _Walk(name), []
-    node = walk.start
-    for chance in source.random(length).tolist():
-        place = min(bisect(node.ends, chance), len(node.ends) - 1)  # a sum may end just below 1
-        content.append(node.characters[place])
-        node = walk.step(node, content[-1])
-    return "".join(content)
+    return _draw(_Walk(name), length, source)
+
+
+def drawn(name: str, length: int, source: np.random.Generator) -> tuple[str, Followed]:
+    """Draw a text of a language, and tell what is true of it: `draw` and `follow` in one walk."""
+    walk = _Walk(name)
+    content = _draw(walk, length, source)
+    return content, _follow(walk, content)
 
 
 def follow(name: str, text: str) -> Followed:
@@ -109,34 +108,7 @@ def follow(name: str, text: str) -> Followed:
 
     Raises: ValueError when there is no such language.
     """
-    walk = _Walk(name)
-    known: _Node | None = walk.start
-    numbers, likely, fresh = [], [], []
-    for place, character in enumerate(text):
-        if known is walk.start:
-            fresh.append(place)
-        option = -2 if known is None else known.characters.find(character)
-        likely.append(
-            known.chances[option] if known and option >= 0 else np.nan if option < -1 else 0.0
-        )
-        if known is not None and option >= 0:
-            known = walk.step(known, character)
-        else:
-            state = walk.language.found_again.get(character)
-            known = None if state is None else walk.node(state)
-        numbers.append(-1 if known is None else known.number)
-    which = np.array(numbers, dtype=np.int64)
-    allowed, truth = _tables(walk, alphabet(name))
-    forced = np.where(allowed.sum(1) == 1, allowed.argmax(1), -1)
-    with np.errstate(divide="ignore"):
-        ideal = np.abs(np.log2(np.array(likely, dtype=float)))
-    return Followed(
-        truth={key: truth[which, column] for column, key in enumerate(walk.language.truths)},
-        forced=forced[which],
-        allowed=allowed[which],
-        ideal=ideal,
-        fresh=np.array(fresh, dtype=np.int64),
-    )
+    return _follow(_Walk(name), text)
 
 
 def score(
@@ -150,14 +122,7 @@ def score(
         probabilities: of each character of the alphabet, after each character of the text.
         forced: as `follow` gives it, of the same characters.
         allowed: likewise.
-
-    Raises: ValueError when they are not of the same characters.
     """
-    if not probabilities.shape == allowed.shape == (len(forced), allowed.shape[-1]):
-        raise ValueError(
-            "probabilities, forced and allowed must be of the same characters, "
-            f"got {probabilities.shape}, {forced.shape} and {allowed.shape}"
-        )
     must, known = forced >= 0, allowed.any(1)
     right = probabilities[must].argmax(1) == forced[must]
     wasted = np.where(allowed[known], 0.0, probabilities[known]).sum(1)
@@ -168,12 +133,55 @@ def score(
     )
 
 
-def _tables(
-    walk: _Walk, letters: str
-) -> tuple[Bool[np.ndarray, "m k"], Float[np.ndarray, "m truths"]]:
+def _language(name: str) -> Language:
+    if name not in LANGUAGES:
+        raise ValueError(f"name must be one of {tuple(LANGUAGES)}, got {name!r}")
+    return LANGUAGES[name]
+
+
+def _draw(walk: _Walk, length: int, source: np.random.Generator) -> str:
+    node, content = walk.start, []
+    for chance in source.random(length).tolist():
+        place = min(bisect(node.ends, chance), len(node.ends) - 1)  # a sum may end just below 1
+        content.append(character := node.characters[place])
+        node = node.next.get(character) or walk.step(node, character)
+    return "".join(content)
+
+
+def _follow(walk: _Walk, text: str) -> Followed:
+    known: _Node | None = walk.start
+    numbers, likely, fresh = [], [], []
+    for place, character in enumerate(text):
+        if known is walk.start:
+            fresh.append(place)
+        option = -2 if known is None else known.characters.find(character)
+        likely.append(
+            known.chances[option] if known and option >= 0 else np.nan if option < -1 else 0.0
+        )
+        if known is not None and option >= 0:
+            known = known.next.get(character) or walk.step(known, character)
+        else:
+            state = walk.language.found_again.get(character)
+            known = None if state is None else walk.node(state)
+        numbers.append(-1 if known is None else known.number)
+    which = np.array(numbers, dtype=np.int64)
+    allowed, truth = _tables(walk)
+    forced = np.where(allowed.sum(1) == 1, allowed.argmax(1), -1)
+    with np.errstate(divide="ignore"):
+        ideal = np.abs(np.log2(np.array(likely, dtype=float)))
+    return Followed(
+        truth={key: truth[which, column] for column, key in enumerate(walk.language.truths)},
+        forced=forced[which],
+        allowed=allowed[which],
+        ideal=ideal,
+        fresh=np.array(fresh, dtype=np.int64),
+    )
+
+
+def _tables(walk: _Walk) -> tuple[Bool[np.ndarray, "m k"], Float[np.ndarray, "m truths"]]:
     """Give a row for each state that was met, and a last one for that which nobody knows."""
-    places = {each: number for number, each in enumerate(letters)}
-    allowed = np.zeros((len(walk.met) + 1, len(letters)), dtype=bool)
+    places = {each: number for number, each in enumerate(alphabet(walk.name))}
+    allowed = np.zeros((len(walk.met) + 1, len(places)), dtype=bool)
     truth = np.full((len(walk.met) + 1, len(walk.language.truths)), np.nan)
     for node in walk.met.values():
         allowed[node.number, [places[each] for each in node.characters]] = True

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Int
 from core.lstm_gates import UNKNOWN, generating, own
 from core.lstm_gates.languages import LANGUAGES
 
-__all__ = ["LARGEST", "LEAST", "TEXTS", "About", "Text", "limited", "read"]
+__all__ = ["LARGEST", "LEAST", "TEXTS", "About", "Text", "limited", "places", "read"]
 
 ASSETS = Path(__file__).parents[2] / "assets" / "text"
 DRAWN = 200_000  # characters of a drawn text, unless more are asked for
@@ -44,7 +44,6 @@ MODULES = (  # of Python's own, plain code with comments and docstrings; each th
     "json/decoder",
     "json/encoder",
     "random",
-    "shlex",
     "shutil",
     "statistics",
     "string",
@@ -151,6 +150,20 @@ def limited(content: str, most: int = LARGEST) -> str:
     return UNKNOWN + "".join(sorted(commonest))
 
 
+def places(text: str, alphabet: str) -> Int[np.ndarray, " n"]:
+    """Give the place of each character in an alphabet, that of UNKNOWN where it is not in it.
+
+    Args:
+        text: of any length.
+        alphabet: UNKNOWN first, then sorted.
+    """
+    points = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+    letters = np.array([ord(each) for each in alphabet[1:]], dtype=np.uint32)
+    found = np.searchsorted(letters, points)
+    known = np.concatenate([letters, [0]])[found] == points
+    return np.where(known & (found < len(letters)), found + 1, 0)
+
+
 @lru_cache(maxsize=12)
 def _read(name: str, characters: int) -> Text:
     if name in LANGUAGES:
@@ -162,8 +175,7 @@ def _read(name: str, characters: int) -> Text:
 
 
 def _drawn(name: str, length: int) -> Text:
-    content = generating.draw(name, length, np.random.default_rng(SEED))
-    known = generating.follow(name, content)
+    content, known = generating.drawn(name, length, np.random.default_rng(SEED))
     before = known.fresh[known.fresh <= length * 9 // 10]
     for values in (known.forced, known.allowed, known.ideal, *known.truth.values()):
         values.flags.writeable = False  # all who read the text share them
