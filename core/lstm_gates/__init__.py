@@ -11,6 +11,7 @@ be asked of any of them is listed in `core.lstm_gates.asking`:
     engine.recall(run, STEP, step, "gates", text)
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = [
     "BUILT_IN",
     "CELLS",
     "GATES",
+    "LONGEST",
     "NEWEST",
     "RANGES",
     "STEP",
@@ -47,6 +49,15 @@ GATES = {  # of each cell, in the order in which they are shown; what is kept fr
 RANGES = {  # between which the values of each lie; c has no end
     **dict.fromkeys("iforz", (0.0, 1.0)),
     **dict.fromkeys("gnh", (-1.0, 1.0)),
+}
+LONGEST = {  # text in characters that may be asked about
+    "gates": 20_000,
+    "cell": 20_000,
+    "memory": 20_000,
+    "edited": 20_000,
+    "clamped": 2_000,
+    "through_time": 1_000,
+    "influence": 200,
 }
 UNKNOWN = "\ufffd"  # stands for each character that a network has not learned; always its first
 OPTIMISERS = ("adam", "rmsprop", "sgd")
@@ -140,6 +151,24 @@ class Clamp:
     first: int = 0  # character at which it begins
     last: int | None = None  # at which it still holds; None for the end of the text
 
+    def __post_init__(self) -> None:
+        """Check each value; what a network has is for those to check who know it."""
+        object.__setattr__(self, "units", tuple(self.units))  # JSON has lists alone
+        known = tuple(sorted({gate for gates in GATES.values() for gate in gates}))
+        if self.gate not in known:
+            raise ValueError(f"gate must be one of {known}, got {self.gate!r}")
+        if not math.isfinite(self.value):
+            raise ValueError(f"value must be finite, got {self.value!r}")
+        for name, least in (("layer", self.layer), ("first", self.first), *self._places()):
+            if type(least) is not int or least < 0:
+                raise ValueError(f"{name} must be a whole number, not below 0, got {least!r}")
+        if self.last is not None and self.last < self.first:
+            raise ValueError(f"last must not be before first, {self.first}, got {self.last}")
+
+    def _places(self) -> list[tuple[str, int]]:
+        last = [] if self.last is None else [("last", self.last)]
+        return [*(("units", unit) for unit in self.units), *last]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gates:
@@ -151,8 +180,8 @@ class Gates:
     unknown: Bool[np.ndarray, " t"]  # which characters it does not know
     values: dict[str, Float[np.ndarray, "l t u"]]  # by GATES[cell]
     residual: float  # the largest difference of what these give for h from what torch gives
-    likeliest: Int[np.ndarray, "t 5"]  # places in the alphabet, after each character
-    probabilities: Float[np.ndarray, "t 5"]  # of these
+    likeliest: Int[np.ndarray, "t m"]  # places in the alphabet, after each character: five, or all
+    probabilities: Float[np.ndarray, "t m"]  # of these, the highest first
     bits: Float[np.ndarray, " t"]  # −log₂ p of each character, by what came before; NaN at first
 
 
