@@ -114,8 +114,8 @@ class Plan:
     batch: int = 32
     clip: float = 5.0
     optimiser: str = "adam"
-    learning_rate: float = 0.01
-    steps: int = 600
+    learning_rate: float = 0.02
+    steps: int = 1_000
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -206,6 +206,8 @@ class Curves:
     validation: Float[np.ndarray, " n"]  # bits a character
     norm: Float[np.ndarray, " n"]  # of the gradient at the last step, before it is clipped
     clipped: Float[np.ndarray, " n"]  # and after
+    right: Float[np.ndarray, " n"]  # as in `State.forced`; NaN where nobody knows
+    impossible: Float[np.ndarray, " n"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,3 +228,4 @@ class State:
     # is forced, and mean probability of what is impossible; None where nobody knows
     kept: tuple[int, ...]  # steps whose weights are kept, for the time machine
     now: dict[str, float] = field(default_factory=dict)  # what was changed since the start
+    changes: tuple[tuple[int, str, float], ...] = ()  # the step, what was changed, and its value

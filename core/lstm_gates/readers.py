@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from core.lstm_gates import UNKNOWN, Plan
 from core.shared import devices
+from core.shared.networks import Dropout
 
 __all__ = ["Reader", "States", "build", "decode", "encode"]
 
@@ -26,7 +27,9 @@ class Reader(nn.Module):
         super().__init__()
         self.cell, self.alphabet = plan.cell, alphabet
         self.embedding = nn.Embedding(len(alphabet), plan.embedding) if plan.embedding else None
-        self.drop = nn.Dropout(plan.dropout)
+        self.drop = Dropout(plan.dropout)  # whose masks a seed and a step give
+        if not plan.embedding:  # a table is quicker than `one_hot`, which looks at every code first
+            self.register_buffer("ones", torch.eye(len(alphabet)), persistent=False)
         width = plan.embedding or len(alphabet)
         self.layers = nn.ModuleList(
             RECURRENT[plan.cell](width if number == 0 else plan.units, plan.units, batch_first=True)
@@ -34,12 +37,12 @@ class Reader(nn.Module):
         )
         self.head = nn.Linear(plan.units, len(alphabet))
 
-    def see(self, codes: Int[Tensor, "n t"]) -> Float[Tensor, "n t e"]:
+    def see(self, codes: Int[Tensor, "*n"]) -> Float[Tensor, "*n e"]:
         """Give what the first layer is given of each character."""
         if self.embedding is not None:
             seen: Tensor = self.embedding(codes)
             return seen
-        return nn.functional.one_hot(codes, len(self.alphabet)).to(self.head.weight.dtype)
+        return nn.functional.embedding(codes, self.get_buffer("ones"))
 
     def forward(
         self, codes: Int[Tensor, "n t"], states: States | None = None

@@ -1,0 +1,141 @@
+"""A network learns a text, and can be looked at, asked and changed between two steps."""
+
+import time
+from collections.abc import Iterator
+
+import torch
+
+from core.lstm_gates import Plan, Saturation, State, texts
+from core.lstm_gates.baselines import found
+from core.lstm_gates.course import Course
+from core.lstm_gates.looking import curves_of, saturation
+from core.lstm_gates.readers import Reader, encode
+from core.lstm_gates.room import require_room
+from core.lstm_gates.stored import revived
+from core.shared import devices
+from core.shared.snapshots import Snapshot
+
+__all__ = ["Lesson", "begin", "change", "keep", "train", "untrained"]
+
+PROBE = 200  # characters of the validation text at which saturation is counted
+DEAR = 0.01  # share of a run's time that may go into what it says and how saturated it is
+MOST_ASKED = 20  # steps that are kept because somebody asked
+
+
+class Lesson:
+    """A course with what the visitor sees of it."""
+
+    def __init__(self, course: Course) -> None:
+        self.course = course
+        cut = course.text.cut
+        probe = course.text.content[cut : cut + PROBE]
+        self._probe = encode(probe, course.alphabet).to(course.device)
+        self._seen: tuple[str, Saturation] | None = None
+        self._looked = (-1, 0.0, 0.0)  # the step and when that was looked at; how long it took
+        self._frozen: tuple[int, Reader] | None = None
+
+    @property
+    def progress(self) -> float:
+        """The share of the work that is done."""
+        return self.course.progress
+
+    def snapshot(self) -> Snapshot:
+        """Keep all that it takes to go on from here."""
+        return self.course.snapshot()
+
+    def reader(self) -> Reader:
+        """Give the network as it is now: a copy at rest, which no step moves."""
+        course = self.course
+        if self._frozen is None or self._frozen[0] != course.step:
+            weights = course.reader.state_dict()
+            self._frozen = course.step, revived(course.plan, course.alphabet, weights)
+        return self._frozen[1]
+
+    def freeze(self) -> State:
+        """Look at the course; nothing in it moves by that."""
+        course = self.course
+        point = course.points[-1]
+        said, saturated = self._look()
+        known = point.right is not None and point.impossible is not None
+        return State(
+            step=course.step,
+            steps=course.plan.steps,
+            characters=course.characters,
+            alphabet=course.alphabet,
+            parameters=sum(each.numel() for each in course.parameters),
+            curves=curves_of(course.points),
+            baselines=found(course.plan.text, course.plan.characters),
+            sample=said,
+            samples=tuple(course.samples),
+            saturation=saturated,
+            forced=(point.right, point.impossible) if known else None,  # type: ignore[arg-type] # known
+            kept=tuple(course.kept),
+            now={
+                name: float(getattr(course.now, name))
+                for name in dict.fromkeys(name for _, name, _ in course.changes)
+            },
+            changes=tuple(course.changes),
+        )
+
+    def _look(self) -> tuple[str, Saturation]:
+        """Hear and count, again only when the last time is far enough back to be cheap."""
+        course, now = self.course, time.monotonic()
+        step, when, took = self._looked
+        cheap = course.ended or now - when > took / DEAR
+        if self._seen is None or (step != course.step and cheap):
+            self._seen = course.say(), saturation(course.reader, self._probe)
+            self._looked = course.step, now, time.monotonic() - now
+        return self._seen
+
+
+def train(plan: Plan, snapshot: Snapshot | None = None) -> Iterator[Lesson | Snapshot]:
+    """Train the plan's network on its text, yielding before the first step and after each.
+
+    Args:
+        plan: how; with its seed it determines every weight, on one kind of device.
+        snapshot: where to go on; None starts anew.
+
+    Returns: the same lesson again and again, before it a snapshot at log-spaced steps.
+    Raises: FloatingPointError when the loss is no longer finite; ValueError when the plan takes too
+        much, or there is no such text.
+    """
+    lesson = begin(plan, snapshot)
+    for kept in lesson.course.run():
+        if isinstance(kept, Snapshot):  # first: what the lesson tells of is on the disk
+            yield kept
+        yield lesson
+
+
+def change(lesson: Lesson, name: str, value: float) -> None:
+    """Go on with another learning rate or clip.
+
+    Raises: ValueError when it is none of these, or outside its range.
+    """
+    lesson.course.change(name, value)
+
+
+def keep(lesson: Lesson) -> Snapshot:
+    """Keep the present step for good, for the time machine.
+
+    Raises: ValueError when a visitor has kept too many already.
+    """
+    course = lesson.course
+    most = course.keeps + MOST_ASKED
+    if course.step not in course.kept and len(course.kept) >= most:
+        raise ValueError(f"a run must keep at most {most} steps, got one more: wait for its end")
+    return course.keep()
+
+
+def untrained(plan: Plan) -> State:
+    """Look at the network that a run by this plan will start from.
+
+    Raises: ValueError when the plan takes too much, or there is no such text.
+    """
+    return begin(plan, None).freeze()
+
+
+def begin(plan: Plan, snapshot: Snapshot | None) -> Lesson:
+    """Stand before the first step of a run, or where the snapshot was taken."""
+    require_room(plan)
+    device: torch.device = devices.choose(None)
+    return Lesson(Course(plan, texts.read(plan.text, plan.characters), device, snapshot))
