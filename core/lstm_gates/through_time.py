@@ -72,8 +72,8 @@ def norms(loss: Float[Tensor, ""], columns: list[list[Tensor]]) -> Float[Tensor,
 def products(gates: Float[Tensor, "t n u"]) -> tuple[Float[Tensor, "t n"], Float[Tensor, "t n"]]:
     """Multiply a gate over all places after each: mean and geometric mean over the units.
 
-    In float64, on the host as not every device has that: five hundred steps of 0.2 are 10⁻³⁵⁰, and 0 there; the geometric mean's logarithm
-    has no such end.
+    In float64, on the host, as not every device has that. Five hundred steps of 0.2 are 10⁻³⁵⁰ and
+    so 0 there; the logarithm that the geometric mean is taken of has no such end.
     """
     logs = gates.cpu().double().log()
     after = torch.cat([logs[1:].flip(0).cumsum(0).flip(0), torch.zeros_like(logs[:1])])
