@@ -5,11 +5,16 @@ from typing import Any
 
 import torch
 
+from core.lstm_gates.cell import cell
+from core.lstm_gates.gates import gates
+from core.lstm_gates.intervening import clamped
 from core.lstm_gates.learning import Lesson
+from core.lstm_gates.memory import edited, memory
 from core.lstm_gates.readers import Reader
 from core.lstm_gates.sampling import sample
 from core.lstm_gates.stored import load_built_in, load_reader
 from core.lstm_gates.threads import few
+from core.lstm_gates.through_time import influence, through_time
 
 __all__ = ["ANALYSES", "built_in", "newest", "said", "step"]
 
@@ -29,7 +34,14 @@ def said(
 
 
 ANALYSES: dict[str, Callable[..., Any]] = {  # each takes the network first, and leaves it as it is
+    "cell": cell,
+    "clamped": clamped,
+    "edited": edited,
+    "gates": gates,
+    "influence": influence,
+    "memory": memory,
     "sample": said,
+    "through_time": through_time,
 }
 
 

@@ -10,19 +10,18 @@ from typing import Any
 from core.lstm_gates import ngrams, texts
 from core.shared.turns import patient
 
-__all__ = ["ORDERS", "baselines", "found"]
+__all__ = ["baselines", "found"]
 
-ORDERS = range(1, 9)
-MOST = 32  # texts whose figures are held
+TEXTS = 32  # texts whose figures are held
 
 Baselines = tuple[tuple[str, float], ...]
 
-_found: dict[tuple[str, int], dict[int, float]] = {}
+_found: dict[tuple[str, int], dict[str, float]] = {}
 
 
 def found(text: str, characters: int = 0) -> Baselines:
     """Give what has been counted of a text so far: names and bits a character."""
-    return tuple((_name(order), bits) for order, bits in _found.get((text, characters), {}).items())
+    return tuple(_found.get((text, characters), {}).items())
 
 
 @patient
@@ -37,15 +36,11 @@ def baselines(text: str, characters: int = 0) -> Generator[Any, None, Baselines]
     """
     read = texts.read(text, characters)
     training, validation = (read.content[part] for part in read.parts)
-    while len(_found) > MOST:
+    while len(_found) > TEXTS:
         del _found[next(iter(_found))]
     counted = _found.setdefault((text, characters), {})
-    for order in ORDERS:
-        if order not in counted:
-            counted[order] = float(ngrams.bits(training, validation, order))
+    if len(counted) < ngrams.MOST:
+        for name, bits in ngrams.bits(training, validation, read.alphabet):
+            counted[name] = bits
             yield
     return found(text, characters)
-
-
-def _name(order: int) -> str:
-    return f"{order}-gram" if order > 1 else "unigram"
