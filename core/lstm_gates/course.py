@@ -279,8 +279,8 @@ class Course:
         training = float(self._sum) / self._summed / math.log(2) if self._summed else None
         self._sum.zero_()
         self._summed = 0
-        norms = [None if each is None else float(each) for each in (norm, clipped)]
-        self.points.append(Point(self.step, training, validation, *norms, right, impossible))
+        before, after = (None if each is None else float(each) for each in (norm, clipped))
+        self.points.append(Point(self.step, training, validation, before, after, right, impossible))
         if not math.isfinite(validation + (training or 0.0)):
             raise self._diverged()
 

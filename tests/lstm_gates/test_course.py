@@ -1,7 +1,7 @@
 """A course is what a bare loop of torch does, can be continued anywhere, and says how it goes."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
@@ -65,12 +65,13 @@ def bare_loop(plan: Plan, wrong: str = "") -> tuple[list[Tensor], list[float], l
         loss = -logits.log_softmax(2).gather(2, after[..., None]).mean()
         optimiser.zero_grad()
         loss.backward(retain_graph=wrong == "goes back through all")
-        norm = torch.stack([each.grad.square().sum() for each in reader.parameters()]).sum().sqrt()
+        gradients = [each.grad for each in reader.parameters() if each.grad is not None]
+        norm = torch.stack([each.square().sum() for each in gradients]).sum().sqrt()
         if wrong == "clips after the step":
             optimiser.step()
-        for each in reader.parameters():
+        for gradient in gradients:
             if norm > plan.clip and wrong != "never clips":
-                each.grad *= plan.clip / (norm + 1e-6)  # as torch has it
+                gradient *= plan.clip / (norm + 1e-6)  # as torch has it
         if wrong != "clips after the step":
             optimiser.step()
         states = [
@@ -83,7 +84,7 @@ def bare_loop(plan: Plan, wrong: str = "") -> tuple[list[Tensor], list[float], l
     return [each.detach() for each in reader.parameters()], losses, norms
 
 
-def apart(course: Course, weights: list[Tensor]) -> float:
+def apart(course: Course, weights: Sequence[Tensor]) -> float:
     pairs = zip(course.parameters, weights, strict=True)
     return max(float((mine - theirs).detach().abs().max()) for mine, theirs in pairs)
 

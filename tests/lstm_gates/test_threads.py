@@ -1,11 +1,12 @@
 """A small network has one thread where more would wait for each other, and gives the rest back."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
 
 import pytest
 import torch
 
-from core.lstm_gates import Plan, threads
+from core.lstm_gates import Plan
 from core.lstm_gates.readers import Reader, build
 from core.lstm_gates.threads import IN_A_ROW, Sharing, few
 
@@ -27,12 +28,12 @@ class Machine:
 
 
 @pytest.fixture
-def machine_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float, float], Machine]]:
+def machine_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[float, float], Machine]:
     def made(alone: float, together: float) -> Machine:
         machine = Machine(alone, together)
         monkeypatch.setattr(torch, "get_num_threads", lambda: machine.threads)
         monkeypatch.setattr(torch, "set_num_threads", machine.use)
-        monkeypatch.setattr(threads.time, "perf_counter", lambda: machine.now)
+        monkeypatch.setattr(time, "perf_counter", lambda: machine.now)
         return machine
 
     return made
