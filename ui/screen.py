@@ -234,17 +234,16 @@ async def progress(request: Request) -> Response:
     if shown is None:
         return NONE
     if request.method == "POST":
-        if shown.waiting is not None:
-            shown.waiting.patience.stop()
+        if (now := shown.waiting) is not None:  # it may be over by the next line
+            now.patience.stop()
         return Response(status_code=204)
     for _ in range(round(PERIOD / LOOK)):
         shown = _screens.get(token, shown)  # the page's script may have run meanwhile
         if "drawn" in request.query_params and shown.drawn is not None:
             return Response(shown.drawn)
         await asyncio.sleep(LOOK)
-    if shown.waiting is None:
-        return Response(status_code=204)
-    return JSONResponse(shown.waiting.told())
+    now = shown.waiting
+    return Response(status_code=204) if now is None else JSONResponse(now.told())
 
 
 def _asked(request: Request) -> tuple[str, Screen | None]:

@@ -30,7 +30,11 @@ class Waiting:
         self._first, self._since = 0, 0.0  # how far it was when it was first heard of, and when
 
     def told(self) -> dict[str, Any]:
-        """Say how far it is: words, time left in words, and a share, None where it is not known."""
+        """Say how far it is: words, time left in words, and a share, None where it is not known.
+
+        Whoever is told so can stop it: it may take longer then.
+        """
+        self.patience.look()
         done, now = self._done, time.monotonic()
         if done is None:
             text = f"Computing … {now - self._began:.0f} s"

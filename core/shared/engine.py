@@ -25,7 +25,7 @@ from typing import Any
 
 from core.shared import runs
 from core.shared.answers import Answers, Call, EngineError
-from core.shared.patience import answer_to
+from core.shared.patience import answer_to, refuse
 from core.shared.progress import Done
 from core.shared.records import Record, View
 from core.shared.shelf import Shelf
@@ -34,7 +34,7 @@ from core.shared.worker import Settings, Worker
 __all__ = ["Engine", "EngineError", "View"]
 
 PATIENCE = 30.0  # seconds without a sign of life, then the process is ended
-ANSWER = 120.0  # seconds that a call may take, queue and a restart included
+ANSWER = 120.0  # seconds that a call may take unseen, queue and a restart included
 QUOTA = 512 << 20  # bytes of snapshots a visitor
 CLOSED = "The engine was closed."
 
@@ -257,26 +257,27 @@ class Engine:
         Args:
             target: "module:function".
             arguments: whatever pickles.
-            seconds: how long to wait for the answer.
+            seconds: how long to wait for the answer, or for the next word of how far it is where
+                somebody looks (`patience`).
 
         Raises: EngineError with one sentence, when it failed, came too late, is no longer `wanted`
             or was stopped (`patience`).
         """
-        return self._answer(self._share(target, arguments), seconds)
+        return self._answer(self._share(target, arguments, awaited=True), seconds)
 
     def recall(self, run: str, target: str, *arguments: Any, seconds: float = ANSWER) -> Any:
         """Call a function on what a run has kept: its config, its folder, and the arguments.
 
         Raises: EngineError as `call`; KeyError when there is no such run.
         """
-        return self._answer(self._share(target, self._of(run, arguments)), seconds)
+        return self._answer(self._share(target, self._of(run, arguments), awaited=True), seconds)
 
     def prepare(self, run: str, target: str, *arguments: Any) -> None:
         """Call as `recall` does and do not wait: what it leaves in the folder serves later calls.
 
         Raises: KeyError when there is no such run.
         """
-        self._share(target, self._of(run, arguments))
+        self._share(target, self._of(run, arguments), awaited=False)
 
     def ask(self, run: str, target: str, *arguments: Any, seconds: float = ANSWER) -> Any:
         """Call a function on a run's living thing, between two of its steps or after its end.
@@ -304,10 +305,14 @@ class Engine:
         manifest = self.manifest(run)
         return manifest.config, self._folder(manifest), *arguments
 
-    def _share(self, target: str, arguments: tuple[Any, ...]) -> Call:
+    def _share(self, target: str, arguments: tuple[Any, ...], *, awaited: bool) -> Call:
+        """Ask for what equal calls share; what was stopped is not asked and awaited again."""
         with self._lock:
             given, worker = pickle.dumps(arguments), self._idlest()
-            return self._ask(Call(next(self._numbers), target, None, given, worker, shared=True))
+            call = Call(next(self._numbers), target, None, given, worker, shared=True)
+            if awaited:
+                refuse(call, self._answers.lately)
+            return self._ask(call)
 
     def _begin(self, run: str, target: str, arguments: tuple[Any, ...]) -> Call:
         with self._lock:

@@ -5,12 +5,12 @@
         engine.call(...)  # `show` is told every tenth of a second; patience.stop() ends it
 
 What was stopped raises `StoppedError` at once when it is asked for again, until `unwanted` forgets
-it.
+it. What is seen to go on is waited for as long as somebody looks: he could stop it.
 """
 
 import pickle
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import TimeoutError as Late
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -20,12 +20,13 @@ from core.shared.answers import Call, EngineError
 from core.shared.progress import Done
 from core.shared.wanted import wanted
 
-__all__ = ["Patience", "StoppedError", "Unwanted", "answer_to", "waiting"]
+__all__ = ["Patience", "StoppedError", "Unwanted", "answer_to", "refuse", "waiting"]
 
 LOOK = 0.1  # seconds between two looks whether an answer is still wanted
 MOST = 50  # stopped calls that are remembered
 
-Unwanted = dict[tuple[str, bytes], str]  # the keys of calls, and what was said when they stopped
+Key = tuple[str, bytes]  # of a call
+Unwanted = dict[Key, str]  # calls that were stopped, and what was said then
 
 
 class StoppedError(EngineError):
@@ -46,18 +47,27 @@ class Patience:
         """
         self._hear, self._unwanted, self._stopping = hear, unwanted, False
         self.stopped = False  # something that was asked for was not waited for
+        self.looked = 0.0  # when somebody saw how far it is, who could stop it
 
     def stop(self) -> None:
         """Wait no longer, neither for this answer nor for the next; from any thread."""
         self._stopping = True
 
-    def begin(self, call: Call) -> None:
-        """Refuse what was stopped before, unless it is known by now.
+    def look(self) -> None:
+        """Note that somebody sees how far it is; from any thread."""
+        self.looked = time.monotonic()
+
+    def refuse(self, call: Call, known: Container[Key] = ()) -> None:
+        """Refuse what was stopped before, here or by another who has the same `unwanted`.
+
+        Args:
+            call: that is asked.
+            known: keys of calls whose answers are at hand; these are not refused.
 
         Raises: StoppedError with the sentence of that time.
         """
-        if self._unwanted and call.shared and not call.future.done():
-            sentence = self._unwanted.get(call.key)
+        if self._unwanted and call.shared and (key := call.key) not in known:
+            sentence = self._unwanted.get(key)
             if sentence is not None:
                 self.stopped = True
                 raise StoppedError(sentence)
@@ -65,18 +75,19 @@ class Patience:
     def go_on(self, call: Call) -> None:
         """Hear of a call that is not answered yet.
 
-        Raises: StoppedError when it is to be stopped.
+        Raises: StoppedError when it is to be stopped, or was elsewhere meanwhile.
         """
         if self._hear is not None:
             self._hear(call.done)
+        self.refuse(call)
         if self._stopping:
             self.stopped = True
             far = f"after {call.done.words}" if call.done else "before its end"
             sentence = f"Stopped {far}. Change a setting, or ask again."
             if call.shared and self._unwanted is not None:
                 self._unwanted[call.key] = sentence
-                while len(self._unwanted) > MOST:
-                    self._unwanted.pop(next(iter(self._unwanted)), None)
+                for oldest in list(self._unwanted)[:-MOST]:  # a copy: other threads stop things too
+                    self._unwanted.pop(oldest, None)
             raise StoppedError(sentence)
 
 
@@ -94,20 +105,33 @@ def waiting(patience: Patience) -> Iterator[None]:
         _now.reset(before)
 
 
+def refuse(call: Call, known: Container[Key]) -> None:
+    """Refuse a call that whoever would wait for it has stopped, as `Patience.refuse` does."""
+    _now.get(PLAIN).refuse(call, known)
+
+
 def answer_to(call: Call, seconds: float) -> Any:
     """Wait for an answer, as long as it is wanted.
+
+    Args:
+        call: that was sent.
+        seconds: how long to wait, counted anew from each word of progress that somebody saw.
 
     Raises: EngineError when it failed, came too late, or is no longer `wanted`; StoppedError when
         whoever waits stopped it.
     """
-    until, patience = time.monotonic() + seconds, _now.get(PLAIN)
-    patience.begin(call)
+    patience, far = _now.get(PLAIN), None
+    began = moved = time.monotonic()
     while True:
+        if call.done not in (None, far):
+            far, moved = call.done, time.monotonic()
+        since = max(began, min(moved, patience.looked))
+        left = since + seconds - time.monotonic()
         with suppress(Late):
-            left = max(0.0, until - time.monotonic())
-            return pickle.loads(call.future.result(min(LOOK, left)))
-        if time.monotonic() >= until:
-            raise EngineError(f"No answer within {seconds:g} s: the device is busy.")
+            return pickle.loads(call.future.result(min(LOOK, max(0.0, left))))
+        if left <= 0:
+            nothing = "answer within" if since == began else "progress for"
+            raise EngineError(f"No {nothing} {seconds:g} s: the device is busy.")
         if not wanted():
             raise EngineError("Nobody waits for this any more.")
         patience.go_on(call)

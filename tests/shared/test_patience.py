@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from core.shared import calls
+from core.shared.answers import Call
 from core.shared.engine import Engine, EngineError
-from core.shared.patience import Patience, StoppedError, Unwanted, waiting
+from core.shared.patience import MOST, Patience, StoppedError, Unwanted, answer_to, waiting
 from core.shared.progress import Done, titled
 from core.shared.wanted import only_while
+from core.shared.worker import Settings, Worker
 from tests.shared.mischief import Config
 
 Until = Callable[..., None]
@@ -118,13 +120,12 @@ def test_what_is_stopped_is_dropped_and_not_begun_again_until_it_is_forgotten(
     began = time.monotonic()
     assert engine.call(f"{MISCHIEF}double", 21) == 42  # it is free again
     assert time.monotonic() - began < 5  # not 20
-    told = len(sent)
     again = Patience(unwanted=unwanted)
     with pytest.raises(StoppedError, match=r"^Stopped after"):
         wait(engine, again, "Long", 1_000, 0.02)
     assert again.stopped
     assert wait(engine, Patience(unwanted=unwanted), "Other", 2, 0.01) == "Other"
-    assert len(sent) == told
+    told = len(sent)
     unwanted.clear()
     with only_while(lambda: len(sent) == told), pytest.raises(EngineError, match="Nobody waits"):
         wait(engine, Patience(unwanted=unwanted), "Long", 1_000, 0.02)
@@ -146,6 +147,98 @@ def test_who_stops_leaves_it_to_another_who_waits_and_has_it_then(
         assert not stays.done()
         assert stays.result(60) == "Shared"
     assert wait(engine, Patience(unwanted=unwanted), "Shared", 60, 0.02) == "Shared"
+
+
+def is_refused_unasked(engine: Engine, log: Path, until: Until) -> None:
+    """Stop a call that writes of each turn, and ask for it again: no more may be written."""
+    unwanted: Unwanted = {}
+    counting = f"{MISCHIEF}count_in_turns", str(log), "turn", 1_000, 0.02
+    patience = Patience(unwanted=unwanted)
+
+    def stop() -> None:
+        until(log.exists)
+        patience.stop()
+
+    with waiting(patience), ThreadPoolExecutor(1) as pool:
+        pool.submit(stop)
+        with pytest.raises(StoppedError):
+            engine.call(*counting)
+    engine.call(f"{MISCHIEF}double", 3)  # it is dropped by now
+    written = log.read_text()
+    with waiting(Patience(unwanted=unwanted)), pytest.raises(StoppedError):
+        engine.call(*counting)
+    engine.call(f"{MISCHIEF}double", 4)
+    assert log.read_text() == written
+
+
+def test_what_was_stopped_is_not_even_begun(engine: Engine, tmp_path: Path, until: Until) -> None:
+    is_refused_unasked(engine, tmp_path / "log", until)
+
+
+def test_that_oracle_rejects_who_refuses_only_once_it_is_under_way(
+    engine: Engine, tmp_path: Path, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.shared.engine.refuse", lambda *_: None)
+    with pytest.raises(AssertionError):
+        is_refused_unasked(engine, tmp_path / "log", until)
+
+
+def test_what_is_stopped_ends_for_all_who_share_what_is_unwanted(
+    engine: Engine, sent: list[Done], until: Until
+) -> None:
+    unwanted: Unwanted = {}
+    first, second = Patience(unwanted=unwanted), Patience(unwanted=unwanted)
+    with ThreadPoolExecutor(2) as pool:
+        both = [pool.submit(wait, engine, each, "Twice", 1_000, 0.02) for each in (first, second)]
+        until(lambda: sent)
+        first.stop()
+        for each in both:
+            with pytest.raises(StoppedError):
+                each.result(10)
+    assert first.stopped
+    assert second.stopped
+
+
+def test_only_so_many_stopped_calls_are_remembered(engine: Engine) -> None:
+    unwanted: Unwanted = {("target", bytes([each])): "Stopped." for each in range(MOST)}
+    patience = Patience(unwanted=unwanted)
+    patience.stop()
+    with pytest.raises(StoppedError):
+        wait(engine, patience, "One more", 1_000, 0.02)
+    assert len(unwanted) == MOST
+    assert ("target", bytes([0])) not in unwanted
+    assert ("target", bytes([1])) in unwanted
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_what_goes_on_while_somebody_looks_may_take_longer(engine: Engine, looks: bool) -> None:
+    patience = Patience(lambda _: patience.look() if looks else None)
+    with waiting(patience):
+        if looks:
+            assert engine.call(FAR, "Seen", 60, 0.05, seconds=1.5) == "Seen"
+        else:
+            with pytest.raises(EngineError, match=r"No answer within 1\.5 s"):
+                engine.call(FAR, "Unseen", 60, 0.05, seconds=1.5)
+
+
+def test_what_does_not_go_on_ends_though_somebody_looks(engine: Engine, tmp_path: Path) -> None:
+    patience = Patience(lambda _: patience.look())
+    with waiting(patience), pytest.raises(EngineError, match=r"No answer within 0\.5 s"):
+        engine.call(f"{MISCHIEF}count_in_turns", str(tmp_path / "log"), "a", 200, 0.02, seconds=0.5)
+
+
+def test_what_goes_on_no_further_ends_though_somebody_looks() -> None:
+    settings = Settings(inline=True, memory=None, patience=1)
+    worker = Worker(None, settings, lambda *_: None, lambda *_: None)  # it is never started
+    stands = Call(1, "target", None, b"", worker)
+
+    def hear(done: Done | None) -> None:
+        stands.done = Done(1, 2, "turns")  # another one each time, and no further
+        patience.look()
+
+    patience = Patience(hear)
+    with waiting(patience), pytest.raises(EngineError, match=r"No progress for 0\.5 s"):
+        answer_to(stands, 0.5)
 
 
 def test_of_a_run_such_a_word_is_no_state(engine: Engine, until: Until) -> None:
