@@ -167,6 +167,7 @@ class Attribution:
     values: Float[np.ndarray, "d h w"]  # of each colour, or one for all of them; as they are
     score: float  # logit of the target, less that of `against`, for the picture
     probabilities: Float[np.ndarray, " k"]  # of the classes
+    spread: float  # of their logits: the largest less the least
     baseline: float  # the score of the baseline; NaN where there is none
     grid: tuple[int, int]  # rows and columns that were computed: each pixel, or fewer; of
     # superpixels their number, and 1
@@ -181,12 +182,6 @@ class Attribution:
     def probability(self) -> float:
         """Of the target."""
         return float(self.probabilities[self.query.target])
-
-    @property
-    def spread(self) -> float:
-        """How far apart the logits of the classes are: the largest less the least."""
-        logarithms = np.log(np.maximum(self.probabilities, np.finfo(np.float64).tiny))
-        return float(np.ptp(logarithms))  # they are the logits, less what all of them share
 
     @property
     def negligible(self) -> float:

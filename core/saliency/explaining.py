@@ -107,6 +107,7 @@ def explained(
         values=values,
         score=float(question.score(question.logits[None])),
         probabilities=question.logits.cpu().double().softmax(0).numpy(),
+        spread=float(question.logits.max() - question.logits.min()),
         baseline=answer.baseline,
         grid=answer.grid or (image.shape[2], image.shape[3]),
         melted=gone,

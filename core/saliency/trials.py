@@ -120,8 +120,8 @@ class Row:
     # and where 0 says nothing, less their mean: so are the next three
     scale: float  # the largest value, without its sign, of the whole map
     least: float  # value
-    negligible: float  # as `Attribution` has it
     most: float
+    negligible: float  # as `Attribution` has it
     passes: int  # pictures that the network read for the map
     gradients: int
     seconds: float

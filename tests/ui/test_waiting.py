@@ -205,6 +205,7 @@ def test_what_is_said_of_the_time_follows_the_pace(monkeypatch: pytest.MonkeyPat
     assert hear(1, early)["left"] == ""
     assert hear(2, Done(21, 50, "steps", "PGD", early=True))["left"] == "at most 3 s left"
     assert hear(1, None)["text"] == "Computing … 7 s"
+    assert now.patience.looked == clock[0]  # who is told so looks
     assert said == ["long"]
 
 
