@@ -13,8 +13,10 @@ from core.feature_maps import Example, Lesion, Top
 from core.feature_maps.fields import Field, fields_of
 from core.feature_maps.looking import picture_of
 from core.feature_maps.passing import first, pictures, require_channel, some
+from core.shared.data import Split
 from core.shared.loading import load
 from core.shared.models import Source
+from core.shared.progress import Done
 from core.shared.tracing import Call, altered, as_maps, trace, until
 from core.shared.turns import patient, remembered
 
@@ -123,7 +125,7 @@ def lesion(
         split, read = first(model, images), []
         for few in some(split.images):
             read.append(altered(model.network, few, layer, put_out))
-            yield
+            yield _passed(read, split, "The changed network reads")
         labels = split.labels.cpu().numpy()
         whole = yield from _right(source, len(split))
         hurt = (torch.cat(read).argmax(1) == split.labels).cpu().numpy()
@@ -164,7 +166,7 @@ def _largest(source: Source, layer: str, images: int) -> Generator[Any, None, La
         if held >= GATHERED:
             best, held = [_best(best)], 0
             least = best[0][0][-1]
-        yield
+        yield Done(done, len(split), "images", "What excites the channels")
     value, index, place = _best(best)
     return Largest(
         value=value.cpu(),
@@ -192,9 +194,14 @@ def _right(source: Source, images: int) -> Generator[Any, None, Bool[np.ndarray,
     split, read = first(model, images), []
     for few in some(split.images):
         read.append(model.network(few).argmax(1))
-        yield
+        yield _passed(read, split, "The whole network reads")
     right: Bool[np.ndarray, " n"] = (torch.cat(read) == split.labels).cpu().numpy()
     return right
+
+
+def _passed(read: list[Tensor], split: Split, title: str) -> Done:
+    """Say of how many images it is known what is read in them."""
+    return Done(sum(map(len, read)), len(split), "images", title)
 
 
 def _shares(

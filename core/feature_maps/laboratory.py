@@ -18,6 +18,7 @@ from core.shared import data, devices
 from core.shared.lenet import TableConv
 from core.shared.loading import Model, load
 from core.shared.models import Source
+from core.shared.progress import Done
 from core.shared.tracing import Call, as_maps, module_of, trace, until
 from core.shared.turns import patient
 
@@ -128,7 +129,7 @@ def effective_field(
     unit, index = _middle(seen[layer], layer, channel)
     field = fields_of(seen, pictures[:1])[layer]
     del seen  # all that all layers gave
-    total, silent = torch.zeros(pictures.shape[2:], dtype=torch.float64), 0
+    total, silent, done = torch.zeros(pictures.shape[2:], dtype=torch.float64), 0, 0
     for few in pictures.split(max(1, PIXELS // pictures[0, 0].numel())):
         given = few.clone().requires_grad_()
         with torch.enable_grad():
@@ -137,7 +138,8 @@ def effective_field(
         moved = slopes.abs().mean(1)
         silent += int((moved.flatten(1) == 0).all(1).sum())
         total += moved.sum(0).cpu()
-        yield
+        done += len(few)
+        yield Done(done, len(pictures), "images", "The field of a unit")
     mean = total / len(pictures)
     large = (mean > EDGE * mean.max()).sum()
     height, width = mean.shape

@@ -20,6 +20,7 @@ from core.feature_maps.passing import brought, first, known
 from core.shared.data import Split
 from core.shared.loading import Model, load
 from core.shared.models import Source
+from core.shared.progress import Done
 from core.shared.tracing import as_maps, kept
 from core.shared.turns import WAITING, Room, patient
 
@@ -136,11 +137,12 @@ def probe(
     split = Split(whole.images[drawn], whole.labels[drawn])
     labels, half = split.labels.cpu().numpy(), count // 2
     told, together = [], max(1, HELD // count)
+    groups = [layers[begin : begin + together] for begin in range(0, len(layers), together)]
     yield from PROBING.enter()
     try:
-        for begin in range(0, len(layers), together):
-            group = layers[begin : begin + together]
-            values, pooled, _ = yield from _values(model, split, group)
+        for number, group in enumerate(groups):
+            far = number * count, len(groups) * count
+            values, pooled, _ = yield from _values(model, split, group, *far)
             for name, means in zip(group, pooled, strict=True):
                 rows = values.pop(0)
                 read = _ridge(rows[:half], labels[:half], rows[half:], classes)
@@ -184,7 +186,7 @@ def shift(
             was, now = (as_maps(each[name])[0].cpu().double() for each in (still, moved))
             told[:2, place, by] = _compare(was, now)
             told[2:, place, by] = _compare(was.mean((1, 2)), now.mean((1, 2)))
-        yield
+        yield Done(by + 1, most + 1, "shifts", "The picture moves")
     return Shift(
         layers=layers,
         pixels=np.arange(most + 1),
@@ -205,10 +207,20 @@ def _compare(was: Tensor, now: Tensor) -> tuple[float, float]:
 
 @torch.no_grad()
 def _values(
-    model: Model, split: Split, layers: tuple[str, ...]
+    model: Model, split: Split, layers: tuple[str, ...], done: int = 0, most: int = 0
 ) -> Generator[Any, None, tuple[list[Rows], list[bool], Int[np.ndarray, " n"]]]:
-    """Give each layer's values, a row an image; whether they are means; the classes read."""
+    """Give each layer's values, a row an image; whether they are means; the classes read.
+
+    Args:
+        model: gives them.
+        split: the images.
+        layers: of the network.
+        done: images that passed before, for other layers.
+        most: that are to pass in all; 0 for these alone.
+    """
     parts: list[list[Tensor]] = [[] for _ in layers]
+    most = most or len(split)
+    unit = "images" if most == len(split) else "passes of images"  # each passes several times
     pooled, read = [False] * len(layers), []
     for few in brought(model, split.images):
         passed = kept(model.network, few, layers)
@@ -221,7 +233,8 @@ def _values(
                 maps = F.adaptive_avg_pool2d(maps, sides)
             values = maps.flatten(1)
             parts[place].append(values[:, :: math.ceil(values.shape[1] / grid.LARGEST)].cpu())
-        yield
+        done += len(few)
+        yield Done(done, most, unit, "What layers give")
     rows = []
     while parts:
         rows.append(torch.cat(parts.pop(0)).double().numpy())

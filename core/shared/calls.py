@@ -40,6 +40,7 @@ class Slow:
     ticket: int
     work: Generator[Any, None, Any]
     tell: float = field(default_factory=lambda: time.monotonic() + SOON)  # when it says how far
+    told: bool = False  # the server has a word of how far it is
 
 
 class Calls:
@@ -136,10 +137,16 @@ class Calls:
         return "done"
 
     def _tell(self, slow: Slow, given: Any) -> None:
-        """Send how far a long call is, if it says so and enough time has passed."""
+        """Send how far a long call is, if it says so and enough time has passed.
+
+        Once it waits for others nobody knows how far it is.
+        """
         if isinstance(given, Done) and (now := time.monotonic()) >= slow.tell:
-            slow.tell = now + OFTEN
+            slow.tell, slow.told = now + OFTEN, True
             self.owner.send("progress", slow.ticket, given)
+        elif given is WAITING and slow.told:
+            slow.told = False
+            self.owner.send("progress", slow.ticket, None)
 
     def _reply(self, ticket: int, result: Any) -> None:
         """Send back what a call gave."""

@@ -439,8 +439,8 @@ class Engine:
             if record is not None and record.worker is worker:
                 record.payload = record.state = None
 
-    def on_progress(self, _: Worker, number: int, done: Done) -> None:
-        """A call that takes long has come so far; who waits for it looks here."""
+    def on_progress(self, _: Worker, number: int, done: Done | None) -> None:
+        """A call that takes long has come so far; None when that is no longer known."""
         with self._lock:
             call = self._answers.get(number)
             if call is not None:

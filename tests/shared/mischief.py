@@ -387,6 +387,15 @@ def says_how_far(name: str, turns: int, seconds: float) -> Generator[Done, None,
     return name
 
 
+@patient
+def says_how_far_and_waits(turns: int, seconds: float) -> Generator[Any, None, None]:
+    """Count as that does, and then wait as long for others."""
+    yield from says_how_far.in_turns("Counted", turns, seconds)
+    for _ in range(turns):
+        time.sleep(seconds)
+        yield WAITING
+
+
 @remembered(4)
 def _the_same(path: str) -> Generator[Any, None, int]:
     for turn in range(20):

@@ -105,6 +105,15 @@ def test_that_oracle_rejects_an_owner_who_always_tells(
     assert len(words) == 20
 
 
+def test_of_what_waits_for_others_nobody_knows_how_far_it_is(engine: Engine) -> None:
+    heard: list[Done | None] = []
+    with waiting(Patience(heard.append)):
+        engine.call(f"{MISCHIEF}says_how_far_and_waits", 40, 0.02)
+    known = [each is not None for each in heard]
+    assert any(known)
+    assert (known[0], known[-1]) == (False, False)  # neither before nor after
+
+
 def test_what_is_stopped_is_dropped_and_not_begun_again_until_it_is_forgotten(
     engine: Engine, sent: list[Done], until: Until
 ) -> None:
