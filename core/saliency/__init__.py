@@ -173,7 +173,7 @@ class Attribution:
     # superpixels their number, and 1
     melted: tuple[str, ...]  # the layers that got random weights, the last first
     layers: int  # that the network has, which could be
-    passes: int  # pictures that the network read
+    passes: int  # pictures that the network read for the map, not to know the answer
     gradients: int  # of these, those whose gradient was asked for
     seconds: float  # of the method itself: not of loading, melting, or of others' turns
     surrogate: Surrogate | None = None

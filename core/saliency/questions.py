@@ -28,7 +28,7 @@ BLUR = 1 / 14  # standard deviation of the Gaussian, as a share of the picture's
 
 @dataclass(slots=True, eq=False)
 class Question:
-    """What is asked of a network about one picture; it counts what the network reads."""
+    """What is asked of a network about one picture; it counts what is read to answer it."""
 
     model: Model
     network: nn.Module  # the model's own, or a private copy with random weights; at rest, frozen

@@ -47,13 +47,12 @@ def melt(
     def dragged(value: Any) -> None:
         looks["melted"] = max(0, int(value))
 
-    with st.spinner("The network melts…", show_time=True):
-        screen.screen(
-            "saliency_melt",
-            lambda: None,
-            lambda _: _draw(engine, source, about, pin, query, looks),
-            {**steer(looks), "melted": dragged},
-        )
+    screen.screen(
+        "saliency_melt",
+        lambda: None,
+        lambda _: _draw(engine, source, about, pin, query, looks),
+        {**steer(looks), "melted": dragged},
+    )
 
 
 def _draw(

@@ -65,9 +65,11 @@ def wanted(engine: Engine, visitor: str, source: Source, about: About) -> None:
     address.refuse("wanted", asked, rules)
     at = st.session_state.setdefault("wanted_frame", {"place": NOW})
 
-    def wish() -> Wish:
+    wish = Wish(source=source, target=target, priors=priors, seed=seed, **given)
+
+    def begin() -> Wish:
         at["place"] = NOW
-        return Wish(source=source, target=target, priors=priors, seed=seed, **given)
+        return wish
 
     newest = study(
         engine,
@@ -75,12 +77,12 @@ def wanted(engine: Engine, visitor: str, source: Source, about: About) -> None:
         source,
         WANT,
         ("wanted", "Look for it", "brush"),
-        wish,
+        begin,
         lambda state, config: draw(state, config, about, at["place"]),
         {"frame": lambda place: at.update(place=int(place))},
     )
     if newest is None:
-        offer_code(wish())
+        offer_code(wish)
     else:
         offer_film(engine, newest.run, about)
         offer_code(wish_of(newest.config))
