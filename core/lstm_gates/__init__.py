@@ -76,6 +76,7 @@ BETWEEN = {  # and of each that is not
     "dropout": (0.0, 0.9),
     "clip": (0.0, 1_000.0),
     "learning_rate": (1e-6, 10.0),
+    "cooling": (0.0, 1.0),
 }
 
 
@@ -96,6 +97,7 @@ class Plan:
     clip: the largest norm of the gradient of all weights together; 0 for none.
     optimiser: one of OPTIMISERS.
     learning_rate: η.
+    cooling: share of the steps, the last ones, over which η falls in a line to almost 0.
     steps: of the optimiser, of `batch` · `window` characters each.
     seed: of weights, dropout and generated text.
 
@@ -115,6 +117,7 @@ class Plan:
     clip: float = 5.0
     optimiser: str = "adam"
     learning_rate: float = 0.02
+    cooling: float = 0.5
     steps: int = 1_000
     seed: int = 0
 
@@ -135,6 +138,10 @@ class Plan:
             value = getattr(self, name)
             if type(value) not in (int, float) or not least <= value <= highest:  # refuses NaN too
                 raise ValueError(f"{name} must be from {least:g} to {highest:g}, got {value!r}")
+
+    def share(self, step: int) -> float:
+        """Say which share of the learning rate the step after so many has."""
+        return min(1.0, (self.steps - step) / max(1.0, self.cooling * self.steps))
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,10 @@ def bare_loop(plan: Plan, wrong: str = "") -> tuple[list[Tensor], list[float], l
     along = len(learned) // plan.batch
     states: Any = None
     losses, norms, place = [], [], 0
-    for _ in range(plan.steps):
+    for step in range(plan.steps):
+        if wrong != "never cools":  # half of the steps at η, then in a line towards 0
+            share = min(1, (plan.steps - step) / (plan.steps / 2))
+            optimiser.param_groups[0]["lr"] = plan.learning_rate * share
         if place + plan.window + 1 > along:
             place = 0
             states = states if wrong == "goes on at the end of a pass" else None
@@ -112,6 +115,7 @@ def test_a_course_gives_the_weights_and_curves_of_a_bare_loop(cell: str, optimis
         "goes on at the end of a pass",
         "says the same character",
         "never clips",
+        "never cools",
         "clips after the step",
     ],
 )
@@ -236,22 +240,22 @@ def test_only_what_can_be_moved_live_is_changed() -> None:
     course.change("clip", PLAN.clip)
     assert course.changes == []
     course.change("learning_rate", 0.001)
-    assert course.optimiser.param_groups[0]["lr"] == 0.001
+    assert course.rate == 0.001
 
 
 def test_a_branch_goes_on_with_another_batch_or_rate_but_no_other_network() -> None:
     snapshot = stand_at(5).snapshot()
     wide = course_of(replace(LONG, batch=2, window=10, learning_rate=0.5, steps=30), snapshot)
     assert (wide.step, wide.window, wide.states) == (5, 0, None)
-    assert wide.branched == {"batch": 5, "window": 5}
+    assert wide.branched == {"batch": 5, "window": 5, "steps": 5}
     assert wide.began == LONG
     assert wide.now.learning_rate == 0.5
     assert wide.now.clip == 0.05
     assert wide.changes[-1] == (5, "learning_rate", 0.5)
     while not wide.ended:
         wide.advance()
-    again = course_of(replace(LONG, batch=2, window=10, learning_rate=0.5), wide.snapshot())
-    assert again.branched == {"batch": 5, "window": 5}
+    again = course_of(wide.plan, wide.snapshot())
+    assert again.branched == {"batch": 5, "window": 5, "steps": 5}
     for other in (replace(LONG, cell="gru"), replace(LONG, units=17), replace(LONG, seed=9)):
         with pytest.raises(ValueError, match="in a branch"):
             course_of(other, snapshot)
