@@ -16,8 +16,7 @@ from core.lstm_gates.built_ins import FOLDER
 from core.lstm_gates.learning import begin
 from core.shared import devices
 
-COOL, TENTH = 0.75, 0.1  # share of the steps after which the rate is a tenth
-BRACKETS = Plan(steps=2_000, cooling=0.0)
+BRACKETS = Plan(steps=2_000)
 PLANS = {
     "brackets": BRACKETS,
     "brackets-gru": replace(BRACKETS, cell="gru"),
@@ -28,8 +27,7 @@ PLANS = {
         units=128,
         embedding=32,
         learning_rate=0.004,
-        cooling=0.0,
-        steps=6_000,
+        steps=5_000,
     ),
 }
 
@@ -39,15 +37,12 @@ def train(name: str) -> dict[str, object]:
     began, plan = time.monotonic(), PLANS[name]
     course = begin(plan, None).course
     while not course.ended:
-        if course.step == int(COOL * plan.steps):
-            course.change("learning_rate", plan.learning_rate * TENTH)
         course.advance()
     point = course.points[-1]
     trained = {key: value.contiguous() for key, value in course.reader.state_dict().items()}
     save_file(trained, FOLDER / f"{name}.safetensors")
     return {
         "plan": asdict(plan),
-        "changes": course.changes,
         "alphabet": course.alphabet,
         "bits": point.validation,
         "right": point.right,

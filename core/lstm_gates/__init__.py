@@ -116,9 +116,9 @@ class Plan:
     batch: int = 32
     clip: float = 5.0
     optimiser: str = "adam"
-    learning_rate: float = 0.02
+    learning_rate: float = 0.01
     cooling: float = 0.5
-    steps: int = 1_000
+    steps: int = 1_500
     seed: int = 0
 
     def __post_init__(self) -> None:

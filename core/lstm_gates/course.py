@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from core.lstm_gates import Plan
-from core.lstm_gates.looking import Point, judge, watched
+from core.lstm_gates.looking import WARM, Point, judge, watched
 from core.lstm_gates.readers import States, build, encode
 from core.lstm_gates.sampling import sample
 from core.lstm_gates.texts import Text
@@ -226,12 +226,12 @@ class Course:
         return self.snapshot()
 
     def say(self) -> str:
-        """Let the network go on with the text where its validation part begins.
+        """Let the network go on with the first characters of its text.
 
         What it says depends on its weights, the plan's seed and the step alone.
         """
         source = torch.Generator().manual_seed(self.plan.seed * SEEDS + self.step)
-        return sample(self.reader, self.text.content[self.text.cut - 1], SAID, 1.0, source)
+        return sample(self.reader, self.text.content[:WARM], SAID, 1.0, source)
 
     def _learn(
         self, seen: Int[Tensor, "b t"], wanted: Int[Tensor, "b t"]
