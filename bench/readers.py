@@ -16,14 +16,18 @@ from core.lstm_gates.built_ins import FOLDER
 from core.lstm_gates.learning import begin
 from core.shared import devices
 
-COOL, TENTH = 0.75, 0.1  # share of the steps after which the rate is a tenth
 BRACKETS = Plan(steps=2_000)
 PLANS = {
     "brackets": BRACKETS,
     "brackets-gru": replace(BRACKETS, cell="gru"),
     "brackets-rnn": replace(BRACKETS, cell="rnn", learning_rate=0.003),
     "python": Plan(
-        text="python", layers=2, units=128, embedding=32, learning_rate=0.004, steps=6_000
+        text="python",
+        layers=2,
+        units=128,
+        embedding=32,
+        learning_rate=0.004,
+        steps=5_000,
     ),
 }
 
@@ -33,15 +37,12 @@ def train(name: str) -> dict[str, object]:
     began, plan = time.monotonic(), PLANS[name]
     course = begin(plan, None).course
     while not course.ended:
-        if course.step == int(COOL * plan.steps):
-            course.change("learning_rate", plan.learning_rate * TENTH)
         course.advance()
     point = course.points[-1]
     trained = {key: value.contiguous() for key, value in course.reader.state_dict().items()}
     save_file(trained, FOLDER / f"{name}.safetensors")
     return {
         "plan": asdict(plan),
-        "changes": course.changes,
         "alphabet": course.alphabet,
         "bits": point.validation,
         "right": point.right,

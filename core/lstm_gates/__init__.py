@@ -82,6 +82,7 @@ BETWEEN = {  # and of each that is not
     "dropout": (0.0, 0.9),
     "clip": (0.0, 1_000.0),
     "learning_rate": (1e-6, 10.0),
+    "cooling": (0.0, 1.0),
 }
 
 
@@ -102,6 +103,7 @@ class Plan:
     clip: the largest norm of the gradient of all weights together; 0 for none.
     optimiser: one of OPTIMISERS.
     learning_rate: η.
+    cooling: share of the steps, the last ones, over which η falls in a line to almost 0.
     steps: of the optimiser, of `batch` · `window` characters each.
     seed: of weights, dropout and generated text.
 
@@ -120,8 +122,9 @@ class Plan:
     batch: int = 32
     clip: float = 5.0
     optimiser: str = "adam"
-    learning_rate: float = 0.02
-    steps: int = 1_000
+    learning_rate: float = 0.01
+    cooling: float = 0.5
+    steps: int = 1_500
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -141,6 +144,10 @@ class Plan:
             value = getattr(self, name)
             if type(value) not in (int, float) or not least <= value <= highest:  # refuses NaN too
                 raise ValueError(f"{name} must be from {least:g} to {highest:g}, got {value!r}")
+
+    def share(self, step: int) -> float:
+        """Say which share of the learning rate the step after so many has."""
+        return min(1.0, (self.steps - step) / max(1.0, self.cooling * self.steps))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from core.lstm_gates import Plan
-from core.lstm_gates.looking import Point, judge, watched
+from core.lstm_gates.looking import WARM, Point, judge, watched
 from core.lstm_gates.readers import States, build, encode
 from core.lstm_gates.sampling import sample
 from core.lstm_gates.texts import Text
@@ -113,6 +113,11 @@ class Course:
         """The share of the work that is done."""
         return min(1.0, self.step / self.plan.steps)
 
+    @property
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        return self.now.learning_rate * self.plan.share(self.step)
+
     def run(self) -> Iterator[Snapshot | Literal["stepped"]]:
         """Do the steps that are left, one at a time.
 
@@ -142,17 +147,19 @@ class Course:
             loss, states, gradients = self._learn(seen, wanted)
         for each, gradient in zip(self.parameters, gradients, strict=True):
             each.grad = gradient
-        before = self.step * self.intervals // self.plan.steps
-        self.step += 1
-        due = self.step * self.intervals // self.plan.steps > before
+        before, after = (k * self.intervals // self.plan.steps for k in (self.step, self.step + 1))
+        due = after > before
         norm = clipped = None
         if self.now.clip:
             norm = nn.utils.clip_grad_norm_(self.parameters, self.now.clip)
         if due:
             clipped = nn.utils.get_total_norm([each.grad for each in self.parameters])  # type: ignore[misc] # each has one
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate
         self.optimiser.step()
         for each in self.parameters:
             each.grad = None
+        self.step += 1
         self.window = (self.window + 1) % self.windows
         self.states = _cut(states) if self.window else None  # a pass begins as the first did
         self.characters += wanted.numel()
@@ -175,7 +182,6 @@ class Course:
             return
         self.now = changed
         self.changes.append((self.step, name, float(value)))
-        self._adjust()
 
     def snapshot(self) -> Snapshot:
         """Keep all that it takes to go on from here exactly as if nothing had happened.
@@ -220,12 +226,12 @@ class Course:
         return self.snapshot()
 
     def say(self) -> str:
-        """Let the network go on with the text where its validation part begins.
+        """Let the network go on with the first characters of its text.
 
         What it says depends on its weights, the plan's seed and the step alone.
         """
         source = torch.Generator().manual_seed(self.plan.seed * SEEDS + self.step)
-        return sample(self.reader, self.text.content[self.text.cut - 1], SAID, 1.0, source)
+        return sample(self.reader, self.text.content[:WARM], SAID, 1.0, source)
 
     def _learn(
         self, seen: Int[Tensor, "b t"], wanted: Int[Tensor, "b t"]
@@ -260,7 +266,11 @@ class Course:
         self._summed = record["summed"]
         self.began, self.branched = Plan(**record["began"]), dict(record["branched"])
         for name, value in asdict(plan).items():
-            if name not in (*MOVABLE, "steps") and getattr(earlier, name) != value:
+            if (
+                name not in MOVABLE
+                and (name != "steps" or plan.cooling)
+                and getattr(earlier, name) != value
+            ):
                 self.branched[name] = self.step
         for name in MOVABLE:
             value = record["now"][name]
@@ -268,11 +278,6 @@ class Course:
                 self.now = replace(self.now, **{name: value})
             elif value != getattr(plan, name):
                 self.changes.append((self.step, name, getattr(plan, name)))
-        self._adjust()
-
-    def _adjust(self) -> None:
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.now.learning_rate
 
     def _add_point(self, norm: Tensor | None, clipped: Tensor | None) -> None:
         validation, right, impossible = judge(self.reader, self.watched)

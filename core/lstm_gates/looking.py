@@ -16,7 +16,7 @@ from core.lstm_gates.texts import Text
 from core.lstm_gates.threads import few
 from core.shared.evaluating import at_rest
 
-__all__ = ["Point", "Watched", "curves_of", "judge", "watched"]
+__all__ = ["WARM", "Point", "Watched", "curves_of", "judge", "watched"]
 
 WATCHED = 4_000  # characters of the validation text that each point is computed on, at most
 ALONG, WARM = 96, 32  # read one after the other in each place; before these, to know where it is
@@ -59,16 +59,16 @@ def watched(text: Text, alphabet: str, device: torch.device) -> Watched:
         device: of the network.
     """
     cut, count = text.cut, len(text.content) - text.cut
-    warm, along = min(WARM, cut), min(ALONG, count)
+    warm, along = min(WARM, cut - 1), min(ALONG, count)
     places = min(count, WATCHED) // along
-    apart = count // places
-    views = encode(text.content[cut - warm :], alphabet).unfold(0, warm + along, apart)[:places]
+    firsts = _begun(text, cut + np.arange(places) * (count // places), warm, warm + along)
+    rows = firsts[:, None] + np.arange(warm + along)
+    views = encode(text.content[cut - warm :], alphabet)[torch.from_numpy(rows - (cut - warm))]
     forced = allowed = None
     if text.forced is not None and text.allowed is not None and text.alphabet == alphabet:
         # What is known of a character is of the one that comes after it.
-        after = np.arange(places)[:, None] * apart + np.arange(cut - 1, cut - 1 + along)
-        forced = torch.from_numpy(text.forced[after]).to(device)
-        allowed = torch.from_numpy(text.allowed[after]).to(device)
+        forced = torch.from_numpy(text.forced[rows[:, warm - 1 : -1]]).to(device)
+        allowed = torch.from_numpy(text.allowed[rows[:, warm - 1 : -1]]).to(device)
     return Watched(
         views[:, :-1].contiguous().to(device), views[:, warm:].to(device), forced, allowed
     )
@@ -108,3 +108,26 @@ def curves_of(points: Sequence[Point]) -> Curves:
             )
         }
     )
+
+
+def _begun(
+    text: Text, firsts: Int[np.ndarray, " n"], warm: int, length: int
+) -> Int[np.ndarray, " n"]:
+    """Choose where the reading of each place begins, a few characters before it.
+
+    A network begins to read as at the start of its text. Of a drawn text that is so only where all
+    that is true is as it is at the start; else it would not know how deep it is, and never learn.
+    """
+    before = firsts - warm
+    if not text.truth:
+        return before
+    start = text.cut - warm
+    same = np.ones(len(text.content) - start - length + 1, dtype=bool)
+    for values in text.truth.values():
+        wanted, found = values[text.cut - 1], values[start - 1 :][: len(same)]
+        same &= (found == wanted) | (np.isnan(found) & np.isnan(wanted))
+    fresh = start + np.flatnonzero(same)
+    if not len(fresh):  # in a text as short as that
+        return before
+    after = np.searchsorted(fresh, before)
+    return np.asarray(fresh[after.clip(max=len(fresh) - 1)])

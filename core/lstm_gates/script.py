@@ -102,8 +102,9 @@ LOOP = """for step in range(steps):
         print(f"step {{step}}: {{loss.item() / 0.6931472:.4f}} bits a character")
 save_file(reader.state_dict(), "trained.safetensors")
 """
-CHANGED = """    learning_rate, clip = changes.get(step, (learning_rate, clip))
-    optimiser.param_groups[0]["lr"] = learning_rate
+CHANGED = "    learning_rate, clip = changes.get(step, (learning_rate, clip))\n"
+COOLED = """    share = min(1.0, (steps - step) / max(1.0, {cooling} * steps))
+    optimiser.param_groups[0]["lr"] = learning_rate * share
 """
 
 
@@ -154,7 +155,7 @@ def script(plan: Plan, cut: int, changes: Sequence[tuple[int, str, float]] = ())
                 fused=", fused=True" if plan.optimiser in FUSED else "",
             ),
             LOOP.format(
-                changed=CHANGED if moved else "",
+                changed=(CHANGED if moved else "") + COOLED.format(cooling=plan.cooling),
                 detached="tuple(each.detach() for each in state)" if lstm else "state.detach()",
             ),
         ]
