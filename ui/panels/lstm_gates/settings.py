@@ -19,9 +19,10 @@ BIASES = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 5.0)
 DROPOUTS = (0.0, 0.1, 0.2, 0.3, 0.5)
 WINDOWS = (4, 8, 16, 32, 64, 128, 256)
 BATCHES = (1, 4, 8, 16, 32, 64, 128)
+COOLINGS = (0.0, 0.25, 0.5, 0.75, 1.0)
 CLIPS = (0.0, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0)
 RATES = (0.0001, 0.0003, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0)
-STEPS = (100, 200, 300, 400, 600, 1_000, 2_000, 5_000, 10_000, 20_000)
+STEPS = (100, 200, 300, 400, 600, 1_000, 1_500, 2_000, 5_000, 10_000, 20_000)
 MOVABLE = ("learning_rate", "clip")  # also while a run is live
 LARGEST = own.LARGEST
 
@@ -88,6 +89,12 @@ def settings(
             "Characters through which a gradient goes back (truncated backpropagation).",
         )
         slide("Places read side by side", "batch", BATCHES)
+        slide(
+            "η falls over the last share of steps",
+            "cooling",
+            COOLINGS,
+            "In a line to almost 0; 0 for a rate that stays.",
+        )
         slide("Clip the gradient's norm at", "clip", CLIPS, zero="no clipping", **moving("clip"))
         slide(
             "Forget gates' bias at first",
