@@ -9,7 +9,7 @@ from torch import Tensor
 
 from core.adversarial import METHODS, Attack
 from core.adversarial.attacking import method_of
-from core.adversarial.balls import distance, inward, project, random_change, rounded
+from core.adversarial.balls import distance, project, random_change, rounded
 from core.adversarial.problems import Method
 from core.adversarial.studies import Sweep, Swept
 from core.adversarial.subjects import AT_ONCE, TEACHING, Subject
@@ -97,13 +97,16 @@ class Sweeping:
             self.accuracy[row, place] = int(right.sum()) / len(right)
 
     def _under_noise(self, epsilon: float) -> float:
-        """Read each image with a change at random of the budget's size."""
+        """Read each image with a change at random of the budget's size, cut off from 0 to 1.
+
+        What leaves the pixels is not turned round: that would paint a black background grey.
+        """
         config, noisy = self.config, []
         source = torch.Generator().manual_seed(config.seed)
         for images in self.subject.images.split(AT_ONCE):
             size = torch.full((len(images),), epsilon, device=images.device)
             change = random_change(config.norm, images, size, source)
-            moved = project(config.norm, images + inward(change, images), images, epsilon)
+            moved = project(config.norm, images + change, images, epsilon)
             noisy.append(rounded(config.norm, moved, images, epsilon))
         return self._right(torch.cat(noisy))
 

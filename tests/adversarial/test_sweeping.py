@@ -10,6 +10,7 @@ from torch import nn
 
 from core.adversarial import Attack, attacking
 from core.adversarial.attacking import CODE
+from core.adversarial.balls import random_change
 from core.adversarial.studies import Sweep, TargetMatrix
 from core.adversarial.subjects import TEACHING
 from core.adversarial.sweeping import Sweeping, sweep
@@ -182,3 +183,24 @@ def test_without_its_data_a_network_has_no_curve() -> None:
     lite = Source(kind="built-in", name="efficientnet-lite0")
     with pytest.raises(ValueError, match="network must be one whose data are here"):
         next(iter(sweep(Sweep(source=lite))))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_noise_on_black_paints_no_paper_grey(
+    monkeypatch: pytest.MonkeyPatch, *, turned: bool
+) -> None:
+    """It is cut off at half of the pixels, so that the mean rises by half of ε."""
+    layer = nn.Linear(400, 2)  # the mean of the pixels, and what it is held against
+    layer.load_state_dict(
+        {"weight": torch.eye(2)[:, :1] / 400 * torch.ones(400), "bias": torch.tensor([0, 0.075])}
+    )
+    network = nn.Sequential(nn.Flatten(), layer).requires_grad_(False)
+    images, labels = torch.zeros(8, 1, 20, 20), torch.ones(8, dtype=torch.long)
+    put(monkeypatch, network, images, labels)
+    if turned:
+        monkeypatch.setattr(
+            "core.adversarial.sweeping.random_change", lambda *given: random_change(*given).abs()
+        )
+    config = Sweep(source=SOURCE, methods=("fgsm",), norm="linf", most=0.1, images=8)
+    found = last(sweep(config)).freeze()
+    assert found.accuracy[-1, -1] == (0 if turned else 1)

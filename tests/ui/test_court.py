@@ -58,7 +58,7 @@ def row(method: str, total: float | None, role: str = METHOD, **given: Any) -> R
 REFUSED = row(
     "gradcam",
     None,
-    refused="network must have maps, got one without",
+    refused="method must be another one than gradcam: this network has no maps",
     values=np.zeros((0, 0), np.float16),
     scale=NAN,
     least=NAN,
@@ -189,7 +189,7 @@ def test_an_empty_map_and_one_that_there_is_not_are_said_to_be_so(view: str, sca
     told = panes(judged(empty, REFUSED, *WITNESSES), view=view, scale=scale)
     assert told[0]["empty"] == "This map is empty: nothing beyond 0 logits."
     assert told[1]["empty"] == "There is no map."
-    assert told[1]["words"] == "network must have maps, got one without"
+    assert told[1]["words"] == "This network has no maps."
     assert all(each["empty"] == "" for each in told[2:])
     assert all(np.isfinite(each["high"]) and each["high"] > 0 for each in told)
 
@@ -247,7 +247,7 @@ def test_areas_stand_in_the_order_of_the_ranking_with_what_they_cost() -> None:
     cost = "1,250 read, 12 gradients, 0.50 s"
     assert notes["Integrated gradients"] == cost
     assert notes["Gradient"] == f"{cost}; ordered by size, without the sign"
-    assert notes["Grad-CAM"] == REFUSED.refused
+    assert notes["Grad-CAM"] == "This network has no maps."
     shares = [[share for share, _ in bars] for _, _, bars in block.words["rows"]]
     assert shares[0] == [0.75, 0.0]
 

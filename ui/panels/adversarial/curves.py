@@ -90,7 +90,8 @@ def _draw(swept: Swept, config: Mapping[str, Any]) -> list[Block]:
             share=True,
             under=swept.working
             or "A lower curve is a stronger attack; no curve says how strong the best is. Noise is "
-            "one draw of that size: where it lies below an attack, that has found nothing.",
+            "one draw at random of that size, cut off from 0 to 1: where it lies below an attack, "
+            "that has found nothing.",
             span=8,
         ),
         charts.checks("At ε = 0", _checks(swept), span=4),

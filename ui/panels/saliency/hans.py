@@ -37,8 +37,8 @@ clever: here some or all training images of one class get **a small solid square
 corner**, and no image to test with has it. Does it learn the class, or the square? And as for once
 we know what it looks at: **which methods say so?**
 
-1. Train it with the mark on all images of a class, then *Examine it*. What is left of the class
-   without the mark? What becomes of the others with it?
+1. Train it with the mark on all images of a class, *pin* what has learned, then *Examine it*. What
+   is left of the class without the mark? What becomes of the others with it?
 2. Which methods put their relevance into the square, and which look elsewhere? An edge detector,
    which knows no network, finds something of it, too: it is no proof to be bright there. What
    works with boxes, cells or superpixels points no finer than these, and so may point beside it.

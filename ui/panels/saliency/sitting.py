@@ -107,6 +107,11 @@ def _title(row: Row) -> str:
     return f"{title} of random weights" if row.role == MELTED else title
 
 
+def _refused(row: Row) -> str:
+    """Say why a method cannot explain this network, if so; which one it is stands beside it."""
+    return words.sentence(row.refused.partition(": ")[2] or row.refused) if row.refused else ""
+
+
 def _grid(state: Judged, pixels: Float[np.ndarray, "c h w"], about: About, looks: Looks) -> Block:
     against = state.rows[0].query.against if state.rows else None
     sure = f"{words.share(state.probability)} {about.classes[state.target]}"
@@ -115,7 +120,7 @@ def _grid(state: Judged, pixels: Float[np.ndarray, "c h w"], about: About, looks
     maps = [
         Map(
             _title(row),
-            row.refused or ends(_extremes(row), row.query.about) + _shrunk(row, pixels),
+            _refused(row) or ends(_extremes(row), row.query.about) + _shrunk(row, pixels),
             row.map,
             row.query.about.unit,
             row.negligible,
@@ -190,7 +195,7 @@ def _areas(state: Judged, imputer: int | None, named: Mapping[str, str]) -> Bloc
             float(each.mean() if imputer is None else each[imputer])
             for each in (row.insertion_area, row.deletion_area)
         ]
-        rows.append((_title(row), row.refused or _note(row), np.array(areas)))
+        rows.append((_title(row), _refused(row) or _note(row), np.array(areas)))
     gone = "the mean over all" if imputer is None else f"for {named[state.imputers[imputer]]}"
     told = f"In the order of insertion less deletion, {gone}; the verdict is of the mean. "
     return charts.bars(
