@@ -146,8 +146,7 @@ def _text(asked: Mapping[str, str]) -> str:
         persist_state="session",
     )
     address.note("lstm_text", chosen if chosen != Plan().text else "")
-    if chosen in texts.TEXTS:
-        st.caption(texts.TEXTS[chosen].about)
+    st.caption(words.plain(_about(chosen)))
     with st.popover("Own text", icon=":material/upload:", width="stretch"):
         st.markdown(
             f"Typed, or a file in UTF-8 of at most {LARGEST // 2**20} MB. It is kept on the "
@@ -160,6 +159,16 @@ def _text(asked: Mapping[str, str]) -> str:
         if told:
             (st.success if told[0] else st.warning)(told[1])
     return chosen
+
+
+def _about(name: str) -> str:
+    if name in texts.TEXTS:
+        return texts.TEXTS[name].about
+    try:
+        text = texts.read(name)
+    except ValueError as error:
+        return words.sentence(str(error))
+    return f"{len(text.content):,} characters, {len(text.alphabet) - 1} different ones."
 
 
 def _take_typed() -> None:
@@ -175,12 +184,10 @@ def _take(content: bytes) -> None:
     """Keep a text, and choose it."""
     try:
         name = own.keep(own.folder(), content)
-        text = texts.read(name)
     except (ValueError, OSError) as error:
         st.session_state.lstm_told = (False, words.plain(words.sentence(str(error))))
         return
     if name not in st.session_state.lstm_own:
         st.session_state.lstm_own.append(name)
     st.session_state.lstm_text = name
-    told = f"{len(text.content):,} characters, {len(text.alphabet) - 1} different ones."
-    st.session_state.lstm_told = (True, told)
+    st.session_state.lstm_told = (True, _about(name))
