@@ -149,12 +149,14 @@ def _text(asked: Mapping[str, str]) -> str:
     st.caption(words.plain(_about(chosen)))
     with st.popover("Own text", icon=":material/upload:", width="stretch"):
         st.markdown(
-            f"Typed, or a file in UTF-8 of at most {LARGEST // 2**20} MB. It is kept on the "
+            f"Typed, or a file in UTF-8 of at most {LARGEST // 10**6} MB. It is kept on the "
             "server; who has your address can train on it."
         )
         st.text_area("Text", key="lstm_own_text", label_visibility="collapsed", height=160)
         st.button("Take it", key="lstm_take", on_click=_take_typed)
-        st.file_uploader("File", key="lstm_file", on_change=_take_file)
+        st.file_uploader(
+            "File", key="lstm_file", on_change=_take_file, max_upload_size=LARGEST // 10**6
+        )
         told = st.session_state.get("lstm_told")
         if told:
             (st.success if told[0] else st.warning)(told[1])
