@@ -2,7 +2,7 @@
 
 import math
 import re
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,8 +15,10 @@ from core.lstm_gates.gates import gates
 from core.lstm_gates.readers import Reader, build
 from core.lstm_gates.results import Cell
 from core.lstm_gates.stored import load_built_in
+from core.shared.engine import Engine
 from ui.panels.lstm_gates import looking
 from ui.panels.lstm_gates.brushing import BRUSHES, TOLD, brushing
+from ui.panels.lstm_gates.desk import GONE, Desk
 from ui.panels.lstm_gates.looking import LONGEST, cleaned, first_change, looks_of
 from ui.panels.lstm_gates.screen import draw, field, order_of, place_of, rows_of
 from ui.panels.lstm_gates.stepping import stepping
@@ -43,7 +45,8 @@ def test_the_units_that_are_drawn_are_the_selected_the_first_and_the_one_looked_
 
 
 def values_of(gate: str) -> np.ndarray:
-    return gates(load_built_in("brackets"), TEXT).values[gate][0]
+    values: np.ndarray = gates(load_built_in("brackets"), TEXT).values[gate][0]
+    return values
 
 
 def spans(first: int, last: int, **looks: str) -> tuple[list[int], str]:
@@ -219,3 +222,12 @@ def test_the_first_change_is_where_two_texts_part(old: str, new: str) -> None:
         assert place == len(new) - 1 or new[place : place + 1] != old[place : place + 1]
     else:
         assert place == 0
+
+
+def test_a_run_whose_text_is_gone_is_told_calmly_and_nothing_is_asked_of_it() -> None:
+    plans = {"run": Plan(text="own-" + "0" * 32)}
+    unasked = cast("Engine", None)  # whoever asks it anything fails
+    desk = Desk(unasked, {}, plans, looks_of({"lstm_typed": "abc"}), "run")
+    assert [each.words["text"] for each in desk.board(None)] == [GONE]
+    assert not desk.board(None)[0].words["warn"]
+    assert (desk.text, desk.long, desk.alphabet) == (None, "", "")

@@ -123,14 +123,6 @@ def test_an_own_text_that_is_gone_is_named_and_another_is_taken() -> None:
     assert made(test).text == "brackets"
 
 
-def test_half_a_character_in_an_own_text_is_refused_in_a_sentence() -> None:
-    test = opened()
-    test.text_area(key="lstm_own_text").set_value("(\ud800)" * 100)
-    # A browser sends none: Streamlit's own protocol is UTF-8.
-    with pytest.raises((UnicodeEncodeError, ValueError)):
-        test.run()
-
-
 def test_the_size_of_a_run_is_told() -> None:
     told = planned(Plan(steps=10, batch=8, window=16))
     weights = room.parameters(Plan(), len(texts.read("brackets").alphabet))
