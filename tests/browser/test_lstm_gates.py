@@ -77,6 +77,8 @@ def test_a_typed_character_shows_the_gates_that_the_engine_gives(visit: Visit) -
     chosen(page, 51, 3)
     assert_engines_own(page, "((()")
     assert read(page)[2] != before
+    with pytest.raises(AssertionError):  # or this would tell nothing
+        assert_engines_own(page, "))((")
     page.wait_for_url("**lstm_typed=*")
     canvas = part(page, "gates").locator("canvas")
     canvas.press("ArrowLeft")
