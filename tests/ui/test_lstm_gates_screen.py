@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -16,6 +17,7 @@ from core.lstm_gates.readers import Reader, build
 from core.lstm_gates.results import Cell
 from core.lstm_gates.stored import load_built_in
 from core.shared.engine import Engine
+from ui.blocks import pack
 from ui.panels.lstm_gates import looking
 from ui.panels.lstm_gates.brushing import BRUSHES, TOLD, brushing
 from ui.panels.lstm_gates.desk import GONE, Desk
@@ -231,3 +233,10 @@ def test_a_run_whose_text_is_gone_is_told_calmly_and_nothing_is_asked_of_it() ->
     assert [each.words["text"] for each in desk.board(None)] == [GONE]
     assert not desk.board(None)[0].words["warn"]
     assert (desk.text, desk.long, desk.alphabet) == (None, "", "")
+
+
+def test_gates_that_are_no_numbers_any_more_can_be_sent() -> None:
+    found = gates(load_built_in("brackets"), TEXT)
+    told = cell(load_built_in("brackets"), TEXT, 3, 0, 5)
+    lost = {name: np.full_like(values, np.nan) for name, values in found.values.items()}
+    pack({}, draw(replace(found, values=lost), told, looks_of({}), TEXT))  # JSON has no NaN
