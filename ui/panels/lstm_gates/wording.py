@@ -45,9 +45,10 @@ value of depth 4, and the network closes brackets that nobody opened.
 c for 1 / (1 − f̄) characters. Change one early character under *One character edited*: the curves
 say for how long c and h remember the difference, and when the predictions meet again.
 
-**Why the gradient vanishes.** Start *The race*: the four networks learn the same copying task.
-The gradient of the plain RNN loses a constant factor with each character back, a straight line on
-the log axis; that of the LSTM whose forget gates begin at 1 stays nearly flat.
+**Why the gradient vanishes.** Start *The race*: four networks learn the same copying task. At first
+the gradient of the plain RNN loses a constant factor with each character back, a straight line on
+the log axis; that of the LSTM whose forget gates begin at 1 falls least. Watch the lines: a network
+begins to say the symbols right when its own becomes flat.
 
 **Nobody looks further than the window.** Train a network with a window of 8 and look at its map of
 influence: what lies further back never had a gradient, and hardly counts.
