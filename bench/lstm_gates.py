@@ -116,13 +116,13 @@ def learned(seeds: int) -> list[dict[str, object]]:
             f"seed {seed}: {took:.1f} s, {100 * right:.2f} % of the forced characters right, "
             f"{100 * impossible:.3f} % of probability on impossible ones"
         )
-    took, right, impossible = zip(*results, strict=True)
+    seconds, shares, chances = zip(*results, strict=True)
     return [
-        report.claim("brackets: seconds, the slowest seed", max(took), 15, at_most=True),
-        report.claim("brackets: forced characters right, the worst seed", min(right), 0.99),
+        report.claim("brackets: seconds, the slowest seed", max(seconds), 15, at_most=True),
+        report.claim("brackets: forced characters right, the worst seed", min(shares), 0.99),
         report.claim(
             "brackets: probability of impossible ones, the worst seed",
-            max(impossible),
+            max(chances),
             0.001,
             at_most=True,
         ),

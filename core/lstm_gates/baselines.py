@@ -12,7 +12,7 @@ from core.shared.turns import patient
 
 __all__ = ["baselines", "found"]
 
-MOST = 32  # texts whose figures are held
+TEXTS = 32  # texts whose figures are held
 
 Baselines = tuple[tuple[str, float], ...]
 
@@ -36,7 +36,7 @@ def baselines(text: str, characters: int = 0) -> Generator[Any, None, Baselines]
     """
     read = texts.read(text, characters)
     training, validation = (read.content[part] for part in read.parts)
-    while len(_found) > MOST:
+    while len(_found) > TEXTS:
         del _found[next(iter(_found))]
     counted = _found.setdefault((text, characters), {})
     if len(counted) < ngrams.MOST:

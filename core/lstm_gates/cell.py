@@ -50,7 +50,7 @@ def cell(reader: Reader, text: str, place: int, layer: int = 0, unit: int = 0) -
     sums: dict[str, Sum] = {}
     for number, gate in enumerate(ROWS[reader.cell]):
         row = number * units + unit
-        by_input, by_hidden = (each[row].double() for each in (weights.input, weights.hidden))
+        by_input, by_hidden = (each[row].cpu().double() for each in (weights.input, weights.hidden))
         inputs, hidden = float(by_input @ given), float(by_hidden @ before["h"])
         biases = float(weights.bias_input[row]), float(weights.bias_hidden[row])
         share = sums["r"].value if gate == "n" else 1.0  # that the reset gate lets through
@@ -98,8 +98,8 @@ def _around(
         _, state = network(value[:, :-1])
         before = _named(state)
     _, last = network(value[:, -1:], state)
-    kept = {name: each.double() for name, each in before.items()}
-    return value[0, -1].double(), kept, _named(last)
+    kept = {name: each.cpu().double() for name, each in before.items()}
+    return value[0, -1].cpu().double(), kept, _named(last)
 
 
 def _named(state: Tensor | tuple[Tensor, Tensor]) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from core.lstm_gates import Plan
@@ -23,7 +23,7 @@ from core.lstm_gates.looking import Point, judge, watched
 from core.lstm_gates.readers import States, build, encode
 from core.lstm_gates.sampling import sample
 from core.lstm_gates.texts import Text
-from core.lstm_gates.threads import few
+from core.lstm_gates.threads import Sharing
 from core.shared import networks, runs, stepping
 from core.shared.snapshots import Snapshot
 
@@ -86,6 +86,8 @@ class Course:
         most = max(FEWEST_POINTS, int(DEAR * work / self.watched.characters))
         self.intervals = min(plan.steps, MOST_POINTS, most)  # between the points of the curves
         self.keeps = runs.most_snapshots(sum(each.numel() for each in self.parameters))
+        threads = snapshot.record["threads"] if snapshot else 0
+        self.sharing = Sharing(self.reader, plan.batch, threads)
         self.drops = plan.dropout > 0 and plan.layers > 1
         self.step = self.window = 0  # steps done; the next window of this pass
         self.characters = 0  # that were read
@@ -131,14 +133,13 @@ class Course:
         """
         size = self.plan.window
         first = self.window * size
-        if self.drops:
-            networks.reseed(self.reader, self.plan.seed * SEEDS + self.step)
         seen = self.places[:, first : first + size]
         wanted = self.places[:, first + 1 : first + size + 1]
-        with few(self.reader, len(seen)):
-            logits, states = self.reader(seen, self.states)
-            loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten())
-            gradients = torch.autograd.grad(loss, self.parameters)
+        self.sharing.settle(lambda: self._learn(seen, wanted))
+        if self.drops:
+            networks.reseed(self.reader, self.plan.seed * SEEDS + self.step)
+        with self.sharing.at_work():
+            loss, states, gradients = self._learn(seen, wanted)
         for each, gradient in zip(self.parameters, gradients, strict=True):
             each.grad = gradient
         before = self.step * self.intervals // self.plan.steps
@@ -203,6 +204,7 @@ class Course:
             "window": self.window,
             "characters": self.characters,
             "summed": self._summed,
+            "threads": self.sharing.threads,
             "points": [astuple(point) for point in self.points],
             "changes": self.changes,
             "kept": self.kept,
@@ -224,6 +226,14 @@ class Course:
         """
         source = torch.Generator().manual_seed(self.plan.seed * SEEDS + self.step)
         return sample(self.reader, self.text.content[self.text.cut - 1], SAID, 1.0, source)
+
+    def _learn(
+        self, seen: Int[Tensor, "b t"], wanted: Int[Tensor, "b t"]
+    ) -> tuple[Float[Tensor, ""], States, tuple[Tensor, ...]]:
+        """Give the loss of a window, the states after it, and the loss's gradient."""
+        logits, states = self.reader(seen, self.states)
+        loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten())
+        return loss, states, torch.autograd.grad(loss, self.parameters)
 
     def _go_back_to(self, snapshot: Snapshot) -> None:
         """Take up weights, optimiser, place and curves of a snapshot."""
@@ -269,8 +279,8 @@ class Course:
         training = float(self._sum) / self._summed / math.log(2) if self._summed else None
         self._sum.zero_()
         self._summed = 0
-        norms = [None if each is None else float(each) for each in (norm, clipped)]
-        self.points.append(Point(self.step, training, validation, *norms, right, impossible))
+        before, after = (None if each is None else float(each) for each in (norm, clipped))
+        self.points.append(Point(self.step, training, validation, before, after, right, impossible))
         if not math.isfinite(validation + (training or 0.0)):
             raise self._diverged()
 

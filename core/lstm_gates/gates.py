@@ -16,6 +16,7 @@ from core.lstm_gates.recurrence import Weights, weights_of
 __all__ = ["Reading", "bits", "coded", "gates", "read", "told"]
 
 LIKELIEST = 5  # characters that are told after each
+Room = dict[str, Float[Tensor, "t u"]]  # for each of a layer's gates
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,16 @@ class Reading:
     hidden: Float[Tensor, "l t u"]  # torch's own
     logits: Float[Tensor, "t k"]  # of the next character after each, by torch's own
     same: int  # the first so many characters, at which `values` are to give torch's h
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a layer's gates are computed from, besides its weights."""
+
+    values: Float[Tensor, "t e"]  # that it is given
+    places: Int[Tensor, " t"] | None  # of the ones among these, where they are one-hot
+    hidden: Float[Tensor, "t u"]  # its own h, by torch
+    gates: int  # blocks of rows that its weights have
 
 
 def gates(reader: Reader, text: str) -> Gates:
@@ -61,15 +72,20 @@ def read(reader: Reader, codes: Int[Tensor, " t"]) -> Reading:
     every = [weights_of(layer) for layer in reader.layers]
     shape = len(every), len(codes), every[0].hidden.shape[1]
     hidden = every[0].hidden.new_empty(shape)
-    values = {name: torch.empty(shape, dtype=hidden.dtype) for name in GATES[reader.cell]}
+    values = {name: torch.empty_like(hidden) for name in GATES[reader.cell]}
     value = reader.see(codes[None])
     for number, layer in enumerate(reader.layers):
-        given, (value, _) = value, layer(value)
+        before, (value, _) = value[0], layer(value)
         hidden[number] = value[0]
-        places = codes if number == 0 and reader.embedding is None else None
+        given = Given(
+            values=before,
+            places=codes if number == 0 and reader.embedding is None else None,
+            hidden=value[0],
+            gates=every[number].hidden.shape[0] // shape[2],
+        )
         room = {name: each[number] for name, each in values.items()}
-        sums = _input_sums(every[number], given[0], places)
-        FORMULAS[reader.cell](every[number], sums, value[0], room)
+        FORMULAS[reader.cell](every[number], given, room)
+    values = {name: each.cpu() for name, each in values.items()}
     return Reading(codes, values, hidden, reader.head(value[0]), len(codes))
 
 
@@ -115,86 +131,60 @@ def _likeliest(logits: Float[Tensor, "t k"]) -> tuple[Int[Tensor, "t m"], Float[
     return places, probabilities
 
 
-def _input_sums(
-    weights: Weights, given: Float[Tensor, "t e"], places: Int[Tensor, " t"] | None
-) -> Float[Tensor, "t z"]:
-    """Give what a layer's input adds to its gates, with that bias: the first matrix product."""
-    if places is not None:  # times one-hot is a choice of columns
-        return nn.functional.embedding(places, weights.input.T).add_(weights.bias_input)
-    return torch.addmm(weights.bias_input, given, weights.input.T)
+def _by_input(
+    weights: Weights, gate: int, given: Given, into: Float[Tensor, "t u"] | None = None
+) -> Float[Tensor, "t u"]:
+    """Give what a layer's input and its bias add to a gate: the first matrix product."""
+    rows, bias = (each.chunk(given.gates)[gate] for each in (weights.input, weights.bias_input))
+    if given.places is not None:  # times one-hot is a choice of columns
+        return torch.index_select((rows.T + bias).contiguous(), 0, given.places, out=into)
+    return torch.addmm(bias, given.values, rows.T, out=into)
 
 
-def _hidden_sums(
-    weights: Weights, hidden: Float[Tensor, "t u"], into: Float[Tensor, "t z"]
-) -> None:
-    """Add what h of the character before adds, with that bias: the second matrix product."""
-    into += weights.bias_hidden
-    into[1:].addmm_(hidden[:-1], weights.hidden.T)
+def _add_hidden(
+    weights: Weights, gate: int, given: Given, into: Float[Tensor, "t u"]
+) -> Float[Tensor, "t u"]:
+    """Add what h of the character before and its bias add to a gate: the second product."""
+    rows, bias = (each.chunk(given.gates)[gate] for each in (weights.hidden, weights.bias_hidden))
+    into += bias
+    into[1:].addmm_(given.hidden[:-1], rows.T)
+    return into
 
 
-def _lstm(
-    weights: Weights,
-    sums: Float[Tensor, "t z"],
-    hidden: Float[Tensor, "t u"],
-    room: dict[str, Float[Tensor, "t u"]],
-) -> None:
+def _lstm(weights: Weights, given: Given, room: Room) -> None:
     """i, f, o = σ(…), g = tanh(…), c = f c′ + i g, h = o tanh(c)."""
-    _hidden_sums(weights, hidden, sums)
-    for name, part in zip("ifgo", sums.chunk(4, 1), strict=True):  # the order of torch's rows
-        room[name].copy_(part)
-        _squash(name, room[name])
-    torch.mul(room["i"], room["g"], out=room["c"])
-    _accumulate(room["f"].numpy(), room["c"].numpy())
+    for gate, name in enumerate("ifgo"):  # the order of torch's rows
+        sums = _add_hidden(weights, gate, given, _by_input(weights, gate, given, room[name]))
+        _ = sums.tanh_() if name == "g" else sums.sigmoid_()
+    added = torch.mul(room["i"], room["g"], out=room["c"]).cpu()
+    _accumulate(room["f"].cpu().numpy(), added.numpy())
+    room["c"].copy_(added)
     torch.mul(room["o"], room["c"].tanh(), out=room["h"])
 
 
-def _gru(
-    weights: Weights,
-    sums: Float[Tensor, "t z"],
-    hidden: Float[Tensor, "t u"],
-    room: dict[str, Float[Tensor, "t u"]],
-) -> None:
+def _gru(weights: Weights, given: Given, room: Room) -> None:
     """r, z = σ(…), n = tanh(x W + b + r (h′ W + b)), h = (1 − z) n + z h′."""
-    recurrent = torch.zeros_like(sums)
-    _hidden_sums(weights, hidden, recurrent)
-    by_input, by_hidden = (each.cpu().chunk(3, 1) for each in (sums, recurrent))
-    for number, name in enumerate("rz"):
-        torch.add(by_input[number], by_hidden[number], out=room[name])
-        _squash(name, room[name])
-    torch.addcmul(by_input[2], room["r"], by_hidden[2], out=room["n"])
-    _squash("n", room["n"])
-    before = torch.cat([torch.zeros_like(room["h"][:1]), hidden[:-1].cpu()])
+    for gate, name in enumerate("rz"):
+        _add_hidden(weights, gate, given, _by_input(weights, gate, given, room[name])).sigmoid_()
+    recurrent = _add_hidden(weights, 2, given, torch.zeros_like(room["n"]))
+    _by_input(weights, 2, given, room["n"]).addcmul_(room["r"], recurrent).tanh_()
+    before = torch.cat([torch.zeros_like(room["h"][:1]), given.hidden[:-1]])
     torch.lerp(room["n"], before, room["z"], out=room["h"])
 
 
-def _rnn(
-    weights: Weights,
-    sums: Float[Tensor, "t z"],
-    hidden: Float[Tensor, "t u"],
-    room: dict[str, Float[Tensor, "t u"]],
-) -> None:
+def _rnn(weights: Weights, given: Given, room: Room) -> None:
     """h = tanh(…)."""
-    _hidden_sums(weights, hidden, sums)
-    room["h"].copy_(sums)
-    _squash("h", room["h"])
+    _add_hidden(weights, 0, given, _by_input(weights, 0, given, room["h"])).tanh_()
 
 
 FORMULAS: dict[str, Callable[..., None]] = {"lstm": _lstm, "gru": _gru, "rnn": _rnn}
-
-
-def _squash(name: str, sums: Float[Tensor, "t u"]) -> None:
-    """Let a gate's sums be its values."""
-    if name in "ifozr":
-        sums.sigmoid_()
-    else:
-        sums.tanh_()
 
 
 def _accumulate(kept: Float[np.ndarray, "t u"], added: Float[np.ndarray, "t u"]) -> None:
     """Let what is added at each step be c, in its place: c = f c′ + what is added.
 
     It is done by numpy on the host, where the gates go anyway: a step is two calls on one row, and
-    a call of torch's takes several times as long as the row.
+    a call of torch's takes several times as long as the row does.
     """
     product = np.empty_like(added[0])
     for step in range(1, len(added)):

@@ -8,10 +8,12 @@ import torch
 from core.lstm_gates import Plan, Saturation, State, texts
 from core.lstm_gates.baselines import found
 from core.lstm_gates.course import Course
-from core.lstm_gates.looking import curves_of, saturation
-from core.lstm_gates.readers import Reader, encode
+from core.lstm_gates.looking import curves_of
+from core.lstm_gates.memory import saturation
+from core.lstm_gates.readers import Reader
 from core.lstm_gates.room import require_room
 from core.lstm_gates.stored import revived
+from core.lstm_gates.threads import few
 from core.shared import devices
 from core.shared.snapshots import Snapshot
 
@@ -28,8 +30,7 @@ class Lesson:
     def __init__(self, course: Course) -> None:
         self.course = course
         cut = course.text.cut
-        probe = course.text.content[cut : cut + PROBE]
-        self._probe = encode(probe, course.alphabet).to(course.device)
+        self._probe = course.text.content[cut : cut + PROBE]
         self._seen: tuple[str, Saturation] | None = None
         self._looked = (-1, 0.0, 0.0)  # the step and when that was looked at; how long it took
         self._frozen: tuple[int, Reader] | None = None
@@ -83,7 +84,8 @@ class Lesson:
         step, when, took = self._looked
         cheap = course.ended or now - when > took / DEAR
         if self._seen is None or (step != course.step and cheap):
-            self._seen = course.say(), saturation(course.reader, self._probe)
+            with few(course.reader):
+                self._seen = course.say(), saturation(self.reader(), self._probe)
             self._looked = course.step, now, time.monotonic() - now
         return self._seen
 

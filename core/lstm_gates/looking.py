@@ -1,4 +1,4 @@
-"""What is counted for a state: bits a character, what is impossible, saturation, curves."""
+"""What is counted for the curves: bits a character, what is right and what is impossible."""
 
 import math
 from collections.abc import Sequence
@@ -7,21 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
-from core.lstm_gates import Curves, Saturation
+from core.lstm_gates import Curves
 from core.lstm_gates.readers import Reader, encode
 from core.lstm_gates.texts import Text
 from core.lstm_gates.threads import few
 from core.shared.evaluating import at_rest
 
-__all__ = ["LEFT", "RIGHT", "Point", "Watched", "curves_of", "judge", "saturation", "watched"]
+__all__ = ["Point", "Watched", "curves_of", "judge", "watched"]
 
 WATCHED = 4_000  # characters of the validation text that each point is computed on, at most
 ALONG, WARM = 96, 32  # read one after the other in each place; before these, to know where it is
-LEFT, RIGHT = 0.1, 0.9  # below, and above which a gate is nearly shut, and nearly open
-BOUNDED = {"lstm": {"i": 0, "f": 1, "o": 3}, "gru": {"r": 0, "z": 1}, "rnn": {}}  # torch's order
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,36 +108,3 @@ def curves_of(points: Sequence[Point]) -> Curves:
             )
         }
     )
-
-
-def saturation(reader: Reader, codes: Int[Tensor, " t"]) -> Saturation:
-    """Count how often each gate is nearly shut or nearly open while a text is read.
-
-    Args:
-        reader: of any cell; one without gates gives none.
-        codes: of the text, on the reader's device.
-
-    Source: Karpathy, Johnson, Fei-Fei 2015, arXiv:1506.02078, section 4.2.
-    """
-    left: dict[str, list[Tensor]] = {}
-    right: dict[str, list[Tensor]] = {}
-    mean: dict[str, list[Tensor]] = {}
-    with at_rest(reader), few(reader):
-        value = reader.see(codes[None])
-        for layer in reader.layers:
-            read = layer(value)[0]
-            before = F.pad(read[0], (0, 0, 1, 0))[:-1]  # h starts from 0
-            sums = F.linear(value[0], layer.weight_ih_l0, layer.bias_ih_l0) + F.linear(
-                before, layer.weight_hh_l0, layer.bias_hh_l0
-            )
-            for gate, place in BOUNDED[reader.cell].items():
-                open_ = sums[:, place * read.shape[2] :][:, : read.shape[2]].sigmoid()
-                left.setdefault(gate, []).append((open_ < LEFT).float().mean(0))
-                right.setdefault(gate, []).append((open_ > RIGHT).float().mean(0))
-                mean.setdefault(gate, []).append(open_.mean(0))
-            value = read
-    return Saturation(left=_stacked(left), right=_stacked(right), mean=_stacked(mean))
-
-
-def _stacked(rows: dict[str, list[Tensor]]) -> dict[str, Float[np.ndarray, "l u"]]:
-    return {gate: torch.stack(each).cpu().numpy() for gate, each in rows.items()}

@@ -12,6 +12,7 @@ from core.lstm_gates import UNKNOWN, Plan
 from core.lstm_gates.memory import KEEPING
 from core.lstm_gates.races import RUNNERS, Race, Raced, Runner
 from core.lstm_gates.readers import Reader, build
+from core.lstm_gates.threads import few
 from core.lstm_gates.through_time import norms, products, trail
 from core.shared import devices
 from core.shared.studied import studied
@@ -68,7 +69,10 @@ class Racing:
         Raises: FloatingPointError when a gradient is not finite.
         """
         batch = texts(self.config, self.draws).to(self.device)
-        told = [_learn(entrant, batch, self.config) for entrant in self.entrants]
+        told = []
+        for entrant in self.entrants:
+            with few(entrant.reader, BATCH):
+                told.append(_learn(entrant, batch, self.config))
         self.step += 1
         self.since.append(torch.stack(told, 1).cpu())
         if not bool(self.since[-1].isfinite().all()):
@@ -85,7 +89,10 @@ class Racing:
             rows = [values.numpy() for _, values in self.points]
             curves = np.array(rows, float).reshape(-1, 3, len(RUNNERS)).transpose(1, 2, 0)
             symbols = self.config.symbols
-            found = [_reach(each.reader, self.probe, symbols) for each in self.entrants]
+            found = []
+            for entrant in self.entrants:
+                with few(entrant.reader, BATCH):
+                    found.append(_reach(entrant.reader, self.probe, symbols))
             reach = np.stack(found, 1)
             self.seen = Raced(
                 step=self.step,
@@ -178,7 +185,6 @@ def _reach(reader: Reader, probe: Int[Tensor, "n t"], symbols: int) -> Float[np.
     none = torch.full_like(rows[0], torch.nan)
     rows.append(norms(loss, [values["c"]])[0] if "c" in values else none)
     rows += products(torch.stack(values[gate]).detach()) if gate else (none, none)
-    found: Float[np.ndarray, "4 t"] = torch.stack([row.double().mean(1) for row in rows]).numpy(
-        force=True
-    )
+    means = [row.cpu().double().mean(1) for row in rows]
+    found: Float[np.ndarray, "4 t"] = torch.stack(means).numpy()
     return found

@@ -1,8 +1,10 @@
 """A network says what may come next, one character after the other."""
 
+from typing import cast
+
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from core.lstm_gates.readers import Reader, States, decode, encode
 from core.lstm_gates.threads import few
@@ -118,7 +120,7 @@ def advance(
     """
     value, left = reader.see(codes), States()
     for layer, state in zip(reader.layers, states, strict=True):
-        weights = layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0, layer.bias_hh_l0
+        weights = cast(nn.RNNBase, layer).all_weights[0]
         if isinstance(state, tuple):
             pair = torch.lstm_cell(value, state, *weights)
             left.append(pair)

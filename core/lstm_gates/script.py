@@ -10,7 +10,7 @@ KINDS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 OPTIMISERS = {"adam": "Adam", "rmsprop": "RMSprop", "sgd": "SGD"}
 FUSED = ("adam", "sgd")  # as the run's: the others round otherwise
 
-HEAD = '''"""A run of Glassbox as plain PyTorch, to be started in its folder: run.json and text.txt."""
+HEAD = '''"""A run of Glassbox as plain PyTorch, beside its run.json and text.txt."""
 
 import json
 from pathlib import Path

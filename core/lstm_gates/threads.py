@@ -1,37 +1,106 @@
-"""How many threads compute a network: one, where its steps are too small to be shared out."""
+"""How many threads compute a small network: one, where the machine has no core to spare.
 
-from collections.abc import Iterator
+What goes from one character to the next is a small product, thousands of them one after the other.
+Threads that share each of these have to meet after each; where other programs have the cores they
+wait for each other ten to fifty times as long as they compute.
+"""
+
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 
 from core.lstm_gates.readers import Reader
 
-__all__ = ["few"]
+__all__ = ["Sharing", "few"]
 
 WORTH = 1 << 20  # multiply-adds of one character, in all texts side by side, that are worth sharing
+TRIALS = 3  # steps that are timed; the quickest of them counts
+LATE, IN_A_ROW = 3.0, 3  # times as long as one thread takes; so many such steps are no accident
 
 
 @contextmanager
 def few(reader: Reader, batch: int = 1) -> Iterator[None]:
-    """Keep to one thread while a small network reads.
-
-    What goes from one character to the next is a small product, thousands of them one after the
-    other. Two threads that share each of these wait for each other longer than they compute, and
-    when other programs have the cores, ten times as long. It is no generator's to hold over a
-    yield.
+    """Keep to one thread while a small network reads; nobody may hold it over a yield.
 
     Args:
         reader: that is to read.
         batch: texts side by side.
     """
-    recurrent = next(iter(reader.layers)).get_parameter("weight_hh_l0").numel()
-    threads = torch.get_num_threads()
-    if batch * recurrent >= WORTH or threads == 1:
+    with _using(1 if _small(reader, batch) else torch.get_num_threads()):
         yield
-        return
-    torch.set_num_threads(1)
+
+
+class Sharing:
+    """Whether the steps of a course are shared out among all threads, tried before its first one.
+
+    How many threads there are decides how sums are rounded. So it stays as it is, also when the
+    course is continued, unless the machine gets so busy that all threads together take far longer
+    than one alone.
+    """
+
+    def __init__(self, reader: Reader, batch: int, threads: int = 0) -> None:
+        """Have it open, or as it was.
+
+        Args:
+            reader: that learns.
+            batch: texts side by side.
+            threads: that an earlier part of the course had; 0 for a new one.
+        """
+        most = torch.get_num_threads()
+        on_cpu = reader.head.weight.device.type == "cpu"
+        self._open = on_cpu and most > 1 and _small(reader, batch) and threads != 1
+        self.threads = 1 if threads == 1 else most
+        self._new = threads == 0
+        self._alone, self._late = float("inf"), 0
+
+    def settle(self, step: Callable[[], object]) -> None:
+        """Time a step with one thread and with all, unless that is settled.
+
+        Args:
+            step: what is to be shared; done a few times over.
+        """
+        if self._open:
+            self._open = False
+            self._alone = _quickest(step, 1)
+            if self._new and _quickest(step, self.threads) > self._alone:
+                self.threads = 1
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Compute a step with as many threads as were chosen, and see how long it takes."""
+        began = time.perf_counter()
+        with _using(self.threads):
+            yield
+        late = time.perf_counter() - began > LATE * self._alone
+        self._late = self._late + 1 if late else 0
+        if self._late == IN_A_ROW:
+            self.threads = 1
+
+
+def _small(reader: Reader, batch: int) -> bool:
+    recurrent = next(iter(reader.layers)).get_parameter("weight_hh_l0").numel()
+    return batch * recurrent < WORTH
+
+
+def _quickest(step: Callable[[], object], threads: int) -> float:
+    times = []
+    with _using(threads):
+        for _ in range(TRIALS):
+            began = time.perf_counter()
+            step()
+            times.append(time.perf_counter() - began)
+    return min(times)
+
+
+@contextmanager
+def _using(threads: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    if threads != before:
+        torch.set_num_threads(threads)
     try:
         yield
     finally:
-        torch.set_num_threads(threads)
+        if threads != before:
+            torch.set_num_threads(before)

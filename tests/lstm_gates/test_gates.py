@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from core.lstm_gates import GATES, UNKNOWN, Gates
 from core.lstm_gates import gates as module
-from core.lstm_gates.gates import gates
+from core.lstm_gates.gates import Given, gates
 from core.lstm_gates.readers import Reader, encode
 from core.lstm_gates.recurrence import Weights
 from tests.lstm_gates.small import ALPHABET, KINDS, TEXT, cell_of, plain, recurrent, small
@@ -67,31 +67,29 @@ def test_gates_are_those_of_torchs_layers_and_cells(cell: str, embedding: int) -
         np.testing.assert_allclose(values, row[places].numpy(), rtol=1e-9)
 
 
-def in_another_order(weights: Weights, sums: Tensor, hidden: Tensor, room: Any) -> None:
+def in_another_order(weights: Weights, given: Given, room: Any) -> None:
     """Take the rows for those of i, f, o, g, as char-rnn has them."""
-
-    def permuted(rows: Tensor) -> Tensor:
-        return torch.cat([rows.chunk(4)[number] for number in (0, 1, 3, 2)])
-
-    changed = Weights(*(permuted(getattr(weights, each.name)) for each in fields(Weights)))
-    module._lstm(changed, permuted(sums.T).T.contiguous(), hidden, room)
+    parts = (getattr(weights, each.name).chunk(4) for each in fields(Weights))
+    module._lstm(Weights(*(torch.cat([i, f, o, g]) for i, f, g, o in parts)), given, room)
 
 
-def reset_before_the_product(weights: Weights, sums: Tensor, hidden: Tensor, room: Any) -> None:
-    module._gru(weights, sums, hidden, room)
+def reset_before_the_product(weights: Weights, given: Given, room: Any) -> None:
+    module._gru(weights, given, room)
     weight, bias = weights.hidden.chunk(3)[2], weights.bias_hidden.chunk(3)[2]
-    before = torch.cat([torch.zeros_like(hidden[:1]), hidden[:-1]])
-    room["n"].copy_((sums.chunk(3, 1)[2] + (room["r"] * before) @ weight.T + bias).tanh())
+    before = torch.cat([torch.zeros_like(given.hidden[:1]), given.hidden[:-1]])
+    by_input = module._by_input(weights, 2, given)
+    room["n"].copy_((by_input + (room["r"] * before) @ weight.T + bias).tanh())
     room["h"].copy_((1 - room["z"]) * room["n"] + room["z"] * before)
 
 
-def without_a_bias(weights: Weights, hidden: Tensor, into: Tensor) -> None:
-    into[1:].addmm_(hidden[:-1], weights.hidden.T)
+def without_a_bias(weights: Weights, gate: int, given: Given, into: Tensor) -> Tensor:
+    into[1:].addmm_(given.hidden[:-1], weights.hidden.chunk(given.gates)[gate].T)
+    return into
 
 
-def without_the_shift(weights: Weights, hidden: Tensor, into: Tensor) -> None:
-    into += weights.bias_hidden
-    into.addmm_(hidden, weights.hidden.T)
+def without_the_shift(weights: Weights, gate: int, given: Given, into: Tensor) -> Tensor:
+    into += weights.bias_hidden.chunk(given.gates)[gate]
+    return into.addmm_(given.hidden, weights.hidden.chunk(given.gates)[gate].T)
 
 
 def forgetting_too_late(kept: Any, added: Any) -> None:
@@ -99,18 +97,18 @@ def forgetting_too_late(kept: Any, added: Any) -> None:
         added[step] += kept[step - 1] * added[step - 1]
 
 
-MUTANTS: list[tuple[str, str, Callable[..., None]]] = [
+MUTANTS: list[tuple[str, str, Callable[..., object]]] = [
     ("lstm", "FORMULAS", in_another_order),
     ("gru", "FORMULAS", reset_before_the_product),
     ("lstm", "_accumulate", forgetting_too_late),
-    *((cell, "_hidden_sums", without_a_bias) for cell in GATES),
-    *((cell, "_hidden_sums", without_the_shift) for cell in GATES),
+    *((cell, "_add_hidden", without_a_bias) for cell in GATES),
+    *((cell, "_add_hidden", without_the_shift) for cell in GATES),
 ]
 
 
 @pytest.mark.parametrize(("cell", "name", "wrong"), MUTANTS)
 def test_the_residual_and_the_oracle_reject_wrong_formulas(
-    monkeypatch: pytest.MonkeyPatch, cell: str, name: str, wrong: Callable[..., None]
+    monkeypatch: pytest.MonkeyPatch, cell: str, name: str, wrong: Callable[..., object]
 ) -> None:
     reader = small(cell)
     right = plain(reader, TEXT)

@@ -177,7 +177,7 @@ def test_a_bias_of_1_lets_gradients_reach_farther_at_first() -> None:
 
 
 def test_a_short_distance_is_learned() -> None:
-    last = states(Race(distance=2, symbols=1, steps=80, units=16, learning_rate=0.02))[-1]
+    last = states(Race(distance=2, symbols=1, steps=60, units=16, learning_rate=0.02))[-1]
     assert (last.right[:, -10:].mean(1) > 0.9).all()
     assert (last.bits[:, 0] > 0.8 * Raced.CHANCE).all()
 
