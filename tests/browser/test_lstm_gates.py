@@ -202,10 +202,10 @@ def test_a_unit_that_counts_brackets_is_named_on_text_that_did_not_choose_it(vis
 def test_an_own_text_is_taken_learned_stopped_and_gone_back_in(visit: Visit) -> None:
     page = visit("/lstm_gates?lstm_units=16&lstm_window=16&lstm_batch=8&lstm_steps=20,000")
     page.get_by_role("button", name="Own text").click()
-    page.get_by_label("Text", exact=True).last.fill("too short")
+    page.locator(".st-key-lstm_own_text textarea").fill("too short")
     page.get_by_role("button", name="Take it").click()
     expect(page.get_by_text("must have at least 200 characters, got 9")).to_be_visible()
-    page.get_by_label("Text", exact=True).last.fill("Mississippi flows. " * 60)
+    page.locator(".st-key-lstm_own_text textarea").fill("Mississippi flows. " * 60)
     page.get_by_role("button", name="Take it").click()
     expect(page.get_by_text("1,140 characters, 10 different ones.").first).to_be_visible()
     page.wait_for_url("**lstm_text=own-**")
