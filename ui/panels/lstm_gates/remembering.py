@@ -11,27 +11,30 @@ from core.shared.engine import EngineError
 from ui import blocks, charts, screen, sequences, words
 from ui.blocks import Block, Histogram
 from ui.panels.lstm_gates.desk import Desk
-from ui.panels.lstm_gates.wording import CALLED
-from ui.running import BOUND
+from ui.panels.lstm_gates.wording import CALLED, EMPTY
+from ui.running import BOUND, Rules
 from ui.sequences import Lane, Line
 
 __all__ = ["remembering"]
 
 SHUT = "nearly shut, below 0.1"
 OPEN = "nearly open, above 0.9"
+NEXT = "the next one of its alphabet"
+SPACES = {"\n": "↵ newline", " ": "␣ space", "\t": "⇥ tabulator"}
 
 
-def remembering(desk: Desk) -> None:
+def remembering(desk: Desk, rules: Rules) -> None:
     """Draw how the gates are spread, and how a change dies away."""
     known = desk.alphabet[1:]
-    shown = {each: {"\n": "↵ newline", " ": "␣ space"}.get(each, each) for each in known}
+    shown = {NEXT: NEXT, **{each: SPACES.get(each, each) for each in known}}
     other = st.selectbox(
         "In place of the character chosen above stands",
-        list(known),
+        list(shown),
         format_func=lambda each: shown.get(each, each),
         key="lstm_other",
         **BOUND,
     )
+    rules["lstm_other"] = shown[other], "a character that the network knows"
 
     def unit(said: Any) -> None:
         desk.looks["gate"], desk.looks["unit"] = str(said[0]), int(said[1])
@@ -50,13 +53,17 @@ def remembering(desk: Desk) -> None:
 def _drawn(desk: Desk, other: str) -> list[Block]:
     looks, text = desk.looks, desk.typed
     place = min(looks["time"], len(text) - 1)
+    layer = min(looks["layer"], desk.plan.layers) - 1
     try:
         found: Memory = desk.ask("memory", desk.long)
-        apart: Edited = desk.ask("edited", text, place, other)
+        first = [blocks.progress(0, EMPTY)]
+        if text:
+            known = desk.alphabet[1:]
+            now = known[(known.find(text[place]) + 1) % len(known)] if other == NEXT else other
+            first = _edited(desk.ask("edited", text, place, now), text, layer)
     except (EngineError, ValueError) as error:
         return [blocks.progress(0, words.sentence(str(error)), warn=True)]
-    layer = min(looks["layer"], desk.plan.layers) - 1
-    return [*_edited(apart, text, layer), *_spread(found, desk, layer)]
+    return [*first, *_spread(found, desk, layer)]
 
 
 def _edited(apart: Edited, text: str, layer: int) -> list[Block]:
@@ -95,6 +102,7 @@ def _spread(found: Memory, desk: Desk, layer: int) -> list[Block]:
     names = GATES[desk.plan.cell]
     spread = found.saturation
     looks = desk.looks
+    machine = " The time machine above moves it." if desk.shown in desk.views else ""
     histograms = [
         Histogram(
             name=f"{gate}, {CALLED[gate]}",
@@ -114,7 +122,7 @@ def _spread(found: Memory, desk: Desk, layer: int) -> list[Block]:
             colours=[names.index(gate) for gate in gates],
             chosen=(looks["gate"], looks["unit"]),
             title=f"How often each unit of layer {layer + 1} is nearly shut, and nearly open",
-            hint="On the corner 0, 0 a gate is always in between. The time machine above moves it.",
+            hint=f"In the corner 0, 0 a gate is always in between.{machine}",
             axes=(SHUT, OPEN),
             name="memory_unit",
         ),
@@ -129,5 +137,6 @@ def _spread(found: Memory, desk: Desk, layer: int) -> list[Block]:
         blocks.histograms(
             f"Values of the gates of layer {layer + 1} over {len(desk.long):,} characters",
             histograms,
+            span=6,
         ),
     ]
