@@ -1,25 +1,13 @@
 """What a plan takes, told before anything is built; this module needs no torch."""
 
-from typing import Any
-
 from core.lstm_gates import Plan, texts
 
-__all__ = ["known", "parameters", "require_room"]
+__all__ = ["parameters", "require_room"]
 
 GATES_OF = {"lstm": 4, "gru": 3, "rnn": 1}  # rows of a layer's weights, in units
 MOST_PRODUCTS = 10**10  # multiply-adds of a step, forward: seconds on a slow CPU
 MOST_VALUES = 10**8  # of a step: 400 MB, and as much again on the way back
 KEPT_OF_A_UNIT = 6  # values of a unit at a character that the way back needs
-
-
-def known(**config: Any) -> Plan:
-    """Read a run's config.
-
-    Raises: ValueError or TypeError when it is of another version, or its text is not here.
-    """
-    plan = Plan(**config)
-    texts.read(plan.text, plan.characters)
-    return plan
 
 
 def parameters(plan: Plan, characters: int) -> int:

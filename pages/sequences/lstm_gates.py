@@ -3,17 +3,17 @@
 import streamlit as st
 
 from core import lstm_gates
-from core.lstm_gates import room
 from core.lstm_gates.built_ins import BUILT_INS
 from ui import address, live, screen, server, visitors, words
-from ui.panels.lstm_gates.desk import Desk, looks_of
+from ui.panels.lstm_gates import looking
+from ui.panels.lstm_gates.desk import Desk
 from ui.panels.lstm_gates.settings import planned, settings
 from ui.panels.lstm_gates.tabs import tabs
 
 engine, visitor = server.engine(), visitors.visitor()
-views, plans = live.readable(engine.runs_of(visitor), lstm_gates.TRAIN, room.known)
+views, plans = live.readable(engine.runs_of(visitor), lstm_gates.TRAIN, lstm_gates.Plan)
 asked = address.asked("lstm")
-looks = st.session_state.setdefault("lstm_looks", looks_of(asked))
+looks = st.session_state.setdefault("lstm_looks", looking.looks_of(asked))
 if asked.get("lstm_run"):
     st.session_state.lstm_run = asked["lstm_run"]
 if looks["began"]:
@@ -43,7 +43,7 @@ st.write("What does it keep, what does it forget, and what for? Type, and every 
 buttons = st.container(horizontal=True, gap="xsmall")
 picture, side = st.columns([3.9, 1], gap="medium")
 with side:
-    plan, trouble = settings(asked, steer, desk.rules())
+    plan, trouble = settings(asked, steer, looking.rules(looks))
     st.caption(planned(plan))
     if trouble:
         st.warning(words.plain(words.sentence(trouble)))
@@ -53,6 +53,6 @@ with buttons:
     live.choose("lstm", engine, visitor, views, desk.told, chosen, [*BUILT_INS], shown)
 with picture:
     screen.screen("lstm_screen", lambda: live.seen(engine, shown), desk.board, desk.steer())
-desk.note()
 address.note("lstm_run", shown if shown != known[0] else "")
-tabs(desk, plan, visitor)
+tabs(desk, plan, visitor, asked)
+looking.note(looks)

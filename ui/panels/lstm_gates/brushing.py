@@ -11,7 +11,7 @@ from ui.blocks import Block
 from ui.inside import Choice
 from ui.sequences import Span
 
-__all__ = ["BRUSHES", "Brushed", "brushing"]
+__all__ = ["AROUND", "BRUSHES", "FROM", "SIGNS", "Brushed", "brushing"]
 
 BRUSHES = {"on_from": "0.5", "off_around": "0", "on_by": "either"}  # and what each is at first
 FROM = ("0.1", "0.3", "0.5", "0.7", "0.9")

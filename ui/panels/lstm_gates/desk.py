@@ -7,47 +7,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import lstm_gates
-from core.lstm_gates import GATES, Gates, Plan, State, texts
+from core.lstm_gates import Gates, Plan, State, texts
 from core.lstm_gates.built_ins import BUILT_INS
 from core.lstm_gates.ngrams import MOST
 from core.lstm_gates.results import Cell
+from core.lstm_gates.texts import Text
 from core.shared.engine import Engine, EngineError, View
-from ui import address, blocks, live, words
+from ui import blocks, live, words
 from ui.blocks import Block
 from ui.panels.lstm_gates.brushing import BRUSHES
-from ui.panels.lstm_gates.screen import LONGEST, draw, place_of
+from ui.panels.lstm_gates.looking import Looks, cleaned, first_change
+from ui.panels.lstm_gates.screen import draw, field, place_of
 from ui.panels.lstm_gates.training import training
-from ui.panels.lstm_gates.wording import ORDERS
-from ui.running import Rules
+from ui.panels.lstm_gates.wording import ORDERS, SHOWN
 
-__all__ = ["Desk", "Looks", "looks_of"]
-
-# What is typed, the layer, the unit, the character and the gate that are looked at, the order of
-# the units, the step of the run, what is brushed, that run, and one that the next script run shall
-# look at.
-Looks = dict[str, Any]
+__all__ = ["GONE", "Desk"]
 
 LONG = 2_000  # characters of the text on which gates are counted
 TYPED = 90  # characters of the text that stand there before anybody types
-FAR = 10**6
-
-
-def looks_of(asked: Mapping[str, str]) -> Looks:
-    """Read off the address at what is to be looked."""
-    gate, order = asked.get("lstm_gate", "c"), asked.get("lstm_order", "number")
-    return {
-        "typed": asked.get("lstm_typed", "")[:LONGEST],
-        "layer": address.number(asked.get("lstm_layer", ""), 3) or 1,
-        "unit": address.number(asked.get("lstm_unit", ""), FAR) or 0,
-        "time": address.number(asked.get("lstm_time", ""), LONGEST) or 0,
-        "gate": gate if gate in {each for row in GATES.values() for each in row} else "c",
-        "order": order if order in ORDERS else "number",
-        "step": address.number(asked.get("lstm_step", "")),
-        "span": None,
-        **BRUSHES,
-        "run": "",
-        "began": "",
-    }
+GONE = (
+    "The text that this run learned is no longer on the server, so nothing can be asked of its "
+    "network. Take the same text once more under “Own text”, and all of it is back."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +48,30 @@ class Desk:
         return known if known is not None else BUILT_INS[self.shown].plan
 
     @property
+    def text(self) -> Text | None:
+        """What it learned; None where that is no longer on the server."""
+        with suppress(ValueError):
+            return texts.read(self.plan.text, self.plan.characters)
+        return None
+
+    @property
     def typed(self) -> str:
         """What it reads: what was typed, or a piece of the text that it did not learn from."""
-        if self.looks["typed"]:
-            return str(self.looks["typed"])
-        text = texts.read(self.plan.text, self.plan.characters)
-        return text.content[text.cut : text.cut + TYPED]
+        typed = self.looks["typed"]
+        return self.long[:TYPED] if typed is None else str(typed)
 
     @property
     def long(self) -> str:
         """A longer piece of the text that it did not learn from."""
-        text = texts.read(self.plan.text, self.plan.characters)
-        return text.content[text.cut : text.cut + LONG]
+        text = self.text
+        return text.content[text.cut : text.cut + LONG] if text else ""
 
     @property
     def alphabet(self) -> str:
         """What the network that is looked at knows."""
         if self.shown in BUILT_INS:
             return BUILT_INS[self.shown].alphabet
-        return texts.read(self.plan.text, self.plan.characters).alphabet
+        return self.text.alphabet if self.text else ""
 
     def told(self, name: str) -> str:
         """Name a network."""
@@ -113,21 +99,27 @@ class Desk:
         drawn: list[Block] = []
         if view is not None:
             drawn.append(live.standing(view))
-            if view.status in ("waiting", "failed") and view.state is None:
-                return drawn
-            if view.state is None and not view.live:
-                self.engine.ask(view.run, lstm_gates.NEWEST, "gates", self.typed)  # wakes it
-                view = self.engine.view(view.run)
-            if view.state is not None:
-                step = self.looks["step"]
-                at = view.state.step if step is None else step
-                drawn += training(view, view.state, self.plan, at, self._baselines(view.state))
+        if self.text is None:
+            return [*drawn, blocks.progress(0, GONE)]
         try:
+            if view is not None:
+                if view.status in ("waiting", "failed") and view.state is None:
+                    return drawn
+                if view.state is None and not view.live:
+                    self.ask("gates", self.typed or " ")  # wakes it
+                    view = self.engine.view(view.run)
+                if view.state is not None:
+                    step = self.looks["step"]
+                    at = view.state.step if step is None else step
+                    drawn += training(view, view.state, self.plan, at, self._baselines(view.state))
+            if not self.typed:
+                return [*drawn, field("", self.alphabet)]
             found: Gates = self.ask("gates", self.typed)
-            at = place_of(found, self.looks)
-            cell: Cell = self.ask("cell", self.typed, at.time, at.layer, at.unit)
+            place = place_of(found, self.looks)
+            cell: Cell = self.ask("cell", self.typed, place.time, place.layer, place.unit)
         except (EngineError, ValueError) as error:
-            return [*drawn, blocks.progress(0, words.sentence(str(error)), warn=True)]
+            told = blocks.progress(0, words.sentence(str(error)), warn=True)
+            return [*drawn, field(self.typed, self.alphabet), told]
         return [*drawn, *draw(found, cell, self.looks, self.typed)]
 
     def _baselines(self, state: State) -> tuple[tuple[str, float], ...]:
@@ -150,7 +142,9 @@ class Desk:
         looks = self.looks
 
         def typed(text: Any) -> None:
-            looks["typed"] = str(text)[:LONGEST]
+            now = cleaned(str(text))
+            looks["time"] = first_change(self.typed, now)  # what is written is looked at
+            looks["typed"] = now
 
         def place(said: Any) -> None:
             looks["unit"], looks["time"] = int(said[0]), int(said[1])
@@ -167,6 +161,10 @@ class Desk:
         def order(said: Any) -> None:
             if said in ORDERS:
                 looks["order"] = said
+
+        def most(said: Any) -> None:
+            if said in SHOWN:
+                looks["shown"] = said
 
         def at(number: Any) -> None:  # past the last kept step is now
             view = live.seen(self.engine, self.shown)
@@ -188,31 +186,6 @@ class Desk:
             "layer": layer,
             "gate": gate,
             "order": order,
+            "most": most,
             "at": at,
         }
-
-    def rules(self) -> Rules:
-        """Give what the address may ask for besides settings, as it is now, and its rules."""
-        looks = self.looks
-        gates = sorted({each for row in GATES.values() for each in row})
-        return {
-            "lstm_typed": (looks["typed"], f"at most {LONGEST:,} characters"),
-            "lstm_layer": (looks["layer"], "a layer, from 1 on"),
-            "lstm_unit": (looks["unit"], "a unit, from 0 on"),
-            "lstm_time": (looks["time"], "a character's place, from 0 on"),
-            "lstm_gate": (looks["gate"], words.choices(gates)),
-            "lstm_order": (looks["order"], words.choices([*ORDERS])),
-            "lstm_step": (
-                "the newest" if looks["step"] is None else looks["step"],
-                "a step that the run has kept",
-            ),
-        }
-
-    def note(self) -> None:
-        """Write into the address at what is looked."""
-        looks = self.looks
-        for name, usual in (("layer", 1), ("unit", 0), ("time", 0), ("gate", "c"), ("typed", "")):
-            value = looks[name]
-            address.note(f"lstm_{name}", "" if value == usual else str(value))
-        address.note("lstm_order", "" if looks["order"] == "number" else looks["order"])
-        address.note("lstm_step", "" if looks["step"] is None else str(looks["step"]))

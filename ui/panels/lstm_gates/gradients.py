@@ -12,27 +12,30 @@ from ui import blocks, charts, inside, screen, sequences, words
 from ui.blocks import Block
 from ui.inside import Choice
 from ui.panels.lstm_gates.desk import Desk
+from ui.panels.lstm_gates.wording import COLOURED, CUTS, PREDICTED
 
 __all__ = ["gradients"]
 
 LEAST = 1e-12  # end of the axis of norms
-OF = {"actual": "the character that came", "predicted": "the likeliest one"}
-SCALES = {"absolute": "one scale for all", "rows": "each row its own", "log": "one, by decades"}
 DECADES = 6  # that have a colour
 SHORTEST = 2  # characters
+SURE = 0.01  # bits
 
 
-def gradients(desk: Desk) -> None:
+def gradients(desk: Desk, _: object) -> None:
     """Draw the norms against distance, and which character influenced which prediction."""
-    looks = desk.looks.setdefault(
-        "influence", {"of": "actual", "scale": "absolute", "cut": "no", "pair": (0, 0)}
-    )
+    looks = desk.looks
+    chosen = {"of": PREDICTED, "scale": COLOURED, "cut": CUTS}
 
     def choose(name: str) -> Any:
         def told(said: Any) -> None:
-            looks[name] = said
+            if said in chosen[name]:
+                looks[name] = said
 
         return told
+
+    def pair(said: Any) -> None:
+        looks["pair"] = int(said[0]), int(said[1])
 
     st.markdown(
         "How far back does a prediction look? First, the gradient of the last character's bits by "
@@ -43,7 +46,7 @@ def gradients(desk: Desk) -> None:
         "lstm_gradients",
         lambda: None,
         lambda _: _drawn(desk, looks),
-        {name: choose(name) for name in ("of", "scale", "cut", "pair")},
+        {"pair": pair, **{name: choose(name) for name in chosen}},
     )
 
 
@@ -58,12 +61,12 @@ def _drawn(desk: Desk, looks: dict[str, Any]) -> list[Block]:
     except (EngineError, ValueError) as error:
         return [blocks.progress(0, words.sentence(str(error)), warn=True)]
     rows = [
-        Choice(name="of", label="Prediction of", values=[*OF.items()], chosen=looks["of"]),
-        Choice(name="scale", label="Colour", values=[*SCALES.items()], chosen=looks["scale"]),
+        Choice(name="of", label="Prediction of", values=[*PREDICTED.items()], chosen=looks["of"]),
+        Choice(name="scale", label="Colour", values=[*COLOURED.items()], chosen=looks["scale"]),
         Choice(
             name="cut",
             label="Gradient",
-            values=[("no", "through all"), ("yes", f"cut at the window of {desk.plan.window}")],
+            values=[(each, told.format(desk.plan.window)) for each, told in CUTS.items()],
             chosen=looks["cut"],
         ),
     ]
@@ -82,6 +85,7 @@ def _norms(norms: ThroughTime, desk: Desk) -> Block:
     if norms.product is not None:
         rows.append((f"Π {norms.gate}, mean", norms.product[layer][::-1]))
     last = repr(norms.text[norms.target])[1:-1]
+    sure = " It was sure of it: there is hardly a gradient." if norms.bits < SURE else ""
     return charts.lines(
         f"Gradient of the {norms.bits:.2f} bits of the last character, {last}",
         "characters back",
@@ -90,7 +94,8 @@ def _norms(norms: ThroughTime, desk: Desk) -> Block:
         log=True,
         span=12,
         under=f"Layer {layer + 1}. Along the cells alone ‖∂L/∂c‖ falls as the product of the "
-        "forget gates: the mean over the units follows those that keep, the geometric the rest.",
+        "forget gates: the mean over the units follows those that keep, the geometric the rest."
+        f"{sure}",
     )
 
 
@@ -116,7 +121,7 @@ def _map(found: Influence, looks: dict[str, Any], desk: Desk) -> Block:
         what="‖∂ log p / ∂x‖",
         ends=ends,
         at=(pair[0], pair[1]),
-        title=f"Which character influenced the prediction of {OF[found.of]}",
+        title=f"Which character influenced the prediction of {PREDICTED[found.of]}",
         edges=edges,
         hint="A row is the prediction after its character, a column what was read. Above the "
         "diagonal there is nothing: nobody reads the future.",

@@ -12,8 +12,8 @@ from ui import blocks, screen, sequences, words
 from ui.blocks import Block
 from ui.panels.lstm_gates.desk import Desk
 from ui.panels.lstm_gates.screen import place_of
-from ui.panels.lstm_gates.wording import CALLED
-from ui.running import BOUND
+from ui.panels.lstm_gates.wording import CALLED, EMPTY
+from ui.running import BOUND, Rules
 from ui.sequences import Guesses, Lane, Line
 
 __all__ = ["holding"]
@@ -24,28 +24,35 @@ SHOWN = 4  # characters whose probabilities are drawn
 WIDEST = 4.0  # of c, where it cannot be asked
 
 
-def holding(desk: Desk) -> None:
+def holding(desk: Desk, rules: Rules) -> None:
     """Draw what is held, and what comes of it."""
     st.markdown(
         "Correlation is no cause. Hold a value while the text above is read: all that comes after "
         "is computed from what is held. The unit, layer and character are those chosen above."
     )
     gates = GATES[desk.plan.cell]
+    called = {each: f"{each}, {CALLED[each]}" for each in gates}
     columns = st.columns([1, 1.4, 1.6, 2])
     gate = columns[0].selectbox(
         "Hold",
         gates,
         gates.index("c") if "c" in gates else 0,
-        format_func=lambda each: f"{each}, {CALLED[each]}",
+        format_func=called.__getitem__,
         key="lstm_hold",
         **BOUND,
     )
     units = columns[1].selectbox("of", (ONE, ALL), key="lstm_held", **BOUND)
     span = columns[2].selectbox("when", (WHOLE, FROM), key="lstm_when", **BOUND)
+    rules["lstm_hold"] = called[gate], words.choices([*called.values()])
+    rules["lstm_held"] = units, words.choices([ONE, ALL])
+    rules["lstm_when"] = span, words.choices([WHOLE, FROM])
     low, high = RANGES.get(gate) or _ends(desk)
+    key = f"lstm_at_{gate}_{high:g}"  # each has a slider of its own, which begins where one was
+    first = st.session_state.setdefault(f"{key}_first", min(max(desk.looks["held"], low), high))
     value = columns[3].slider(
-        "at", low, high, 0.0, (high - low) / 40, key=f"lstm_at_{gate}_{high:g}", format="%.2f"
+        "at", low, high, first, (high - low) / 40, key=key, format="%.2f", persist_state="session"
     )
+    desk.looks["held"] = value
 
     def draw(_: object) -> list[Block]:
         return _drawn(desk, gate, units == ONE, span == FROM, value)
@@ -68,8 +75,9 @@ def _ends(desk: Desk) -> tuple[float, float]:
 
 
 def _drawn(desk: Desk, gate: str, one: bool, late: bool, value: float) -> list[Block]:
-    looks, text = desk.looks, desk.typed
-    plan = desk.plan
+    looks, text, plan = desk.looks, desk.typed, desk.plan
+    if not text:
+        return [blocks.progress(0, EMPTY)]
     layer, unit = min(looks["layer"], plan.layers) - 1, min(looks["unit"], plan.units - 1)
     time = min(looks["time"], len(text) - 1)
     clamp = Clamp(gate, value, layer, (unit,) if one else (), time if late else 0)
@@ -85,8 +93,8 @@ def _drawn(desk: Desk, gate: str, one: bool, late: bool, value: float) -> list[B
     for number, character in enumerate(found.characters[:SHOWN]):
         name = {"\n": "↵", " ": "␣"}.get(character, character)
         lines += [
-            Line(name=f"{name}, free", values=found.before[:, number], colour=number, dashed=True),
             Line(name=name, values=found.after[:, number], colour=number),
+            Line(name="free", values=found.before[:, number], colour=number, dashed=True),
         ]
     return [
         blocks.figures(

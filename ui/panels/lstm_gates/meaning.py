@@ -13,7 +13,7 @@ from core.lstm_gates.languages import LANGUAGES, Truth
 from core.shared.engine import EngineError
 from ui import words
 from ui.panels.lstm_gates.desk import Desk
-from ui.running import BOUND
+from ui.running import BOUND, Rules
 
 __all__ = ["meaning"]
 
@@ -21,7 +21,7 @@ SEARCHED = 2_000  # characters of the validation text
 ALL = "all of them"
 
 
-def meaning(desk: Desk) -> None:
+def meaning(desk: Desk, rules: Rules) -> None:
     """Draw the search for units that go with something that is known of the text."""
     st.markdown(
         f"All units of all gates are searched while the network reads {SEARCHED:,} characters that "
@@ -41,6 +41,8 @@ def meaning(desk: Desk) -> None:
     )
     gates = (ALL, *GATES[desk.plan.cell])
     among = right.selectbox("Among the gates", gates, key="lstm_among", **BOUND)
+    rules["lstm_feature"] = names[chosen], words.choices([*names.values()])
+    rules["lstm_among"] = among, words.choices(gates)
     truth, feature = known[chosen]
     st.caption(truth.about)
     try:
@@ -71,11 +73,11 @@ def _table(desk: Desk, outcome: Finding) -> None:
     rows = [
         {
             "gate": row.gate,
-            "layer": row.layer + 1,
             "unit": row.unit,
-            "goes": "with it" if row.sign > 0 else "against it",
-            "chosen": row.chosen,
             "held out": row.held_out,
+            "chosen": row.chosen,
+            "goes": "with it" if row.sign > 0 else "against it",
+            "layer": row.layer + 1,
         }
         for row in outcome.rows
     ]

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.lstm_gates.races import RACE, RUNNERS, Race, Raced
 from core.shared.engine import Engine, View
-from ui import blocks, charts, live, running, screen
+from ui import address, blocks, charts, live, running, screen
 from ui.blocks import Block
 from ui.running import Rules
 
@@ -27,11 +27,14 @@ def racing(engine: Engine, visitor: str) -> None:
         "are asked for them. What they learn from must come back through the pause: watch how much "
         "of the gradient does, while they train."
     )
-    columns, rules = st.columns(4), Rules()
+    asked, columns, rules = address.asked("race"), st.columns(4), Rules()
     distance = running.choose(columns[0], "Distance", DISTANCES, "race_distance", rules, usual=2)
     symbols = running.choose(columns[1], "Symbols", SYMBOLS, "race_symbols", rules, usual=1)
-    steps = running.choose(columns[2], "Steps", STEPS, "race_steps", rules, usual=2)
+    steps = running.choose(
+        columns[2], "Steps", STEPS, "race_steps", rules, usual=2, said="{:,}".format
+    )
     seed = running.choose_seed(columns[3], "race_seed", rules)
+    address.refuse("race", asked, rules, ())
     view = next((each for each in engine.runs_of(visitor) if each.function == RACE), None)
     moving = view is not None and view.live
 

@@ -11,27 +11,30 @@ from core.shared.engine import EngineError
 from ui import blocks, charts, screen, sequences, words
 from ui.blocks import Block, Histogram
 from ui.panels.lstm_gates.desk import Desk
-from ui.panels.lstm_gates.wording import CALLED
-from ui.running import BOUND
+from ui.panels.lstm_gates.wording import CALLED, EMPTY
+from ui.running import BOUND, Rules
 from ui.sequences import Lane, Line
 
 __all__ = ["remembering"]
 
 SHUT = "nearly shut, below 0.1"
 OPEN = "nearly open, above 0.9"
+NEXT = "the next one of its alphabet"
+SPACES = {"\n": "↵ newline", " ": "␣ space", "\t": "⇥ tabulator"}
 
 
-def remembering(desk: Desk) -> None:
+def remembering(desk: Desk, rules: Rules) -> None:
     """Draw how the gates are spread, and how a change dies away."""
     known = desk.alphabet[1:]
-    shown = {each: {"\n": "↵ newline", " ": "␣ space"}.get(each, each) for each in known}
+    shown = {NEXT: NEXT, **{each: SPACES.get(each, each) for each in known}}
     other = st.selectbox(
         "In place of the character chosen above stands",
-        list(known),
+        list(shown),
         format_func=lambda each: shown.get(each, each),
         key="lstm_other",
         **BOUND,
     )
+    rules["lstm_other"] = shown[other], "a character that the network knows"
 
     def unit(said: Any) -> None:
         desk.looks["gate"], desk.looks["unit"] = str(said[0]), int(said[1])
@@ -50,13 +53,17 @@ def remembering(desk: Desk) -> None:
 def _drawn(desk: Desk, other: str) -> list[Block]:
     looks, text = desk.looks, desk.typed
     place = min(looks["time"], len(text) - 1)
+    layer = min(looks["layer"], desk.plan.layers) - 1
     try:
         found: Memory = desk.ask("memory", desk.long)
-        apart: Edited = desk.ask("edited", text, place, other)
+        first = [blocks.progress(0, EMPTY)]
+        if text:
+            known = desk.alphabet[1:]
+            now = known[(known.find(text[place]) + 1) % len(known)] if other == NEXT else other
+            first = _edited(desk.ask("edited", text, place, now), text, layer)
     except (EngineError, ValueError) as error:
         return [blocks.progress(0, words.sentence(str(error)), warn=True)]
-    layer = min(looks["layer"], desk.plan.layers) - 1
-    return [*_edited(apart, text, layer), *_spread(found, desk, layer)]
+    return [*first, *_spread(found, desk, layer)]
 
 
 def _edited(apart: Edited, text: str, layer: int) -> list[Block]:

@@ -11,13 +11,14 @@ from ui import inside, sequences
 from ui.blocks import Block, figures
 from ui.inside import Choice
 from ui.panels.lstm_gates.brushing import brushing
+from ui.panels.lstm_gates.looking import LONGEST
 from ui.panels.lstm_gates.stepping import stepping
-from ui.panels.lstm_gates.wording import CALLED, ORDERS
+from ui.panels.lstm_gates.wording import CALLED, ORDERS, SHOWN
 from ui.sequences import Guesses, Lane, Line, Map
 
-__all__ = ["LONGEST", "Place", "draw", "order_of", "place_of"]
+__all__ = ["Place", "draw", "field", "order_of", "place_of", "rows_of"]
 
-LONGEST = 2_000  # characters that may be typed
+STRANGE = 12  # characters that are told where it does not know them
 
 
 class Place(NamedTuple):
@@ -56,15 +57,22 @@ def draw(found: Gates, cell: Cell, looks: dict[str, Any], typed: str) -> list[Bl
     if layers > 1:
         numbers = [(str(number), str(number)) for number in range(1, layers + 1)]
         rows.insert(0, Choice(name="layer", label="Layer", values=numbers, chosen=str(layer)))
+    fewer = [(each, told) for each, told in SHOWN.items() if each == "all" or int(each) < units]
+    if len(fewer) > 1:
+        most = looks["shown"] if looks["shown"] in dict(fewer) else "all"
+        rows.append(Choice(name="most", label="Draw", values=fewer, chosen=most))
     unknown = np.flatnonzero(found.unknown).tolist()
     brushed = brushing(found.values[gate][number], found.text, gate, looks)
-    order = [*brushed.units, *(each for each in order if each not in set(brushed.units))]
+    drawn = rows_of(order, brushed.units, unit, looks["shown"])
+    hint = brushed.hint
+    if len(drawn) < units:
+        hint = f"{len(drawn)} of its {units} units are drawn. {hint}"
     chosen = maps[names.index(gate)]
     values = chosen.values[:, unit]
     high = chosen.high if gate in RANGES else float(abs(values).max()) or 1.0
     known = found.bits[np.isfinite(found.bits)]
     return [
-        sequences.typed("typed", "Type a text", typed, most=LONGEST),
+        field(typed, found.alphabet),
         inside.choices(rows),
         figures(
             [
@@ -95,10 +103,10 @@ def draw(found: Gates, cell: Cell, looks: dict[str, Any], typed: str) -> list[Bl
         sequences.gates(
             found.text,
             maps,
-            order,
+            drawn,
             at=(unit, time),
             title=f"All gates of layer {layer}: {units} units, {count} characters",
-            hint=brushed.hint,
+            hint=hint,
             unknown=unknown,
             spans=brushed.spans,
             brush="span",
@@ -113,6 +121,32 @@ def draw(found: Gates, cell: Cell, looks: dict[str, Any], typed: str) -> list[Bl
         ),
         stepping(cell, gate),
     ]
+
+
+def field(typed: str, alphabet: str) -> Block:
+    """Draw the field for the text; over it stands which of its characters are not known."""
+    label, known = "Type a text", set(alphabet[1:])
+    strange = list(dict.fromkeys(each for each in typed if each not in known))
+    if not typed:
+        label += ": there is nothing to read yet"
+    elif strange:
+        named = " ".join(
+            each if each.isprintable() else f"U+{ord(each):04X}" for each in strange[:STRANGE]
+        )
+        more = f" and {len(strange) - STRANGE} more" if len(strange) > STRANGE else ""
+        label += f". What it never learned is all alike to it: {named.replace(' ', '  ')}{more}"
+    return sequences.typed("typed", label, typed, most=LONGEST)
+
+
+def rows_of(order: list[int], selected: list[int], unit: int, shown: str) -> list[int]:
+    """Choose the units that are drawn: the selected ones, then as many as asked for, by the order.
+
+    The one that is looked at is always among them, at the end where it would not be.
+    """
+    above = set(selected)
+    rows = [*selected, *(each for each in order if each not in above)]
+    rows = rows if shown == "all" else rows[: max(len(selected), int(shown))]
+    return rows if unit in rows else [*rows, unit]
 
 
 def order_of(values: Float[np.ndarray, "t u"], by: str) -> list[int]:

@@ -24,6 +24,10 @@ RATES = (0.0001, 0.0003, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5,
 STEPS = (100, 200, 300, 400, 600, 1_000, 2_000, 5_000, 10_000, 20_000)
 MOVABLE = ("learning_rate", "clip")  # also while a run is live
 LARGEST = own.LARGEST
+KNOWN = (  # what else may stand in the address: what has rules where it is drawn
+    *("lstm_text", "lstm_run", "lstm_tab", "lstm_feature", "lstm_among", "lstm_hold", "lstm_held"),
+    *("lstm_when", "lstm_other", "lstm_temperature", "lstm_draws"),
+)
 
 
 def settings(
@@ -99,7 +103,7 @@ def settings(
         slide("Values of a character", "embedding", INPUTS, zero="one-hot")
         slide("Dropout between layers", "dropout", DROPOUTS, disabled=given["layers"] == 1)
         box("Optimiser", "optimiser", {each: OPTIMISER_NAMES[each] for each in OPTIMISERS})
-    address.refuse("lstm", asked, rules, ("lstm_text", "lstm_run", "lstm_tab"))
+    address.refuse("lstm", asked, rules, KNOWN)
     try:
         plan = Plan(seed=int(seed), **given)
         room.require_room(plan)
@@ -142,14 +146,13 @@ def _text(asked: Mapping[str, str]) -> str:
         persist_state="session",
     )
     address.note("lstm_text", chosen if chosen != Plan().text else "")
-    if chosen in texts.TEXTS:
-        st.caption(texts.TEXTS[chosen].about)
+    st.caption(words.plain(_about(chosen)))
     with st.popover("Own text", icon=":material/upload:", width="stretch"):
         st.markdown(
             f"Typed, or a file in UTF-8 of at most {LARGEST // 2**20} MB. It is kept on the "
             "server; who has your address can train on it."
         )
-        st.text_area("Text", key="lstm_typed", label_visibility="collapsed", height=160)
+        st.text_area("Text", key="lstm_own_text", label_visibility="collapsed", height=160)
         st.button("Take it", key="lstm_take", on_click=_take_typed)
         st.file_uploader("File", key="lstm_file", on_change=_take_file)
         told = st.session_state.get("lstm_told")
@@ -158,8 +161,18 @@ def _text(asked: Mapping[str, str]) -> str:
     return chosen
 
 
+def _about(name: str) -> str:
+    if name in texts.TEXTS:
+        return texts.TEXTS[name].about
+    try:
+        text = texts.read(name)
+    except ValueError as error:
+        return words.sentence(str(error))
+    return f"{len(text.content):,} characters, {len(text.alphabet) - 1} different ones."
+
+
 def _take_typed() -> None:
-    _take(st.session_state.lstm_typed.encode())
+    _take(st.session_state.lstm_own_text.encode())
 
 
 def _take_file() -> None:
@@ -171,12 +184,10 @@ def _take(content: bytes) -> None:
     """Keep a text, and choose it."""
     try:
         name = own.keep(own.folder(), content)
-        text = texts.read(name)
     except (ValueError, OSError) as error:
         st.session_state.lstm_told = (False, words.plain(words.sentence(str(error))))
         return
     if name not in st.session_state.lstm_own:
         st.session_state.lstm_own.append(name)
     st.session_state.lstm_text = name
-    told = f"{len(text.content):,} characters, {len(text.alphabet) - 1} different ones."
-    st.session_state.lstm_told = (True, told)
+    st.session_state.lstm_told = (True, _about(name))

@@ -1,7 +1,8 @@
 """One unit at one step, with every number of its formula."""
 
-from core.lstm_gates import GATES
+from core.lstm_gates import GATES, UNKNOWN
 from core.lstm_gates.results import Cell, Sum
+from core.lstm_gates.results import Term as Part
 from ui import sequences
 from ui.blocks import Block
 from ui.sequences import Term
@@ -20,24 +21,26 @@ def stepping(found: Cell, gate: str) -> Block:
     rows = [_sum(each, names.index(each.gate)) for each in found.sums]
     rows += _after(found, {name: each.value for name, each in sums.items()}, names)
     asked = sums.get(gate, found.sums[0])
-    terms = ", ".join(
-        f"{'character ' if each.of == 'x' and not each.name.isdigit() else each.of}{_glyph(each)} "
-        f"{_number(each.weight)} · {_number(each.value)} = {_number(each.product)}"
-        for each in asked.terms[:TOLD]
-    )
+    terms = "; ".join(_term(each, found) for each in asked.terms[:TOLD])
     return sequences.step(
         rows,
         title=f"Unit {found.unit} of layer {found.layer + 1} reads "
         f"{found.character!r} at {found.place}",
         hint="x: what the layer is given, h′ and c′: what was kept after the character before.",
-        note=f"Largest terms of {asked.gate}: {terms}. "
+        note=f"What moves {asked.gate} most: {terms}. "
         f"Off from torch's h and c by {found.residual:.1e} at most.",
     )
 
 
-def _glyph(term: object) -> str:
-    name = str(getattr(term, "name", ""))
-    return {"\n": "↵", " ": "␣"}.get(name, name)
+def _term(term: Part, found: Cell) -> str:
+    """Write one product; a character that is given one-hot is its weight alone."""
+    product = _plain(term.product)
+    one_hot = term.name in (found.character, UNKNOWN) and term.value == 1
+    if found.layer == 0 and term.of == "x" and one_hot:
+        name = {"\n": "↵", " ": "␣", UNKNOWN: "unknown"}.get(term.name, term.name)
+        return f"to read “{name}” adds {product}"
+    what = f"h′ of unit {term.name}" if term.of == "h" else f"x {term.name}"
+    return f"{what}, {_plain(term.value)}, times {_plain(term.weight)} adds {product}"
 
 
 def _sum(each: Sum, colour: int) -> Term:
@@ -101,6 +104,10 @@ def _after(found: Cell, gates: dict[str, float], names: tuple[str, ...]) -> list
     return []
 
 
+def _plain(value: float) -> str:
+    return f"{value:.4f}".replace("-", "−")
+
+
 def _number(value: float) -> str:
-    said = f"{value:.4f}".replace("-", "−")
+    said = _plain(value)
     return f"({said})" if said.startswith("−") else said

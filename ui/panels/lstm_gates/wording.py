@@ -1,6 +1,16 @@
 """What the panel of LSTM gates says: what to try, and the formulae."""
 
-__all__ = ["CALLED", "FORMULAE", "LESSONS", "ORDERS"]
+__all__ = [
+    "CALLED",
+    "COLOURED",
+    "CUTS",
+    "EMPTY",
+    "FORMULAE",
+    "LESSONS",
+    "ORDERS",
+    "PREDICTED",
+    "SHOWN",
+]
 
 CALLED = {
     "i": "input",
@@ -19,20 +29,25 @@ ORDERS = {
     "spread": "how much they move",
     "time": "when they are largest",
 }
+EMPTY = "Type a text above: there is nothing to read yet."
+SHOWN = {"32": "the first 32", "64": "the first 64", "all": "all"}  # of the units
+PREDICTED = {"actual": "the character that came", "predicted": "the likeliest one"}
+COLOURED = {"absolute": "one scale for all", "rows": "each row its own", "log": "one, by decades"}
+CUTS = {"no": "through all", "yes": "cut at the window of {}"}
 
 LESSONS = """
-**Who counts the brackets?** Choose *Brackets, built in* and look at the map of **c**: some unit
-climbs with each opening bracket and falls with each closing one. *Finding meaning* names it, with
-its correlation on text that was not used to choose it. Then *Intervene*: hold its c at the value of
-depth 4, and the network closes brackets that nobody opened.
+**Who counts the brackets?** Choose *Built-in: brackets, LSTM 64* and look at the map of **c**: some
+unit climbs with each opening bracket and falls with each closing one. *Finding meaning* names it,
+with its correlation on text that was not used to choose it. Then *Intervene*: hold its c at the
+value of depth 4, and the network closes brackets that nobody opened.
 
 **What does it keep?** Type `(((` and go on typing. In *Memory* a forget gate near 1 keeps a unit's
 c for 1 / (1 − f̄) characters. Change one early character under *One character edited*: the curves
 say for how long c and h remember the difference, and when the predictions meet again.
 
-**Why the gradient vanishes.** Start the race under *Gradients through time*: the four networks
-learn the same copying task. That of the plain RNN loses a constant factor with each character back,
-a straight line on the log axis; the LSTM whose forget gates begin at 1 stays nearly flat.
+**Why the gradient vanishes.** Start *The race*: the four networks learn the same copying task.
+The gradient of the plain RNN loses a constant factor with each character back, a straight line on
+the log axis; that of the LSTM whose forget gates begin at 1 stays nearly flat.
 
 **Nobody looks further than the window.** Train a network with a window of 8 and look at its map of
 influence: what lies further back never had a gradient, and hardly counts.
