@@ -20,6 +20,12 @@ LEAST = 1e-12  # end of the axis of norms
 DECADES = 6  # that have a colour
 SHORTEST = 2  # characters
 SURE = 0.01  # bits
+SPREAD = "the mean over the units is that of those that keep, the geometric one that of most."
+ALONG = {  # by the gate that keeps: what the gradient would be if nothing but it went on
+    "f": f"Along the cells alone a gradient by c is multiplied by f at each character: {SPREAD}",
+    "z": f"Where z alone goes on, a gradient by h is multiplied by it at each character: {SPREAD}",
+    "": "A plain RNN has no gate that keeps: all of h goes through the weights at each character.",
+}
 
 
 def gradients(desk: Desk, _: object) -> None:
@@ -93,9 +99,7 @@ def _norms(norms: ThroughTime, desk: Desk) -> Block:
         [(name, np.where(values > LEAST, values, np.nan)) for name, values in rows],
         log=True,
         span=12,
-        under=f"Layer {layer + 1}. Along the cells alone ‖∂L/∂c‖ falls as the product of the "
-        "forget gates: the mean over the units follows those that keep, the geometric the rest."
-        f"{sure}",
+        under=f"Layer {layer + 1}. {ALONG[norms.gate]}{sure}",
     )
 
 
@@ -112,7 +116,8 @@ def _map(found: Influence, looks: dict[str, Any], desk: Desk) -> Block:
         case _:
             shown, ends = values / most, ("0", f"{most:.2g}")
     length = len(found.text)
-    edges = [max(0, row - found.window + 1) for row in range(length)] if found.window else ()
+    # Windows follow each other; none of them slides.
+    edges = [row - row % found.window for row in range(length)] if found.window else ()
     pair = tuple(min(int(each), length - 1) for each in looks["pair"])
     return sequences.influence(
         found.text,

@@ -149,7 +149,7 @@ def _text(asked: Mapping[str, str]) -> str:
     st.caption(words.plain(_about(chosen)))
     with st.popover("Own text", icon=":material/upload:", width="stretch"):
         st.markdown(
-            f"Typed, or a file in UTF-8 of at most {LARGEST // 2**20} MB. It is kept on the "
+            f"Typed, or a file in UTF-8 of at most {LARGEST // 10**6} MB. It is kept on the "
             "server; who has your address can train on it."
         )
         st.text_area("Text", key="lstm_own_text", label_visibility="collapsed", height=160)
