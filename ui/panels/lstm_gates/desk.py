@@ -1,6 +1,5 @@
 """What a visitor has on the desk: networks that read characters, and at what of one they look."""
 
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -111,7 +110,8 @@ class Desk:
                 if view.state is not None:
                     step = self.looks["step"]
                     at = view.state.step if step is None else step
-                    drawn += training(view, view.state, self.plan, at, self._baselines(view.state))
+                    counted = self._baselines(view, view.state)
+                    drawn += training(view, view.state, self.plan, at, counted)
             if not self.typed:
                 return [*drawn, field("", self.alphabet)]
             found: Gates = self.ask("gates", self.typed)
@@ -122,20 +122,17 @@ class Desk:
             return [*drawn, field(self.typed, self.alphabet), told]
         return [*drawn, *draw(found, cell, self.looks, self.typed)]
 
-    def _baselines(self, state: State) -> tuple[tuple[str, float], ...]:
-        """Give the n-grams of the text, and let those be counted that are not yet."""
-        if len(state.baselines) == MOST:
-            return state.baselines
-        plan, kept = self.plan, self.looks.setdefault("baselines", {})
-        key = plan.text, plan.characters
-        if key not in kept:
-            kept[key] = ()
-            threading.Thread(target=self._count, args=(kept, key), daemon=True).start()
-        return max(state.baselines, kept[key], key=len)
+    def _baselines(self, view: View, state: State) -> tuple[tuple[str, float], ...]:
+        """Give the n-grams of the text, as far as they are counted.
 
-    def _count(self, kept: dict[tuple[str, int], Any], key: tuple[str, int]) -> None:
-        with suppress(EngineError):
-            kept[key] = self.engine.call(lstm_gates.BASELINES, *key)
+        While a run moves it is drawn again soon, so that nothing is waited for.
+        """
+        if len(state.baselines) < MOST:
+            ask = self.engine.glimpse if view.status == "running" else self.engine.call
+            with suppress(EngineError):
+                counted = ask(lstm_gates.BASELINES, self.plan.text, self.plan.characters)
+                return counted or state.baselines
+        return state.baselines
 
     def steer(self) -> dict[str, Callable[[Any], object]]:
         """Say what to do with what each control of the screen tells."""
