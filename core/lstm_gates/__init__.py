@@ -56,7 +56,7 @@ RANGES = {  # between which the values of each lie; c has no end
     **dict.fromkeys("iforz", (0.0, 1.0)),
     **dict.fromkeys("gnh", (-1.0, 1.0)),
 }
-LONGEST = {  # text in characters that may be asked about
+LONGEST = {  # text in characters that may be asked about; of large networks less, `room.longest`
     "gates": 20_000,
     "cell": 20_000,
     "memory": 20_000,

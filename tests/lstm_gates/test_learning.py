@@ -16,10 +16,12 @@ from safetensors.torch import load
 
 from core.lstm_gates import (
     CELLS,
+    LONGEST,
     Plan,
     asking,
     baselines,
     course,
+    gates,
     learning,
     ngrams,
     replaying,
@@ -145,6 +147,27 @@ def test_a_plan_that_takes_too_much_is_refused() -> None:
         room.require_room(wide)
     with pytest.raises(ValueError, match="text must have at least"):
         learning.begin(replace(PLAN, batch=256), None)
+
+
+@pytest.mark.parametrize("analysis", [*LONGEST])
+def test_a_large_network_is_asked_about_fewer_characters(analysis: str) -> None:
+    assert room.longest(analysis, "lstm", 1, 64) >= min(2_000, LONGEST[analysis])
+    large = room.longest(analysis, "lstm", 3, 512)
+    assert 64 <= large < LONGEST[analysis]
+    if analysis != "influence":
+        assert 6 * 3 * large * 512 * 4 <= 32 << 20  # bytes of float32, of answers that are shared
+    else:
+        assert large**2 * 3 * 2 * 4 * 512 * 512 <= 10**11
+
+
+def test_what_a_large_network_would_take_is_refused_before_it_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(room, "MOST_TOLD", 6 * 2 * 16 * 20)
+    reader = build(Plan(units=16, layers=2), "\ufffdab", torch.device("cpu"))
+    assert gates.gates(reader, "a" * 20).values["c"].shape == (2, 20, 16)
+    with pytest.raises(ValueError, match="text must have from 1 to 20 characters, got 21"):
+        gates.gates(reader, "a" * 21)
 
 
 @pytest.mark.parametrize("cell", CELLS)

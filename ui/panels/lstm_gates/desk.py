@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core import lstm_gates
-from core.lstm_gates import Gates, Plan, State, texts
+from core.lstm_gates import Gates, Plan, State, room, texts
 from core.lstm_gates.built_ins import BUILT_INS
 from core.lstm_gates.ngrams import MOST
 from core.lstm_gates.results import Cell
@@ -57,13 +57,18 @@ class Desk:
     def typed(self) -> str:
         """What it reads: what was typed, or a piece of the text that it did not learn from."""
         typed = self.looks["typed"]
-        return self.long[:TYPED] if typed is None else str(typed)
+        return self.long[:TYPED] if typed is None else str(typed)[: self.most("gates")]
 
     @property
     def long(self) -> str:
         """A longer piece of the text that it did not learn from."""
         text = self.text
-        return text.content[text.cut : text.cut + LONG] if text else ""
+        most = min(LONG, self.most("memory"))
+        return text.content[text.cut : text.cut + most] if text else ""
+
+    def most(self, analysis: str) -> int:
+        """Tell about how many characters the network may be asked."""
+        return room.longest(analysis, self.plan.cell, self.plan.layers, self.plan.units)
 
     @property
     def alphabet(self) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.lstm_gates import LONGEST
 from core.lstm_gates.results import Influence, ThroughTime
 from core.shared.engine import EngineError
 from ui import blocks, charts, inside, screen, sequences, words
@@ -57,7 +56,7 @@ def gradients(desk: Desk, _: object) -> None:
 
 
 def _drawn(desk: Desk, looks: dict[str, Any]) -> list[Block]:
-    text = desk.typed[: LONGEST["influence"]]
+    text = desk.typed[: desk.most("influence")]
     if len(text) < SHORTEST:
         return [blocks.progress(0, "Type at least two characters.", warn=True)]
     window = desk.plan.window if looks["cut"] == "yes" else 0
@@ -76,7 +75,10 @@ def _drawn(desk: Desk, looks: dict[str, Any]) -> list[Block]:
             chosen=looks["cut"],
         ),
     ]
-    return [_norms(norms, desk), inside.choices(rows), _map(found, looks, desk)]
+    drawn = [_norms(norms, desk), inside.choices(rows), _map(found, looks, desk)]
+    if len(text) < len(desk.typed):
+        drawn.insert(0, blocks.progress(0, f"Of the first {len(text)} characters of the text."))
+    return drawn
 
 
 def _norms(norms: ThroughTime, desk: Desk) -> Block:
