@@ -224,12 +224,11 @@ class State:
     steps: int  # in all
     characters: int  # read so far, each time anew
     alphabet: str
-    parameters: int
     curves: Curves
     baselines: tuple[tuple[str, float], ...]  # bits a character of the validation text, by n-grams
-    sample: str  # what it says by itself, of temperature 1
-    samples: tuple[tuple[int, str], ...]  # what it said at the kept steps
-    saturation: Saturation  # on the first characters of the validation text
+    samples: tuple[
+        tuple[int, str], ...
+    ]  # what it said by itself at the kept steps, at temperature 1
     forced: tuple[float, float] | None  # of a generated text: share right where the next character
     # is forced, and mean probability of what is impossible; None where nobody knows
     kept: tuple[int, ...]  # steps whose weights are kept, for the time machine

@@ -93,12 +93,11 @@ def test_a_state_tells_what_the_course_is(folder: Path) -> None:
     assert (state.step, state.steps, state.characters) == (6, 6, 6 * 32)
     assert state.kept == tuple(range(7))
     assert [step for step, _ in state.samples] == [*range(7)]
-    assert state.parameters == sum(each.numel() for each in lesson.course.reader.parameters())
     assert state.now == {"learning_rate": 0.001}
     assert state.changes == ((6, "learning_rate", 0.001),)
-    assert state.samples[-1][1] == state.sample
-    assert len(state.sample) == 20
-    assert set(state.sample) <= set(state.alphabet)
+    for _, said in state.samples:
+        assert len(said) == 20
+        assert set(said) <= set(state.alphabet)
     assert state.forced == (state.curves.right[-1], state.curves.impossible[-1])
     assert np.isnan(state.curves.training[0])
     assert np.isfinite(state.curves.training[1:]).all()
@@ -216,7 +215,7 @@ def test_a_kept_step_is_replayed_as_it_was(folder: Path) -> None:
     lesson = learning.begin(PLAN, None)
     while lesson.course.step < 4:
         lesson.course.advance()
-    assert state.sample == lesson.freeze().sample
+    assert (state.step, state.samples[-1]) == (4, (4, lesson.course.say()))
     curves = replaying.curves(CONFIG, str(folder), 0)
     assert np.array_equal(curves.validation[:5], state.curves.validation)
     assert len(curves.step) == 7
@@ -238,6 +237,7 @@ RUNS = {
     "rnn": (replace(PLAN, cell="rnn", optimiser="rmsprop", forget_bias=-1.0), {}),
     "wrong": (replace(PLAN, learning_rate=0.01), {}),
 }
+STOPPED = {"gru": 4}  # before its end
 DRIVER = """
 import os, runpy, sys, torch
 torch.set_num_threads(1)
@@ -253,7 +253,7 @@ def test_the_script_of_an_exported_run_gives_its_weights_again(tmp_path: Path) -
         run, place = tmp_path / name, tmp_path / f"{name}-zip"
         run.mkdir()
         lesson = learning.begin(plan, None)
-        while not lesson.course.ended:
+        while lesson.course.step < STOPPED.get(name, plan.steps):
             for moved, value in changes.items() if lesson.course.step == 2 else ():
                 learning.change(lesson, moved, value)
             lesson.course.advance()
