@@ -66,9 +66,8 @@ def export(config: Config, folder: str, version: int) -> bytes:
     snapshot = newest(folder)
     record, began = snapshot.record, Plan(**snapshot.record["began"])
     text = texts.read(began.text, began.characters)
-    taken = replace(
-        began, steps=max(1, snapshot.step)
-    )  # it may have been stopped, or gone on longer
+    # It may have been stopped before its end, or have gone on beyond it.
+    taken = replace(began, steps=max(1, snapshot.step))
     changes = [(step, name, value) for step, name, value in record["changes"]]
     about = {
         "plan": dict(config),
