@@ -17,13 +17,19 @@ from core.lstm_gates.learning import begin
 from core.shared import devices
 
 COOL, TENTH = 0.75, 0.1  # share of the steps after which the rate is a tenth
-BRACKETS = Plan(steps=2_000)
+BRACKETS = Plan(learning_rate=0.02, clip=5.0, steps=2_000)
 PLANS = {
     "brackets": BRACKETS,
     "brackets-gru": replace(BRACKETS, cell="gru"),
     "brackets-rnn": replace(BRACKETS, cell="rnn", learning_rate=0.003),
     "python": Plan(
-        text="python", layers=2, units=128, embedding=32, learning_rate=0.004, steps=6_000
+        text="python",
+        layers=2,
+        units=128,
+        embedding=32,
+        clip=5.0,
+        learning_rate=0.004,
+        steps=6_000,
     ),
 }
 

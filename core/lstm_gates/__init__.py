@@ -118,9 +118,9 @@ class Plan:
     dropout: float = 0.0
     window: int = 64
     batch: int = 32
-    clip: float = 5.0
+    clip: float = 1.0
     optimiser: str = "adam"
-    learning_rate: float = 0.02
+    learning_rate: float = 0.01
     steps: int = 1_000
     seed: int = 0
 

@@ -214,7 +214,7 @@ def test_nobody_goes_on_from_what_is_not_finite() -> None:
     with torch.no_grad():
         course.reader.head.bias[1] = math.inf
     sentence = (
-        "no longer a finite number by step 1, at a learning rate of 0.02: try a tenth of it.$"
+        "no longer a finite number by step 1, at a learning rate of 0.01: try a tenth of it.$"
     )
     with pytest.raises(FloatingPointError, match=sentence):
         course.advance()
