@@ -9,6 +9,7 @@ else; both are measured in turns, so that a machine whose speed drifts does so f
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,9 +19,11 @@ from pathlib import Path
 
 from bench import report
 from core import lstm_gates
-from core.lstm_gates import Plan
+from core.lstm_gates import Plan, texts
+from core.lstm_gates.finding import Row, find
 from core.shared.engine import Engine, View
 
+SEARCHED = 2_000  # characters, of which the first half chooses a unit
 LONG = Plan(steps=1_000_000)  # the defaults, but it does not end while we measure
 PLANS = {"default": LONG, "2 × 128": replace(LONG, layers=2, units=128, learning_rate=0.004)}
 
@@ -30,7 +33,6 @@ def plain_loop(seconds: float, plan: Plan) -> float:
     import torch
     import torch.nn.functional as F
 
-    from core.lstm_gates import texts
     from core.lstm_gates.readers import build, encode
     from core.shared import devices
 
@@ -92,8 +94,12 @@ def moved(engine: Engine, run: str, version: int, seconds: float = 0) -> View:
     return view
 
 
-def brackets(seed: int) -> tuple[float, float, float]:
-    """Learn the brackets by the defaults: seconds, share of forced right, p of impossible ones."""
+def brackets(seed: int) -> tuple[float, float, float, Row]:
+    """Learn the brackets by the defaults.
+
+    Returns: seconds, share of the forced characters that are right, probability of impossible ones,
+        and the unit that goes with the depth on the half of some text that did not choose it.
+    """
     with tempfile.TemporaryDirectory() as folder, Engine(Path(folder)) as engine:
         run = engine.submit(lstm_gates.TRAIN, Plan(seed=seed), visitor="bench")
         while (view := engine.view(run)).state is None:
@@ -105,18 +111,22 @@ def brackets(seed: int) -> tuple[float, float, float]:
         if view.status != "finished":
             raise RuntimeError(view.failure)
         right, impossible = view.state.forced
-        return took, right, impossible
+        text = texts.read("brackets")
+        part = slice(text.cut, text.cut + SEARCHED)
+        found = engine.ask(run, lstm_gates.NEWEST, "gates", text.content[part])
+        return took, right, impossible, find(found.values, text.truth["depth"][part]).rows[0]
 
 
 def learned(seeds: int) -> list[dict[str, object]]:
     """Tell how well three seeds know their brackets, and how soon."""
     results = [brackets(seed) for seed in range(seeds)]
-    for seed, (took, right, impossible) in enumerate(results):
+    for seed, (took, right, impossible, best) in enumerate(results):
         print(
             f"seed {seed}: {took:.1f} s, {100 * right:.2f} % of the forced characters right, "
-            f"{100 * impossible:.3f} % of probability on impossible ones"
+            f"{100 * impossible:.3f} % of probability on impossible ones; {best.gate} of unit "
+            f"{best.unit} goes with the depth, correlation {best.held_out:.3f} on held-out text"
         )
-    seconds, shares, chances = zip(*results, strict=True)
+    seconds, shares, chances, rows = zip(*results, strict=True)
     return [
         report.claim("brackets: seconds, the slowest seed", max(seconds), 15, at_most=True),
         report.claim("brackets: forced characters right, the worst seed", min(shares), 0.99),
@@ -125,6 +135,11 @@ def learned(seeds: int) -> list[dict[str, object]]:
             max(chances),
             0.001,
             at_most=True,
+        ),
+        report.claim(
+            "brackets: correlation of the unit that was found with the depth, held out, median",
+            statistics.median(row.held_out for row in rows),
+            0.85,
         ),
     ]
 

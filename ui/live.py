@@ -221,9 +221,9 @@ def readable(
 
 
 def take_away(
-    section: str, engine: Engine, view: View, export: str, film: str, *arguments: Any
+    section: str, engine: Engine, view: View, export: str, film: str = "", *arguments: Any
 ) -> None:
-    """Draw two buttons that download a run and its film, made only when they are pressed."""
+    """Draw buttons that download a run and its film, if it has one; made when they are pressed."""
 
     def make(target: str, *given: Any) -> bytes:
         try:
@@ -242,6 +242,8 @@ def take_away(
         icon=":material/download:",
         on_click="ignore",
     )
+    if not film:
+        return
     st.download_button(
         "Film of its maps",
         lambda: make(film, *arguments),

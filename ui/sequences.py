@@ -27,6 +27,7 @@ __all__ = [
 MOST_VALUES = 2_000_000  # of all maps together; of more units the first are drawn
 WHOLE = 32_767  # a value goes as a whole number up to this, two of them in the place of a float32
 MISSING = -32_768  # and this is none
+FIVE = 5  # guesses that the browser reads after each character
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +74,8 @@ class Guesses:
     """The likeliest next characters after each character of a text."""
 
     alphabet: str
-    likeliest: Int[np.ndarray, "t 5"]  # places in the alphabet
-    probabilities: Float[np.ndarray, "t 5"]
+    likeliest: Int[np.ndarray, "t m"]  # places in the alphabet, of at most FIVE
+    probabilities: Float[np.ndarray, "t m"]
     bits: Float[np.ndarray, " t"]  # −log₂ p of each character, by what came before; NaN at first
 
 
@@ -269,7 +270,8 @@ def passage(
         "alt": f"{title}: {len(text)} characters on the colours of {what}; "
         "arrow keys go to the next character",
     }
-    numbers = (values, guesses.bits, guesses.likeliest, guesses.probabilities)
+    guessed = (_five(each) for each in (guesses.likeliest, guesses.probabilities))
+    numbers = (values, guesses.bits, *guessed)
     return Block(words, np.concatenate([each.ravel() for each in numbers]))
 
 
@@ -406,6 +408,13 @@ def typed(
 
 def _spans(spans: Sequence[Span]) -> list[tuple[int, int, bool]]:
     return [(each.first, each.last, each.on) for each in spans]
+
+
+def _five(values: Float[np.ndarray, "t m"]) -> Float[np.ndarray, "t 5"]:
+    """Leave room for those that a small alphabet does not have."""
+    room = np.full((len(values), FIVE), np.nan)
+    room[:, : values.shape[1]] = values
+    return room
 
 
 def _reach(values: np.ndarray) -> float:

@@ -56,7 +56,7 @@ RANGES = {  # between which the values of each lie; c has no end
     **dict.fromkeys("iforz", (0.0, 1.0)),
     **dict.fromkeys("gnh", (-1.0, 1.0)),
 }
-LONGEST = {  # text in characters that may be asked about
+LONGEST = {  # text in characters that may be asked about; of large networks less, `room.longest`
     "gates": 20_000,
     "cell": 20_000,
     "memory": 20_000,
@@ -231,12 +231,11 @@ class State:
     steps: int  # in all
     characters: int  # read so far, each time anew
     alphabet: str
-    parameters: int
     curves: Curves
     baselines: tuple[tuple[str, float], ...]  # bits a character of the validation text, by n-grams
-    sample: str  # what it says by itself, of temperature 1
-    samples: tuple[tuple[int, str], ...]  # what it said at the kept steps
-    saturation: Saturation  # on the first characters of the validation text
+    samples: tuple[
+        tuple[int, str], ...
+    ]  # what it said by itself at the kept steps, at temperature 1
     forced: tuple[float, float] | None  # of a generated text: share right where the next character
     # is forced, and mean probability of what is impossible; None where nobody knows
     kept: tuple[int, ...]  # steps whose weights are kept, for the time machine

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from core.lstm_gates import LONGEST
 from core.lstm_gates.gates import coded
 from core.lstm_gates.readers import Reader
 from core.lstm_gates.recurrence import weights_of
@@ -26,7 +25,7 @@ def cell(reader: Reader, text: str, place: int, layer: int = 0, unit: int = 0) -
 
     Args:
         reader: left as it is.
-        text: 1 to LONGEST["cell"] characters.
+        text: 1 to `room.longest` characters.
         place: of the character in the text, from 0.
         layer: from 0.
         unit: of the layer, from 0.
@@ -34,7 +33,7 @@ def cell(reader: Reader, text: str, place: int, layer: int = 0, unit: int = 0) -
     Raises: ValueError when the text is empty or too long, or has no such character, or the network
         no such unit.
     """
-    codes = coded(reader, text, LONGEST["cell"])
+    codes = coded(reader, text, "cell")
     units = weights_of(reader.layers[0]).hidden.shape[1]
     bounds = {
         "place": (place, len(text)),

@@ -9,9 +9,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from core.lstm_gates import GATES, LONGEST, UNKNOWN, Gates
+from core.lstm_gates import GATES, UNKNOWN, Gates
 from core.lstm_gates.readers import Reader, encode
 from core.lstm_gates.recurrence import Weights, weights_of
+from core.lstm_gates.room import longest
 
 __all__ = ["Reading", "bits", "coded", "gates", "read", "told"]
 
@@ -52,7 +53,7 @@ def gates(reader: Reader, text: str) -> Gates:
 
     Args:
         reader: left as it is.
-        text: 1 to LONGEST["gates"] characters; those that it does not know are read as UNKNOWN.
+        text: 1 to `room.longest` characters; those that it does not know are read as UNKNOWN.
 
     Returns: the gates in the precision of the network's weights; h = o·tanh(c), of which torch's
         own h differs by at most `residual`.
@@ -62,8 +63,7 @@ def gates(reader: Reader, text: str) -> Gates:
         al. 2014, arXiv:1406.1078, for the GRU, its reset gate placed as torch has it: before it
         what h gives is a matrix product already (Chung et al. 2014, arXiv:1412.3555, footnote 1).
     """
-    reading = read(reader, coded(reader, text, LONGEST["gates"]))
-    return told(reader, text, reading)
+    return told(reader, text, read(reader, coded(reader, text, "gates")))
 
 
 @torch.inference_mode()
@@ -107,11 +107,13 @@ def told(reader: Reader, text: str, reading: Reading) -> Gates:
     )
 
 
-def coded(reader: Reader, text: str, most: int) -> Int[Tensor, " t"]:
+def coded(reader: Reader, text: str, analysis: str) -> Int[Tensor, " t"]:
     """Give the codes of a text on the network's device.
 
-    Raises: ValueError when it is empty or has more characters than may be.
+    Raises: ValueError when it is empty or has more characters than may be asked about.
     """
+    units = weights_of(reader.layers[0]).hidden.shape[1]
+    most = longest(analysis, reader.cell, len(reader.layers), units)
     if not 1 <= len(text) <= most:
         raise ValueError(f"text must have from 1 to {most:,} characters, got {len(text):,}")
     return encode(text, reader.alphabet).to(reader.head.weight.device)

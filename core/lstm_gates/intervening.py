@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.lstm_gates import GATES, LONGEST, Clamp
+from core.lstm_gates import GATES, Clamp
 from core.lstm_gates.gates import Reading, bits, coded, read, told
 from core.lstm_gates.readers import Reader
 from core.lstm_gates.recurrence import Hold, replay, weights_of
@@ -25,13 +25,13 @@ def clamped(reader: Reader, text: str, clamps: tuple[Clamp, ...]) -> Clamped:
 
     Args:
         reader: left as it is.
-        text: 1 to LONGEST["clamped"] characters.
+        text: 1 to `room.longest` characters.
         clamps: at most MOST_CLAMPS; without any it reads as it always does.
 
     Raises: ValueError when the text is empty or too long, or the network or the text lacks what is
         to be held.
     """
-    codes = coded(reader, text, LONGEST["clamped"])
+    codes = coded(reader, text, "clamped")
     free = read(reader, codes)
     for clamp in clamps[: MOST_CLAMPS + 1]:
         _require(clamp, reader, *free.hidden.shape)

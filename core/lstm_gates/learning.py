@@ -1,26 +1,21 @@
 """A network learns a text, and can be looked at, asked and changed between two steps."""
 
-import time
 from collections.abc import Iterator
 
 import torch
 
-from core.lstm_gates import Plan, Saturation, State, texts
+from core.lstm_gates import Plan, State, texts
 from core.lstm_gates.baselines import found
 from core.lstm_gates.course import Course
 from core.lstm_gates.looking import curves_of
-from core.lstm_gates.memory import saturation
 from core.lstm_gates.readers import Reader
 from core.lstm_gates.room import require_room
 from core.lstm_gates.stored import revived
-from core.lstm_gates.threads import few
 from core.shared import devices
 from core.shared.snapshots import Snapshot
 
 __all__ = ["Lesson", "begin", "change", "keep", "train", "untrained"]
 
-PROBE = 200  # characters of the validation text at which saturation is counted
-DEAR = 0.01  # share of a run's time that may go into what it says and how saturated it is
 MOST_ASKED = 20  # steps that are kept because somebody asked
 
 
@@ -29,10 +24,6 @@ class Lesson:
 
     def __init__(self, course: Course) -> None:
         self.course = course
-        cut = course.text.cut
-        self._probe = course.text.content[cut : cut + PROBE]
-        self._seen: tuple[str, Saturation] | None = None
-        self._looked = (-1, 0.0, 0.0)  # the step and when that was looked at; how long it took
         self._frozen: tuple[int, Reader] | None = None
 
     @property
@@ -56,19 +47,15 @@ class Lesson:
         """Look at the course; nothing in it moves by that."""
         course = self.course
         point = course.points[-1]
-        said, saturated = self._look()
         known = point.right is not None and point.impossible is not None
         return State(
             step=course.step,
             steps=course.plan.steps,
             characters=course.characters,
             alphabet=course.alphabet,
-            parameters=sum(each.numel() for each in course.parameters),
             curves=curves_of(course.points),
             baselines=found(course.plan.text, course.plan.characters),
-            sample=said,
             samples=tuple(course.samples),
-            saturation=saturated,
             forced=(point.right, point.impossible) if known else None,  # type: ignore[arg-type] # known
             kept=tuple(course.kept),
             now={
@@ -78,23 +65,13 @@ class Lesson:
             changes=tuple(course.changes),
         )
 
-    def _look(self) -> tuple[str, Saturation]:
-        """Hear and count, again only when the last time is far enough back to be cheap."""
-        course, now = self.course, time.monotonic()
-        step, when, took = self._looked
-        cheap = course.ended or now - when > took / DEAR
-        if self._seen is None or (step != course.step and cheap):
-            with few(course.reader):
-                self._seen = course.say(), saturation(self.reader(), self._probe)
-            self._looked = course.step, now, time.monotonic() - now
-        return self._seen
-
 
 def train(plan: Plan, snapshot: Snapshot | None = None) -> Iterator[Lesson | Snapshot]:
     """Train the plan's network on its text, yielding before the first step and after each.
 
     Args:
-        plan: how; with its seed it determines every weight, on one kind of device.
+        plan: how; with its seed it determines every weight, on one kind of device and with one
+            number of threads, as that decides how sums are rounded (`threads.Sharing`).
         snapshot: where to go on; None starts anew.
 
     Returns: the same lesson again and again, before it a snapshot at log-spaced steps.

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from core.lstm_gates import GATES, LONGEST, RANGES, Saturation
+from core.lstm_gates import GATES, RANGES, Saturation
 from core.lstm_gates.gates import coded, read
 from core.lstm_gates.readers import Reader
 from core.lstm_gates.results import Edited, Memory
@@ -65,7 +65,7 @@ def edited(
 
     Args:
         reader: left as it is.
-        text: 1 to LONGEST["edited"] characters.
+        text: 1 to `room.longest` characters.
         place: of the character in the text, from 0.
         character: that stands there instead.
         threshold: total variation of two predictions below which they are taken for one.
@@ -73,7 +73,7 @@ def edited(
     Raises: ValueError when the text is empty or too long or has no such place, what stands there
         instead is not one character, or the threshold is outside [0, 1].
     """
-    codes = coded(reader, text, LONGEST["edited"])
+    codes = coded(reader, text, "edited")
     if not 0 <= place < len(text):
         raise ValueError(f"place must be from 0 to {len(text) - 1}, got {place}")
     if len(character) != 1:
@@ -81,7 +81,7 @@ def edited(
     if not 0 <= threshold <= 1:
         raise ValueError(f"threshold must be from 0 to 1, got {threshold!r}")
     other = text[:place] + character + text[place + 1 :]
-    one, two = read(reader, codes), read(reader, coded(reader, other, len(other)))
+    one, two = read(reader, codes), read(reader, coded(reader, other, "edited"))
     logs = [each.logits.log_softmax(1) for each in (one, two)]
     variation = (logs[0].exp() - logs[1].exp()).abs().sum(1) / 2
     divergence = (logs[0].exp() * (logs[0] - logs[1])).sum(1) / np.log(2)
@@ -102,7 +102,7 @@ def edited(
 
 def _opened(reader: Reader, text: str) -> Values:
     """Give the values of all gates from 0 to 1."""
-    values = read(reader, coded(reader, text, LONGEST["memory"])).values
+    values = read(reader, coded(reader, text, "memory")).values
     return {name: each.numpy() for name, each in values.items() if RANGES.get(name) == (0, 1)}
 
 

@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from core.lstm_gates import UNKNOWN, Plan
+from core.lstm_gates import Plan
+from core.lstm_gates.texts import places
 from core.shared import devices
 from core.shared.networks import Dropout
 
@@ -84,9 +85,7 @@ def build(plan: Plan, alphabet: str, device: torch.device | None = None) -> Read
 
 def encode(text: str, alphabet: str) -> Int[Tensor, " t"]:
     """Give the place of each character in an alphabet, that of UNKNOWN where it is not in it."""
-    places = {character: number for number, character in enumerate(alphabet)}
-    unknown = places[UNKNOWN]
-    return torch.tensor([places.get(each, unknown) for each in text], dtype=torch.long)
+    return torch.from_numpy(places(text, alphabet))
 
 
 def decode(codes: Int[Tensor, " t"], alphabet: str) -> str:

@@ -8,6 +8,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import starmap
 from typing import Any
 
@@ -58,13 +59,15 @@ def export(config: Config, folder: str, version: int) -> bytes:
         folder: of the run.
         version: as for `curves`.
 
-    Returns: a zip of weights.safetensors, run.json, text.txt and run.py, which gives the same
-        weights again.
+    Returns: a zip of weights.safetensors, run.json, text.txt and run.py, which takes as many steps
+        as were taken and so gives the same weights again, as far as sums are rounded alike.
     Raises: ValueError when the run's text is no longer here.
     """
     snapshot = newest(folder)
     record, began = snapshot.record, Plan(**snapshot.record["began"])
     text = texts.read(began.text, began.characters)
+    # It may have been stopped before its end, or have gone on beyond it.
+    taken = replace(began, steps=max(1, snapshot.step))
     changes = [(step, name, value) for step, name, value in record["changes"]]
     about = {
         "plan": dict(config),
@@ -83,7 +86,7 @@ def export(config: Config, folder: str, version: int) -> bytes:
         packed.writestr("weights.safetensors", save(weights))
         packed.writestr("run.json", json.dumps(about, indent=1))
         packed.writestr("text.txt", text.content.encode())
-        packed.writestr("run.py", _noted(record["branched"]) + script(began, text.cut, changes))
+        packed.writestr("run.py", _noted(record["branched"]) + script(taken, text.cut, changes))
     return file.getvalue()
 
 

@@ -1,13 +1,32 @@
-"""What a plan takes, told before anything is built; this module needs no torch."""
+"""What a plan or a question takes, told before anything is built; this module needs no torch."""
 
-from core.lstm_gates import Plan, texts
+import math
 
-__all__ = ["parameters", "require_room"]
+from core.lstm_gates import GATES, LONGEST, Plan, texts
+
+__all__ = ["longest", "parameters", "require_room"]
 
 GATES_OF = {"lstm": 4, "gru": 3, "rnn": 1}  # rows of a layer's weights, in units
 MOST_PRODUCTS = 10**10  # multiply-adds of a step, forward: seconds on a slow CPU
 MOST_VALUES = 10**8  # of a step: 400 MB, and as much again on the way back
 KEPT_OF_A_UNIT = 6  # values of a unit at a character that the way back needs
+MOST_TOLD = 7_000_000  # of all gates: 28 MB, so that equal calls can share the answer
+MOST_MAPPED = 5 * 10**10  # multiply-adds of a map of influence: two seconds of a slow CPU
+
+
+def longest(analysis: str, cell: str, layers: int, units: int) -> int:
+    """Tell about how many characters a network may be asked.
+
+    Args:
+        analysis: one of LONGEST, which has the most for small networks.
+        cell: of the network.
+        layers: likewise.
+        units: of each layer.
+    """
+    room = MOST_TOLD // (len(GATES[cell]) * layers * units)
+    if analysis == "influence":  # each character goes back through all that came before it
+        room = math.isqrt(MOST_MAPPED // (GATES_OF[cell] * layers * 2 * units**2))
+    return min(LONGEST[analysis], room)
 
 
 def parameters(plan: Plan, characters: int) -> int:

@@ -155,13 +155,15 @@ def places(text: str, alphabet: str) -> Int[np.ndarray, " n"]:
 
     Args:
         text: of any length.
-        alphabet: UNKNOWN first, then sorted.
+        alphabet: UNKNOWN first, then each character once.
     """
-    points = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
-    letters = np.array([ord(each) for each in alphabet[1:]], dtype=np.uint32)
-    found = np.searchsorted(letters, points)
-    known = np.concatenate([letters, [0]])[found] == points
-    return np.where(known & (found < len(letters)), found + 1, 0)
+    points, letters = (
+        np.frombuffer(each.encode("utf-32-le"), dtype=np.uint32) for each in (text, alphabet)
+    )
+    order = np.argsort(letters)
+    found = np.searchsorted(letters[order], points)
+    place = order[np.minimum(found, len(letters) - 1)]
+    return np.where(letters[place] == points, place, 0)
 
 
 @lru_cache(maxsize=12)

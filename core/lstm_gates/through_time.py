@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from core.lstm_gates import GATES, LONGEST
+from core.lstm_gates import GATES
 from core.lstm_gates.gates import coded
 from core.lstm_gates.memory import KEEPING
 from core.lstm_gates.readers import Reader
@@ -85,7 +85,7 @@ def through_time(reader: Reader, text: str, target: int | None = None) -> Throug
 
     Args:
         reader: left as it is.
-        text: 2 to LONGEST["through_time"] characters.
+        text: 2 to `room.longest` characters.
         target: place of the character whose −log₂ p is the loss, from 1; None for the last one.
 
     Raises: ValueError when the text is too short or too long, or has no such place.
@@ -130,7 +130,7 @@ def influence(
 
     Args:
         reader: left as it is.
-        text: 1 to LONGEST["influence"] characters.
+        text: 1 to `room.longest` characters.
         of: whose score it is: that of the likeliest character or of the one that comes.
         score: its logit, or its natural log-probability.
         window: characters after which a gradient goes back no further, counted from the beginning
@@ -175,7 +175,7 @@ def influence(
 
 def _coded(reader: Reader, text: str, analysis: str) -> Int[Tensor, " t"]:
     """Give the codes of a text that is long enough."""
-    codes = coded(reader, text, LONGEST[analysis])
+    codes = coded(reader, text, analysis)
     if len(text) < FEWEST[analysis]:
         raise ValueError(f"text must have at least {FEWEST[analysis]} characters, got {len(text)}")
     return codes

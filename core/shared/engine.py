@@ -279,6 +279,15 @@ class Engine:
         """
         self._share(target, self._of(run, arguments), awaited=False)
 
+    def glimpse(self, target: str, *arguments: Any) -> Any:
+        """Give what an equal `call` gave, if it is there; else begin one, and do not wait for it.
+
+        Returns: the answer; None while there is none. What failed is tried again.
+        Raises: EngineError with one sentence, when there is no process that could answer.
+        """
+        call = self._share(target, arguments, awaited=False)
+        return pickle.loads(call.future.result()) if call.future.done() else None
+
     def ask(self, run: str, target: str, *arguments: Any, seconds: float = ANSWER) -> Any:
         """Call a function on a run's living thing, between two of its steps or after its end.
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as some
 
 from core.lstm_gates.features import FEATURES, features
 
-quiet = settings(derandomize=True, deadline=None, max_examples=150)
+quiet = settings(derandomize=True, deadline=None, max_examples=80)
 pieces = some.lists(
     some.sampled_from(
         [
@@ -108,10 +108,12 @@ def test_each_feature_is_there_and_keeps_its_range(text: str) -> None:
     assert (found["inside_single"] + found["inside_double"] <= found["inside_quote"]).all()
 
 
-def python() -> str:
+@pytest.fixture(scope="module")
+def python() -> tuple[str, Mapping[str, np.ndarray]]:
     """Code whose tokens the language itself can tell, without f-strings, which are many."""
     modules = [csv.__file__, heapq.__file__, shlex.__file__, textwrap.__file__]
-    return "\n".join(Path(module).read_text(encoding="utf-8") for module in modules)
+    text = "\n".join(Path(module).read_text(encoding="utf-8") for module in modules)
+    return text, features(text)
 
 
 def agrees_with_python(text: str, found: Mapping[str, np.ndarray]) -> None:
@@ -138,15 +140,17 @@ def agrees_with_python(text: str, found: Mapping[str, np.ndarray]) -> None:
     np.testing.assert_array_equal(found["bracket_depth"], depth)
 
 
-def test_quotations_comments_and_brackets_of_code_are_pythons_own() -> None:
-    text = python()
-    agrees_with_python(text, features(text))
+def test_quotations_comments_and_brackets_of_code_are_pythons_own(
+    python: tuple[str, Mapping[str, np.ndarray]],
+) -> None:
+    agrees_with_python(*python)
 
 
 @pytest.mark.parametrize("name", ["inside_quote", "comment", "bracket_depth"])
-def test_that_oracle_rejects_each_a_character_late(name: str) -> None:
-    text = python()
-    found = dict(features(text))
+def test_that_oracle_rejects_each_a_character_late(
+    python: tuple[str, Mapping[str, np.ndarray]], name: str
+) -> None:
+    text, found = python[0], dict(python[1])
     found[name] = np.roll(found[name], 1)
     with pytest.raises(AssertionError):
         agrees_with_python(text, found)

@@ -12,7 +12,7 @@ from core.lstm_gates import finding
 from core.lstm_gates.finding import Finding, find, survey
 from core.lstm_gates.languages import Truth
 
-quiet = settings(derandomize=True, deadline=None, max_examples=25)
+quiet = settings(derandomize=True, deadline=None, max_examples=10)
 LENGTH = 201
 NUMBER, WHETHER = Truth("A number."), Truth("A yes or no.", True)
 

@@ -921,6 +921,18 @@ def test_what_is_prepared_is_computed_once_and_nobody_waits(engine: Engine, unti
         engine.prepare("none", MISCHIEF + "leaves", 0.5)
 
 
+def test_a_glimpse_waits_for_nothing_and_what_it_asks_is_computed_once(
+    engine: Engine, until: Until, tmp_path: Path
+) -> None:
+    given = (MISCHIEF + "slow_count", str(tmp_path / "calls"), 0.5, 21)
+    began = time.monotonic()
+    assert [engine.glimpse(*given) for _ in range(3)] == [None] * 3
+    assert time.monotonic() - began < 0.4
+    until(lambda: engine.glimpse(*given) is not None)
+    assert engine.glimpse(*given) == engine.call(*given) == 21
+    assert (tmp_path / "calls").read_text().count("\n") == 1
+
+
 # Visitors, room and memory
 
 

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,22 @@ def test_a_text_in_colours_has_its_numbers_in_their_order() -> None:
 
 
 SPAN = Span(first=1, last=3, on=False)
+
+
+@pytest.mark.parametrize("known", [1, 4])
+def test_of_a_small_alphabet_the_numbers_stand_where_the_browser_looks(known: int) -> None:
+    whole = guesses()
+    few = replace(
+        whole,
+        likeliest=whole.likeliest[:, :known],
+        probabilities=whole.probabilities[:, :known],
+    )
+    block = sequences.passage(TEXT, np.zeros(COUNT), few, what="c", at=1, title="t")
+    read = np.frombuffer(received(block)[1], "<f4")
+    for from_, wanted in ((2 * COUNT, few.likeliest), (7 * COUNT, few.probabilities)):
+        rows = read[from_ : from_ + 5 * COUNT].reshape(COUNT, 5)  # as ui/js/sequences.js has it
+        np.testing.assert_array_equal(rows[:, :known], wanted.astype(np.float32))
+        assert np.isnan(rows[:, known:]).all()
 
 
 def test_lines_over_a_text_come_lane_by_lane() -> None:

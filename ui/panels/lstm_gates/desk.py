@@ -1,13 +1,12 @@
 """What a visitor has on the desk: networks that read characters, and at what of one they look."""
 
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from core import lstm_gates
-from core.lstm_gates import Gates, Plan, State, texts
+from core.lstm_gates import Gates, Plan, State, room, texts
 from core.lstm_gates.built_ins import BUILT_INS
 from core.lstm_gates.ngrams import MOST
 from core.lstm_gates.results import Cell
@@ -58,13 +57,18 @@ class Desk:
     def typed(self) -> str:
         """What it reads: what was typed, or a piece of the text that it did not learn from."""
         typed = self.looks["typed"]
-        return self.long[:TYPED] if typed is None else str(typed)
+        return self.long[:TYPED] if typed is None else str(typed)[: self.most("gates")]
 
     @property
     def long(self) -> str:
         """A longer piece of the text that it did not learn from."""
         text = self.text
-        return text.content[text.cut : text.cut + LONG] if text else ""
+        most = min(LONG, self.most("memory"))
+        return text.content[text.cut : text.cut + most] if text else ""
+
+    def most(self, analysis: str) -> int:
+        """Tell about how many characters the network may be asked."""
+        return room.longest(analysis, self.plan.cell, self.plan.layers, self.plan.units)
 
     @property
     def alphabet(self) -> str:
@@ -111,7 +115,8 @@ class Desk:
                 if view.state is not None:
                     step = self.looks["step"]
                     at = view.state.step if step is None else step
-                    drawn += training(view, view.state, self.plan, at, self._baselines(view.state))
+                    counted = self._baselines(view, view.state)
+                    drawn += training(view, view.state, self.plan, at, counted)
             if not self.typed:
                 return [*drawn, field("", self.alphabet)]
             found: Gates = self.ask("gates", self.typed)
@@ -122,20 +127,17 @@ class Desk:
             return [*drawn, field(self.typed, self.alphabet), told]
         return [*drawn, *draw(found, cell, self.looks, self.typed)]
 
-    def _baselines(self, state: State) -> tuple[tuple[str, float], ...]:
-        """Give the n-grams of the text, and let those be counted that are not yet."""
-        if len(state.baselines) == MOST:
-            return state.baselines
-        plan, kept = self.plan, self.looks.setdefault("baselines", {})
-        key = plan.text, plan.characters
-        if key not in kept:
-            kept[key] = ()
-            threading.Thread(target=self._count, args=(kept, key), daemon=True).start()
-        return max(state.baselines, kept[key], key=len)
+    def _baselines(self, view: View, state: State) -> tuple[tuple[str, float], ...]:
+        """Give the n-grams of the text, as far as they are counted.
 
-    def _count(self, kept: dict[tuple[str, int], Any], key: tuple[str, int]) -> None:
-        with suppress(EngineError):
-            kept[key] = self.engine.call(lstm_gates.BASELINES, *key)
+        While a run moves it is drawn again soon, so that nothing is waited for.
+        """
+        if len(state.baselines) < MOST:
+            ask = self.engine.glimpse if view.status == "running" else self.engine.call
+            with suppress(EngineError):
+                counted = ask(lstm_gates.BASELINES, self.plan.text, self.plan.characters)
+                return counted or state.baselines
+        return state.baselines
 
     def steer(self) -> dict[str, Callable[[Any], object]]:
         """Say what to do with what each control of the screen tells."""

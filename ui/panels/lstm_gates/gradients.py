@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.lstm_gates import LONGEST
 from core.lstm_gates.results import Influence, ThroughTime
 from core.shared.engine import EngineError
 from ui import blocks, charts, inside, screen, sequences, words
@@ -20,6 +19,12 @@ LEAST = 1e-12  # end of the axis of norms
 DECADES = 6  # that have a colour
 SHORTEST = 2  # characters
 SURE = 0.01  # bits
+SPREAD = "the mean over the units is that of those that keep, the geometric one that of most."
+ALONG = {  # by the gate that keeps: what the gradient would be if nothing but it went on
+    "f": f"Along the cells alone a gradient by c is multiplied by f at each character: {SPREAD}",
+    "z": f"Where z alone goes on, a gradient by h is multiplied by it at each character: {SPREAD}",
+    "": "A plain RNN has no gate that keeps: all of h goes through the weights at each character.",
+}
 
 
 def gradients(desk: Desk, _: object) -> None:
@@ -51,7 +56,7 @@ def gradients(desk: Desk, _: object) -> None:
 
 
 def _drawn(desk: Desk, looks: dict[str, Any]) -> list[Block]:
-    text = desk.typed[: LONGEST["influence"]]
+    text = desk.typed[: desk.most("influence")]
     if len(text) < SHORTEST:
         return [blocks.progress(0, "Type at least two characters.", warn=True)]
     window = desk.plan.window if looks["cut"] == "yes" else 0
@@ -70,7 +75,10 @@ def _drawn(desk: Desk, looks: dict[str, Any]) -> list[Block]:
             chosen=looks["cut"],
         ),
     ]
-    return [_norms(norms, desk), inside.choices(rows), _map(found, looks, desk)]
+    drawn = [_norms(norms, desk), inside.choices(rows), _map(found, looks, desk)]
+    if len(text) < len(desk.typed):
+        drawn.insert(0, blocks.progress(0, f"Of the first {len(text)} characters of the text."))
+    return drawn
 
 
 def _norms(norms: ThroughTime, desk: Desk) -> Block:
@@ -93,9 +101,7 @@ def _norms(norms: ThroughTime, desk: Desk) -> Block:
         [(name, np.where(values > LEAST, values, np.nan)) for name, values in rows],
         log=True,
         span=12,
-        under=f"Layer {layer + 1}. Along the cells alone ‖∂L/∂c‖ falls as the product of the "
-        "forget gates: the mean over the units follows those that keep, the geometric the rest."
-        f"{sure}",
+        under=f"Layer {layer + 1}. {ALONG[norms.gate]}{sure}",
     )
 
 
@@ -112,7 +118,8 @@ def _map(found: Influence, looks: dict[str, Any], desk: Desk) -> Block:
         case _:
             shown, ends = values / most, ("0", f"{most:.2g}")
     length = len(found.text)
-    edges = [max(0, row - found.window + 1) for row in range(length)] if found.window else ()
+    # Windows follow each other; none of them slides.
+    edges = [row - row % found.window for row in range(length)] if found.window else ()
     pair = tuple(min(int(each), length - 1) for each in looks["pair"])
     return sequences.influence(
         found.text,

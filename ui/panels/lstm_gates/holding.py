@@ -86,7 +86,9 @@ def _drawn(desk: Desk, gate: str, one: bool, late: bool, value: float) -> list[B
     except (EngineError, ValueError) as error:
         return [blocks.progress(0, words.sentence(str(error)), warn=True)]
     held = found.gates
-    before, after = (float(np.nanmean(each)) for each in (found.bits, held.bits))
+    before, after = (
+        f"{each[1:].mean():.3f}" if len(each) > 1 else "–" for each in (found.bits, held.bits)
+    )
     what = f"unit {unit}" if one else f"all {plan.units} units"
     unknown = np.flatnonzero(held.unknown).tolist()
     lines = []
@@ -99,8 +101,8 @@ def _drawn(desk: Desk, gate: str, one: bool, late: bool, value: float) -> list[B
     return [
         blocks.figures(
             [
-                ("bits a character, free", f"{before:.3f}", 1.0),
-                ("held", f"{after:.3f}", 1.0),
+                ("bits a character, free", before, 1.0),
+                ("held", after, 1.0),
                 ("predictions apart, at most", words.share(float(found.apart.max())), 1.2),
             ]
         ),

@@ -17,19 +17,21 @@ from ui.running import BOUND, Rules
 
 __all__ = ["meaning"]
 
-SEARCHED = 2_000  # characters of the validation text
 ALL = "all of them"
 
 
 def meaning(desk: Desk, rules: Rules) -> None:
     """Draw the search for units that go with something that is known of the text."""
-    st.markdown(
-        f"All units of all gates are searched while the network reads {SEARCHED:,} characters that "
-        "it did not learn from. A unit is *chosen* by the first half of them and measured on the "
-        "second, *held out*: what is chosen from hundreds of units looks good on what chose it. "
-        "*Chance* is the best of the same search after the feature was shifted along the text."
-    )
     text, known = _known(desk)
+    if not known:
+        st.info("Of this text nothing is known that changes from character to character.")
+        return
+    st.markdown(
+        f"All units of all gates are searched while the network reads {len(text):,} characters "
+        "that it did not learn from. A unit is *chosen* by the first half of them and measured on "
+        "the second, *held out*: what is chosen from hundreds of units looks good on what chose "
+        "it. *Chance* is the best of the same search after the feature was shifted along the text."
+    )
     names = {name: words.spaced(name) for name in known}
     left, right = st.columns(2)
     chosen = left.selectbox(
@@ -58,8 +60,8 @@ def meaning(desk: Desk, rules: Rules) -> None:
 def _known(desk: Desk) -> tuple[str, Mapping[str, tuple[Truth, Float[np.ndarray, " t"]]]]:
     """Give what is searched, and what is known of it: the generator's states, and features."""
     text = texts.read(desk.plan.text, desk.plan.characters)
-    part = slice(text.cut, text.cut + SEARCHED)
-    piece = text.content[part]
+    piece = desk.long
+    part = slice(text.cut, text.cut + len(piece))
     drawn = LANGUAGES[text.name].truths if text.name in LANGUAGES else {}
     known = {name: (drawn[name], np.asarray(text.truth[name][part])) for name in text.truth}
     for name, values in features(piece).items():

@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from core.lstm_gates import GATES, RANGES, Gates
 from core.lstm_gates.results import Cell
+from core.lstm_gates.room import longest
 from ui import inside, sequences
 from ui.blocks import Block, figures
 from ui.inside import Choice
@@ -72,7 +73,7 @@ def draw(found: Gates, cell: Cell, looks: dict[str, Any], typed: str) -> list[Bl
     high = chosen.high if gate in RANGES else largest(values)
     known = found.bits[np.isfinite(found.bits)]
     return [
-        field(typed, found.alphabet),
+        field(typed, found.alphabet, longest("gates", found.cell, layers, units)),
         inside.choices(rows),
         figures(
             [
@@ -123,7 +124,7 @@ def draw(found: Gates, cell: Cell, looks: dict[str, Any], typed: str) -> list[Bl
     ]
 
 
-def field(typed: str, alphabet: str) -> Block:
+def field(typed: str, alphabet: str, most: int = LONGEST) -> Block:
     """Draw the field for the text; over it stands which of its characters are not known."""
     label, known = "Type a text", set(alphabet[1:])
     strange = list(dict.fromkeys(each for each in typed if each not in known))
@@ -135,7 +136,10 @@ def field(typed: str, alphabet: str) -> Block:
         )
         more = f" and {len(strange) - STRANGE} more" if len(strange) > STRANGE else ""
         label += f". What it never learned is all alike to it: {named.replace(' ', '  ')}{more}"
-    return sequences.typed("typed", label, typed, most=LONGEST)
+    most = min(most, LONGEST)
+    if len(typed) >= most:
+        label += f". It reads at most {most:,} characters"
+    return sequences.typed("typed", label, typed, most=most)
 
 
 def largest(values: Float[np.ndarray, "..."]) -> float:

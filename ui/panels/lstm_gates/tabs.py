@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from core import lstm_gates
 from core.lstm_gates import Plan, texts
 from core.lstm_gates.script import script
 from ui import address, live, words
@@ -64,10 +65,15 @@ def tabs(desk: Desk, plan: Plan, visitor: str, asked: Mapping[str, str]) -> None
 def _code(desk: Desk, plan: Plan) -> None:
     """Write the run that is looked at, or else a new one, as plain PyTorch."""
     view = live.seen(desk.engine, desk.shown)
-    changes = view.state.changes if view and view.state else ()
-    learned = desk.plan if view and desk.text else plan
-    cut = texts.read(learned.text, learned.characters).cut
+    if view is None or desk.text is None:
+        st.markdown("A new run by the settings, as plain PyTorch; its zip has the files it reads.")
+        cut = texts.read(plan.text, plan.characters).cut
+        st.code(script(plan, cut), language="python", height=420)
+        return
     st.markdown(
-        "As plain PyTorch, beside text.txt and run.json of *The run as a zip*: the same weights."
+        "This run as plain PyTorch: it gives the same weights. *The run as a zip* has it as run.py "
+        "with the files that it reads, and the newest weights."
     )
-    st.code(script(learned, cut, changes), language="python", height=420)
+    live.take_away("lstm", desk.engine, view, lstm_gates.EXPORT)
+    changes = view.state.changes if view.state else ()
+    st.code(script(desk.plan, desk.text.cut, changes), language="python", height=420)

@@ -42,7 +42,7 @@ def training(view: View, state: State, plan: Plan, step: int, baselines: Baselin
     return [
         blocks.figures(said),
         _bits(curves, state, step, baselines),
-        _norms(curves, plan, step),
+        _norms(curves, state, plan, step),
         _time_machine(state, step),
     ]
 
@@ -70,10 +70,12 @@ def _bits(curves: Curves, state: State, step: int, baselines: Baselines) -> Bloc
     )
 
 
-def _norms(curves: Curves, plan: Plan, step: int) -> Block:
+def _norms(curves: Curves, state: State, plan: Plan, step: int) -> Block:
+    """Draw the norm before it is clipped and after; where that was moved, at no single value."""
     rows = [("before clipping", curves.norm)]
-    if plan.clip:
-        rows.append((f"clipped at {plan.clip:g}", curves.clipped))
+    if plan.clip or "clip" in state.now:
+        told = "after clipping" if "clip" in state.now else f"clipped at {plan.clip:g}"
+        rows.append((told, curves.clipped))
     return charts.lines(
         "Norm of the gradient, all weights together",
         "step",
