@@ -8,7 +8,6 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import replace
 from itertools import starmap
 from typing import Any
 
@@ -66,8 +65,6 @@ def export(config: Config, folder: str, version: int) -> bytes:
     snapshot = newest(folder)
     record, began = snapshot.record, Plan(**snapshot.record["began"])
     text = texts.read(began.text, began.characters)
-    # It may have been stopped before its end, or have gone on beyond it.
-    taken = replace(began, steps=max(1, snapshot.step))
     changes = [(step, name, value) for step, name, value in record["changes"]]
     about = {
         "plan": dict(config),
@@ -81,12 +78,13 @@ def export(config: Config, folder: str, version: int) -> bytes:
         "samples": record["samples"],
     }
     weights = {name: each.contiguous() for name, each in under("network.", snapshot).items()}
+    written = script(began, text.cut, changes, max(1, snapshot.step))
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("weights.safetensors", save(weights))
         packed.writestr("run.json", json.dumps(about, indent=1))
         packed.writestr("text.txt", text.content.encode())
-        packed.writestr("run.py", _noted(record["branched"]) + script(taken, text.cut, changes))
+        packed.writestr("run.py", _noted(record["branched"]) + written)
     return file.getvalue()
 
 

@@ -83,7 +83,7 @@ SOURCE = """\
         mixed = np.random.SeedSequence((seed * 2**32 + step, 0)).generate_state(1, np.uint64)
         source = torch.Generator(device).manual_seed(int(mixed[0]))
 """
-LOOP = """for step in range(steps):
+LOOP = """for step in range({taken}):
 {changed}\
     first = step % windows * window
     if first == 0:
@@ -108,7 +108,12 @@ COOLED = """    share = min(1.0, (steps - step) / max(1.0, {cooling} * steps))
 """
 
 
-def script(plan: Plan, cut: int, changes: Sequence[tuple[int, str, float]] = ()) -> str:
+def script(
+    plan: Plan,
+    cut: int,
+    changes: Sequence[tuple[int, str, float]] = (),
+    taken: int | None = None,
+) -> str:
     """Write a run as a script of plain PyTorch, to be started beside its text.
 
     Args:
@@ -116,6 +121,7 @@ def script(plan: Plan, cut: int, changes: Sequence[tuple[int, str, float]] = ())
         cut: characters of the text that it learns.
         changes: made while it was live: the step from which on the plan's field of this name had
             this value.
+        taken: steps, where it was stopped before its end or has gone on beyond it; None for all.
     """
     moved = _moved(plan, changes)
     drops = plan.dropout > 0 and plan.layers > 1
@@ -155,6 +161,7 @@ def script(plan: Plan, cut: int, changes: Sequence[tuple[int, str, float]] = ())
                 fused=", fused=True" if plan.optimiser in FUSED else "",
             ),
             LOOP.format(
+                taken="steps" if taken in (None, plan.steps) else taken,
                 changed=(CHANGED if moved else "") + COOLED.format(cooling=plan.cooling),
                 detached="tuple(each.detach() for each in state)" if lstm else "state.detach()",
             ),
