@@ -45,6 +45,9 @@ BUDGET = '.st-key-attack_screen input[aria-label="Budget ε, L∞"]'
 SLIDER = "[data-testid=stSlider] [role=slider], [data-testid=stSlider] input"
 RATE = ".st-key-train_rate [role=slider], .st-key-train_rate input"
 STEP = f"() => {SCREEN}.querySelector('.figures b').innerText"
+TEXT = ".st-key-lstm_screen .typed textarea"
+# What stands under the maps is written when they are painted: the character, and all its gates.
+GATES = f"() => {SCREEN}.querySelector('.gates output').textContent"
 SIDES = ("ArrowRight", "ArrowLeft")
 WARM = 3  # presses that are not counted
 SOME = {"train_images": "10,000"}
@@ -156,12 +159,26 @@ def attacking(page: Page, url: str, count: int) -> dict[str, list[float]]:
     return rows
 
 
+def typing(page: Page, url: str, count: int) -> dict[str, list[float]]:
+    """Time the panel of gates: each key is one more character, and the maps are of all of them."""
+    rows = {}
+    for name, network in (("brackets, 64 units", "brackets"), ("Python, 2×128 units", "python")):
+        page.goto(f"{url}/lstm_gates?lstm_run={network}&lstm_typed=(")
+        settle(page)
+        page.wait_for_selector(".st-key-lstm_screen .gates canvas")
+        page.wait_for_timeout(1500)
+        page.locator(TEXT).press("End")
+        found = presses(page, TEXT, GATES, count, ("(", ")"))
+        rows[f"a typed character, to its gates, {name}"] = found
+    return rows
+
+
 def main() -> None:
     """Measure the floor and the panels."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--quick", action="store_true", help="about a minute")
     parser.add_argument(
-        "--only", choices=("training", "looking", "attacking"), help="one panel alone"
+        "--only", choices=("training", "looking", "attacking", "typing"), help="one panel alone"
     )
     wish = parser.parse_args()
     count = 12 if wish.quick else 40
@@ -179,6 +196,8 @@ def main() -> None:
                 rows |= looking(page, server.url, count)
             if wish.only in (None, "attacking"):
                 rows |= attacking(page, server.url, count)
+            if wish.only in (None, "typing"):
+                rows |= typing(page, server.url, count)
     finally:
         server.close()
     for name, times in rows.items():
@@ -200,6 +219,7 @@ def _goals(only: str | None) -> list[tuple[float, bool]]:
         "training": [(1.5, True), (2.0, True), (100.0, False), *[(150.0, False)] * len(REPLAYED)],
         "looking": [(150.0, False), (400.0, False)],
         "attacking": [(150.0, False), (500.0, False)],
+        "typing": [(200.0, False), (200.0, False)],
     }
     return [goal for panel, rows in goals.items() if only in (None, panel) for goal in rows]
 

@@ -188,13 +188,13 @@ def dots(
     return Block(words, values)
 
 
-def histograms(title: str, rows: Sequence[Histogram]) -> Block:
+def histograms(title: str, rows: Sequence[Histogram], *, span: int = 12) -> Block:
     """Draw a small histogram for each of some layers, each as high as its highest bin."""
     described = [
         {name: getattr(row, name) for name in Histogram.__slots__ if name != "counts"}
         for row in rows
     ]
-    words = {"kind": "histograms", "span": 12, "title": title, "rows": described}
+    words = {"kind": "histograms", "span": span, "title": title, "rows": described}
     return Block(
         {**words, "bins": len(rows[0].counts) if rows else 0}, _joined([r.counts for r in rows])
     )

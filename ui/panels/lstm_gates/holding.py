@@ -11,7 +11,7 @@ from core.shared.engine import EngineError
 from ui import blocks, screen, sequences, words
 from ui.blocks import Block
 from ui.panels.lstm_gates.desk import Desk
-from ui.panels.lstm_gates.screen import place_of
+from ui.panels.lstm_gates.screen import largest, place_of
 from ui.panels.lstm_gates.wording import CALLED, EMPTY
 from ui.running import BOUND, Rules
 from ui.sequences import Guesses, Lane, Line
@@ -70,7 +70,7 @@ def _ends(desk: Desk) -> tuple[float, float]:
     except (EngineError, ValueError):
         return -WIDEST, WIDEST
     place = place_of(found, desk.looks)
-    most = float(abs(found.values["c"][place.layer][:, place.unit]).max())
+    most = largest(found.values["c"][place.layer][:, place.unit])
     return -max(1.0, float(np.ceil(most))), max(1.0, float(np.ceil(most)))
 
 
@@ -96,7 +96,7 @@ def _drawn(desk: Desk, gate: str, one: bool, late: bool, value: float) -> list[B
         name = {"\n": "↵", " ": "␣"}.get(character, character)
         lines += [
             Line(name=name, values=found.after[:, number], colour=number),
-            Line(name="free", values=found.before[:, number], colour=number, dashed=True),
+            Line(name=f"{name}°", values=found.before[:, number], colour=number, dashed=True),
         ]
     return [
         blocks.figures(
@@ -129,7 +129,7 @@ def _drawn(desk: Desk, gate: str, one: bool, late: bool, value: float) -> list[B
             [Lane(lines=lines)],
             at=time,
             title="Probability of the next character: those that move most",
-            hint="Dashed: the free network.",
+            hint="Dashed and with °: the free network.",
             unknown=unknown,
             name="held_time",
         ),

@@ -114,7 +114,7 @@ def _pair(pair: tuple[int, int] | None) -> str:
 
 def _held(text: str) -> float:
     try:
-        value = float(text)
+        value = float(text) if text.isascii() else 0.0
     except ValueError:
         return 0.0
     return value if abs(value) <= WIDEST else 0.0  # NaN is none either

@@ -102,6 +102,7 @@ def _spread(found: Memory, desk: Desk, layer: int) -> list[Block]:
     names = GATES[desk.plan.cell]
     spread = found.saturation
     looks = desk.looks
+    machine = " The time machine above moves it." if desk.shown in desk.views else ""
     histograms = [
         Histogram(
             name=f"{gate}, {CALLED[gate]}",
@@ -121,7 +122,7 @@ def _spread(found: Memory, desk: Desk, layer: int) -> list[Block]:
             colours=[names.index(gate) for gate in gates],
             chosen=(looks["gate"], looks["unit"]),
             title=f"How often each unit of layer {layer + 1} is nearly shut, and nearly open",
-            hint="On the corner 0, 0 a gate is always in between. The time machine above moves it.",
+            hint=f"In the corner 0, 0 a gate is always in between.{machine}",
             axes=(SHUT, OPEN),
             name="memory_unit",
         ),
@@ -136,5 +137,6 @@ def _spread(found: Memory, desk: Desk, layer: int) -> list[Block]:
         blocks.histograms(
             f"Values of the gates of layer {layer + 1} over {len(desk.long):,} characters",
             histograms,
+            span=6,
         ),
     ]

@@ -17,7 +17,7 @@ from ui.panels.lstm_gates.stepping import stepping
 from ui.panels.lstm_gates.wording import CALLED, ORDERS, SHOWN
 from ui.sequences import Guesses, Lane, Line, Map
 
-__all__ = ["Place", "draw", "field", "order_of", "place_of", "rows_of"]
+__all__ = ["Place", "draw", "field", "largest", "order_of", "place_of", "rows_of"]
 
 STRANGE = 12  # characters that are told where it does not know them
 
@@ -70,7 +70,7 @@ def draw(found: Gates, cell: Cell, looks: dict[str, Any], typed: str) -> list[Bl
         hint = f"{len(drawn)} of its {units} units are drawn. {hint}"
     chosen = maps[names.index(gate)]
     values = chosen.values[:, unit]
-    high = chosen.high if gate in RANGES else float(abs(values).max()) or 1.0
+    high = chosen.high if gate in RANGES else largest(values)
     known = found.bits[np.isfinite(found.bits)]
     return [
         field(typed, found.alphabet, longest("gates", found.cell, layers, units)),
@@ -142,6 +142,11 @@ def field(typed: str, alphabet: str, most: int = LONGEST) -> Block:
     return sequences.typed("typed", label, typed, most=most)
 
 
+def largest(values: Float[np.ndarray, "..."]) -> float:
+    """Give the largest size of the values that are numbers; 1 where there is none above 0."""
+    return float(abs(values[np.isfinite(values)]).max(initial=0.0)) or 1.0
+
+
 def rows_of(order: list[int], selected: list[int], unit: int, shown: str) -> list[int]:
     """Choose the units that are drawn: the selected ones, then as many as asked for, by the order.
 
@@ -171,7 +176,7 @@ def _lanes(maps: list[Map], unit: int) -> list[Lane]:
     """Draw one unit's gates over each other where they have the same axis."""
     lanes: dict[tuple[float, float], list[Line]] = {}
     for number, each in enumerate(maps):
-        high = each.high if each.name in RANGES else float(abs(each.values[:, unit]).max()) or 1.0
+        high = each.high if each.name in RANGES else largest(each.values[:, unit])
         ends = (-high if each.signed else 0.0, high)
         line = Line(name=each.name, values=each.values[:, unit], colour=number)
         lanes.setdefault(ends, []).append(line)
@@ -179,5 +184,5 @@ def _lanes(maps: list[Map], unit: int) -> list[Lane]:
 
 
 def _map(name: str, values: Float[np.ndarray, "t u"]) -> Map:
-    low, high = RANGES.get(name, (-1.0, float(abs(values).max(initial=0.0)) or 1.0))
+    low, high = RANGES.get(name, (-1.0, largest(values)))
     return Map(name=name, title=CALLED[name], values=values, high=high, signed=low < 0)

@@ -152,9 +152,12 @@ def _text(asked: Mapping[str, str]) -> str:
             f"Typed, or a file in UTF-8 of at most {LARGEST // 10**6} MB. It is kept on the "
             "server; who has your address can train on it."
         )
-        st.text_area("Text", key="lstm_own_text", label_visibility="collapsed", height=160)
-        st.button("Take it", key="lstm_take", on_click=_take_typed)
-        st.file_uploader("File", key="lstm_file", on_change=_take_file)
+        with st.form("lstm_own_form", border=False):  # the text comes with the click
+            st.text_area("Text", key="lstm_own_text", label_visibility="collapsed", height=160)
+            st.form_submit_button("Take it", key="lstm_take", on_click=_take_typed)
+        st.file_uploader(
+            "File", key="lstm_file", on_change=_take_file, max_upload_size=LARGEST // 10**6
+        )
         told = st.session_state.get("lstm_told")
         if told:
             (st.success if told[0] else st.warning)(told[1])

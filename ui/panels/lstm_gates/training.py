@@ -31,12 +31,11 @@ def training(view: View, state: State, plan: Plan, step: int, baselines: Baselin
         ("step", f"{state.step:,} of {state.steps:,}", 1.3),
         ("characters read", f"{state.characters:,}", 1.2),
         ("validation, bits", _last(curves.validation), 1.0),
-        ("training, bits", _last(curves.training), 1.0),
         ("time left", left, 1.0),
     ]
     if state.forced is not None:
         right, impossible = state.forced
-        said[4:4] = [
+        said[3:3] = [
             ("forced ones right", words.share(right), 1.1),
             ("p of impossible", words.share(impossible), 1.1),
         ]
