@@ -57,9 +57,9 @@ there, or more. Then watch: whose line becomes flat learns to answer, and that i
 
 **Gradients are cut, values are not.** Train on *Copying* for 600 steps, once with a window of 4 and
 once of 64: of the characters that are forced the first says about half right, the second nearly
-all. Yet in *Gradients through time* both have looked back farther than 4 characters, as c
-and h are carried over from window to window. Choose *cut at the window*: steps along the diagonal
-are all that a window has to learn from.
+all. Yet in *Gradients through time* both have looked back farther than 4 characters, as c and h are
+carried over from window to window. Choose *cut at the window*: steps along the diagonal are all
+that a window has to learn from.
 """
 
 FORMULAE = (
