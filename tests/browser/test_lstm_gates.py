@@ -139,11 +139,11 @@ def test_a_span_that_is_brushed_selects_the_units_that_are_on_in_it(visit: Visit
     page.wait_for_url("**lstm_span=1-2**")
     hint = part(page, "gates").locator(".hint")
     values = own(text).values["h"][0]
-    on = np.flatnonzero((values[1:3] >= ON).all(0) | (values[1:3] <= -ON).all(0))
-    assert 0 < len(on) < 64
+    high, low = (np.flatnonzero((sign * values[1:3] >= ON).all(0)) for sign in (1, -1))
+    on = [*high, *low]
+    assert 1 < len(on) < 64
     expect(hint).to_contain_text(f"1 to 2, “((”: {len(on)} units have h on all along, {on[0]}, ")
     part(page, "choices").get_by_role("radio", name="low values").click()
-    low = np.flatnonzero((values[1:3] <= -ON).all(0))
     expect(hint).to_contain_text(f"“((”: {len(low)} units have h on all along")
     page.wait_for_selector(".st-key-lstm_screen .screen:not([aria-busy])", state="attached")
     canvas.hover(position={"x": LEFT + 0.5 * WIDE, "y": AXIS})  # along the characters

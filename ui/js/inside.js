@@ -120,6 +120,9 @@ Object.assign(kinds, {
       }
     },
     paint(node, block, _, screen) {
+      const said = JSON.stringify(block.rows.map(row => [row.label, row.values]))
+      if (node.__said && node.__said !== said) { node.replaceChildren(); kinds.choices.build(node, block) }
+      node.__said = said
       block.rows.forEach((row, k) => node.children[k].querySelectorAll('button').forEach(button => {
         button.ariaChecked = String(button.value === row.chosen)
         button.onclick = () => screen.tell(row.name, button.value, true)

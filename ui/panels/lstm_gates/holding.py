@@ -64,9 +64,9 @@ def holding(desk: Desk, rules: Rules) -> None:
 
 
 def _ends(desk: Desk) -> tuple[float, float]:
-    """Give the range of c in the layer that is looked at, rounded up."""
+    """Give the range of the unit's c over a long text, rounded up: what is typed moves it not."""
     try:
-        found: Gates = desk.ask("gates", desk.typed)
+        found: Gates = desk.ask("gates", desk.long)
     except (EngineError, ValueError):
         return -WIDEST, WIDEST
     place = place_of(found, desk.looks)

@@ -80,6 +80,7 @@ def _edited(apart: Edited, text: str, layer: int) -> list[Block]:
     states = [Line(name="h", values=apart.hidden[layer], colour=5)]
     if apart.cells is not None:
         states.append(Line(name="c", values=apart.cells[layer], colour=4))
+    far = "‖h − h′‖" if apart.cells is None else "‖c − c′‖ and ‖h − h′‖"
     high = max(float(np.max(each.values)) for each in states) or 1.0
     parted = Line(name="p", values=apart.variation, colour=0)
     return [
@@ -88,8 +89,8 @@ def _edited(apart: Edited, text: str, layer: int) -> list[Block]:
             [Lane(lines=states, high=high), Lane(lines=[parted])],
             at=apart.place,
             title=f"One character edited: {was} becomes {now}",
-            hint=f"Distance ‖c − c′‖ and ‖h − h′‖ of the two readings in layer {layer + 1}; p: "
-            f"total variation of their predictions. {told}",
+            hint=f"Distance {far} of the two readings in layer {layer + 1}; p: total variation of "
+            f"their predictions. {told}",
             name="edited_time",
         )
     ]

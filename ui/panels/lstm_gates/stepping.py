@@ -22,13 +22,15 @@ def stepping(found: Cell, gate: str) -> Block:
     rows += _after(found, {name: each.value for name, each in sums.items()}, names)
     asked = sums.get(gate, found.sums[0])
     terms = "; ".join(_term(each, found) for each in asked.terms[:TOLD])
+    cells = found.cell == "lstm"
+    before, kept = ("h′ and c′", "h and c") if cells else ("h′", "h")
     return sequences.step(
         rows,
         title=f"Unit {found.unit} of layer {found.layer + 1} reads "
         f"{found.character!r} at {found.place}",
-        hint="x: what the layer is given, h′ and c′: what was kept after the character before.",
+        hint=f"x: what the layer is given, {before}: what was kept after the character before.",
         note=f"What moves {asked.gate} most: {terms}. "
-        f"Off from torch's h and c by {found.residual:.1e} at most.",
+        f"Off from torch's {kept} by {found.residual:.1e} at most.",
     )
 
 
