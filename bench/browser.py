@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 __all__ = [
     "DRAWN",
+    "NEXT_STEP",
     "ROOT",
     "SCREEN",
     "STEP",
@@ -42,6 +43,15 @@ SCREEN = """(() => {
   return inside(document.querySelector('[class*=_screen]')).querySelector('.screen')
 })()"""
 STEP = f"(+{SCREEN}.querySelector('.figures b').textContent.split(' ')[0].replaceAll(',', ''))"
+NEXT_STEP = f"""() => new Promise(done => {{
+  const first = {STEP}
+  const end = performance.now() + 10000
+  const look = () => {{
+    const now = performance.now()
+    if ({STEP} > first || now > end) done([{STEP}, now]); else setTimeout(look, 5)
+  }}
+  look()
+}})"""  # just when the page shows a new step, so that both ends are cut alike
 
 
 class Server:

@@ -1,14 +1,11 @@
 """All gates of a text beside torch's own reading of it, and beside torch's cells in a loop.
 
-    python -m bench.gates            nine rounds
-    python -m bench.gates --quick    two rounds
-
-All sides read the same 2,000 characters with the same network of 2 layers of 256 units, in turns. A
-loop over LSTMCell gives c of all characters, which torch's layers do not, and none of the gates; it
-is the way that people are told to take (PyTorch issue 31423). The sides must agree on h and c.
+Part of `bench.lstm_gates`. All sides read the same 2,000 characters with the same network of 2
+layers of 256 units, in turns. A loop over LSTMCell gives c of all characters, which torch's layers
+do not, and none of the gates; it is the way that people are told to take (PyTorch issue 31423). The
+sides must agree on h and c.
 """
 
-import argparse
 import copy
 import os
 import time
@@ -70,6 +67,7 @@ def looped(reader: Reader, cells: list[nn.LSTMCell], codes: Tensor) -> tuple[Ten
 
 def gated(device: torch.device, rounds: int) -> list[dict[str, object]]:
     """Measure the three sides in turns and state what holds."""
+    devices.prepare(device)
     reader = build(PLAN, ALPHABET, device).eval().requires_grad_(requires_grad=False)
     text, cells = a_text(), cells_of(copy.deepcopy(reader))
     codes = encode(text, ALPHABET)[None].to(device)
@@ -106,19 +104,3 @@ def gated(device: torch.device, rounds: int) -> list[dict[str, object]]:
         report.claim("gates: off from the loop's h and c", off, NEAR, at_most=True),
         report.claim("gates: residual", told.residual, NEAR, at_most=True),
     ]
-
-
-def main() -> None:
-    """Measure and print what holds."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--quick", action="store_true", help="two rounds")
-    rounds = 2 if parser.parse_args().quick else 9
-    device = devices.choose(None)
-    devices.prepare(device)
-    name = devices.describe(device)
-    report.heading("bench.gates", name)
-    report.finish("gates", name, gated(device, rounds))
-
-
-if __name__ == "__main__":
-    main()

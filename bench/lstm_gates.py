@@ -1,4 +1,4 @@
-"""A reader of characters: how soon it knows its brackets, and live training against a bare loop.
+"""A reader of characters: all gates, how soon it knows its brackets, live training at what cost.
 
     python -m bench.lstm_gates            three seeds, five rounds
     python -m bench.lstm_gates --quick    one of each, shorter
@@ -18,6 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench import report
+from bench.browser import NEXT_STEP, STEP, Server, chromium, settle
 from core import lstm_gates
 from core.lstm_gates import Plan, texts
 from core.lstm_gates.finding import Row, find
@@ -83,6 +84,26 @@ def engine_alone(seconds: float, plan: Plan) -> float:
         last = moved(engine, run, first.version, seconds)
         characters: int = last.state.characters - first.state.characters
         return characters / (time.perf_counter() - began)
+
+
+def watched(seconds: float) -> float:
+    """Measure the default run with its page open in a Chromium that shares the cores."""
+    server = Server()
+    try:
+        with chromium() as browser:
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.goto(f"{server.url}/lstm_gates?lstm_steps=20%2C000")
+            settle(page)
+            page.get_by_role("button", name="Start", exact=True).click()
+            page.wait_for_function(f"() => {STEP} > 20", timeout=120_000)
+            page.wait_for_timeout(1000 * seconds / 4)
+            first, began = page.evaluate(NEXT_STEP)
+            page.wait_for_timeout(1000 * seconds)
+            last, ended = page.evaluate(NEXT_STEP)
+    finally:
+        server.close()
+    speed: float = 1000 * (last - first) * LONG.batch * LONG.window / (ended - began)
+    return speed
 
 
 def moved(engine: Engine, run: str, version: int, seconds: float = 0) -> View:
@@ -157,6 +178,12 @@ def lived(seconds: float, rounds: int) -> list[dict[str, object]]:
         ratios = [ours / theirs for ours, theirs in zip(run, plain, strict=True)]
         value = report.spread(f"{name}: run / barest loop", ratios, "ratio")
         claims.append(report.claim(f"{name}: run / barest loop, nobody looking", value, 0.95))
+        if plan is LONG:
+            seen = [watched(seconds) for _ in range(rounds)]
+            report.spread(f"{name}: the panel's run, its page open", seen, "characters/s")
+            ratios = [ours / theirs for ours, theirs in zip(seen, plain, strict=True)]
+            value = report.spread(f"{name}: run / barest loop, page open", ratios, "ratio")
+            claims.append(report.claim(f"{name}: run / barest loop, page open", value, 0.85))
     return claims
 
 
@@ -176,6 +203,10 @@ def main() -> None:
     report.heading("bench.lstm_gates", device)
     claims = learned(1 if asked.quick else 3)
     claims += lived(3.0 if asked.quick else asked.seconds, 1 if asked.quick else 5)
+    from bench.gates import gated  # with torch, which would take its part of the cores before
+    from core.shared.devices import choose
+
+    claims += gated(choose(None), 2 if asked.quick else 9)
     report.finish("lstm_gates", device, claims)
 
 

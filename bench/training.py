@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from bench import report
-from bench.browser import ROOT, SCREEN, STEP, Server, chromium, cpu_seconds, settle
+from bench.browser import NEXT_STEP, ROOT, SCREEN, STEP, Server, chromium, cpu_seconds, settle
 from core import train_cnn
 from core.shared import process
 from core.shared.engine import Engine, View
@@ -212,16 +212,6 @@ COUNT = f"""() => {{
   const moves = {{ subtree: true, childList: true, characterData: true }}
   new MutationObserver(() => window.pictures++).observe(step, moves)
 }}"""
-
-NEXT_STEP = f"""() => new Promise(done => {{
-  const first = {STEP}
-  const end = performance.now() + 10000
-  const look = () => {{
-    const now = performance.now()
-    if ({STEP} > first || now > end) done([{STEP}, now]); else setTimeout(look, 5)
-  }}
-  look()
-}})"""  # just when the page shows a new step, so that both ends are cut alike
 
 
 def tell_watched(of: str, watched: list[Watched]) -> list[float]:
