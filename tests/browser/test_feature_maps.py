@@ -185,7 +185,8 @@ def test_an_own_picture_is_there_after_f5(visit: Visit) -> None:
 
 
 def test_a_network_of_digits_can_be_shown_clothes(visit: Visit) -> None:
-    page = visit("/feature_maps?pin_data=fashion&pin_index=3")
+    # So tall that nothing has to scroll: a list that has just been opened is closed by that.
+    page = visit("/feature_maps?pin_data=fashion&pin_index=3", size=(1440, 1200))
     expect(part(page, "answers")).to_contain_text("Test image 3 of Fashion-MNIST")
     expect(part(page, "answers")).to_contain_text("This is none of its classes")
     page.get_by_test_id("stSidebar").get_by_test_id("stSelectbox").nth(2).locator("input").click()
