@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float
@@ -13,6 +14,7 @@ from core.shared.lenet import TableConv
 __all__ = ["melted", "weighted_layers"]
 
 MELTING = 0  # what the seed of the weights is for
+_known: "WeakKeyDictionary[nn.Module, tuple[str, ...]]" = WeakKeyDictionary()
 
 
 def weighted_layers(network: nn.Module) -> tuple[str, ...]:
@@ -23,7 +25,9 @@ def weighted_layers(network: nn.Module) -> tuple[str, ...]:
     LeNet's subsampling, the scale of a block. Where the weights before it are random, so is which
     channel has which of these.
     """
-    return tuple(_layers(network))
+    if network not in _known:
+        _known[network] = tuple(_layers(network))
+    return _known[network]
 
 
 def melted(network: nn.Module, layers: Sequence[str], seed: int) -> nn.Module:
