@@ -25,9 +25,9 @@ from core.lstm_gates.sampling import sample
 from core.lstm_gates.texts import Text
 from core.lstm_gates.threads import Sharing
 from core.shared import networks, runs, stepping
-from core.shared.snapshots import Snapshot
+from core.shared.snapshots import Snapshot, under
 
-__all__ = ["FROM_THE_START", "MOVABLE", "SAID", "Course", "under"]
+__all__ = ["FROM_THE_START", "MOVABLE", "SAID", "Course"]
 
 MOVABLE = ("learning_rate", "clip")  # while it is live
 FROM_THE_START = (  # fields that no branch can have otherwise
@@ -295,15 +295,6 @@ class Course:
             f"The loss was no longer a finite number by step {self.step:,}, at a learning "
             f"rate of {self.now.learning_rate:.3g}: try a tenth of it{advice}."
         )
-
-
-def under(prefix: str, snapshot: Snapshot) -> dict[str, Tensor]:
-    """Give the tensors of a snapshot whose names begin so, without it."""
-    return {
-        name.removeprefix(prefix): value
-        for name, value in snapshot.tensors.items()
-        if name.startswith(prefix)
-    }
 
 
 def _cut(states: States) -> States:

@@ -14,11 +14,11 @@ from typing import Any
 from safetensors.torch import save
 
 from core.lstm_gates import Curves, Plan, State, texts
-from core.lstm_gates.course import under
 from core.lstm_gates.learning import begin
 from core.lstm_gates.looking import Point, curves_of
 from core.lstm_gates.script import script
 from core.lstm_gates.stored import kept, newest, plan_of
+from core.shared.snapshots import under
 
 __all__ = ["curves", "export", "replay"]
 

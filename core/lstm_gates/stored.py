@@ -11,10 +11,9 @@ from torch import Tensor
 
 from core.lstm_gates import Plan
 from core.lstm_gates.built_ins import FOLDER, require_built_in
-from core.lstm_gates.course import under
 from core.lstm_gates.readers import Reader, build
 from core.shared import devices, snapshots
-from core.shared.snapshots import Snapshot
+from core.shared.snapshots import Snapshot, under
 
 __all__ = ["kept", "load_built_in", "load_reader", "newest", "plan_of", "revived"]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.shared.runs import ROLLING, atomically, place, steps
 
-__all__ = ["Snapshot", "load", "newest", "place", "steps", "write"]
+__all__ = ["Snapshot", "load", "newest", "place", "steps", "under", "write"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,15 @@ def newest(folder: Path) -> Snapshot | None:
         if snapshot is not None:
             return snapshot
     return rolling
+
+
+def under(prefix: str, snapshot: Snapshot) -> dict[str, Tensor]:
+    """Give the tensors of a snapshot whose names begin so, without it."""
+    return {
+        name.removeprefix(prefix): value
+        for name, value in snapshot.tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def _readable(path: Path) -> Snapshot | None:

@@ -14,7 +14,7 @@ from core.shared import adversaries, marks, networks, runs, stepping
 from core.shared.data import Dataset, Split
 from core.shared.evaluating import CHUNK, Evaluation, evaluate, judge, loss_of, quickest, read
 from core.shared.recipes import MOVABLE, WITH_MOMENTUM, Recipe
-from core.shared.snapshots import Snapshot
+from core.shared.snapshots import Snapshot, under
 from core.shared.stepping import Flow
 
 __all__ = ["Change", "Flow", "Point", "Training"]
@@ -282,7 +282,7 @@ class Training:
         Raises: ValueError when it is of another network.
         """
         device = self.dataset.training.labels.device
-        weights, record, recipe = _under("network.", snapshot), snapshot.record, self.recipe
+        weights, record, recipe = under("network.", snapshot), snapshot.record, self.recipe
         if not {"recipe", "began", "branched", "kept"} <= record.keys():
             raise ValueError(
                 "This run is of an older version of Glassbox and cannot be taken up again."
@@ -298,7 +298,7 @@ class Training:
                 f"quantities, got {recipe.loss!r}"
             )
         if earlier.optimiser == recipe.optimiser:
-            stepping.take_up(self.network, self.optimiser, _under("optimiser.", snapshot))
+            stepping.take_up(self.network, self.optimiser, under("optimiser.", snapshot))
         self.step, self.seen = snapshot.step, record["seen"]
         early = record["ended"] and self.seen < earlier.epochs * self.images
         self.ended = self.seen >= self.total or (early and earlier.patience == recipe.patience)
@@ -323,7 +323,7 @@ class Training:
             step, *rows = record["flow"]
             self.flow = Flow(step, *map(tuple, rows))
         if record["best"] and self.recipe.patience:
-            best = _under("best.", snapshot)
+            best = under("best.", snapshot)
             step, value = record["best"]
             self.best = step, value, {name: each.to(device) for name, each in best.items()}
         logits = snapshot.tensors.get("evaluation.logits")
@@ -424,11 +424,3 @@ class Training:
             f"The loss was no longer a finite number by step {self.step:,}, at a learning "
             f"rate of {self._used:.3g}: try a tenth of it."
         )
-
-
-def _under(prefix: str, snapshot: Snapshot) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(prefix): value
-        for name, value in snapshot.tensors.items()
-        if name.startswith(prefix)
-    }
