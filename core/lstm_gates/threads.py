@@ -16,8 +16,8 @@ from core.lstm_gates.readers import Reader
 __all__ = ["Sharing", "few"]
 
 WORTH = 1 << 20  # multiply-adds of one character, in all texts side by side, that are worth sharing
-TRIALS = 3  # steps that are timed; the quickest of them counts
-LATE, IN_A_ROW = 3.0, 3  # times as long as one thread takes; so many such steps are no accident
+TRIALS = 8  # steps that are timed of each, in turns; the quickest counts
+LATE, IN_A_ROW = 3.0, 3  # times as long as one thread takes; after so many such steps it is tried anew
 
 
 @contextmanager
@@ -36,8 +36,8 @@ class Sharing:
     """Whether the steps of a course are shared out among all threads, tried before its first one.
 
     How many threads there are decides how sums are rounded. So it stays as it is, also when the
-    course is continued, unless the machine gets so busy that all threads together take far longer
-    than one alone.
+    course is continued, unless the machine gets so busy that all threads together are slower than
+    one alone.
     """
 
     def __init__(self, reader: Reader, batch: int, threads: int = 0) -> None:
@@ -52,7 +52,7 @@ class Sharing:
         on_cpu = reader.head.weight.device.type == "cpu"
         self._open = on_cpu and most > 1 and _small(reader, batch) and threads != 1
         self.threads = 1 if threads == 1 else most
-        self._new = threads == 0
+        self._tried = threads > 0  # whether they are to stay, if nothing speaks against it
         self._alone, self._late = float("inf"), 0
 
     def settle(self, step: Callable[[], object]) -> None:
@@ -61,11 +61,13 @@ class Sharing:
         Args:
             step: what is to be shared; done a few times over.
         """
-        if self._open:
-            self._open = False
-            self._alone = _quickest(step, 1)
-            if self._new and _quickest(step, self.threads) > self._alone:
-                self.threads = 1
+        if not self._open:
+            return
+        self._open = False
+        self._alone, together = _quickest(step, self.threads)
+        if not self._tried and together > self._alone:
+            self.threads = 1
+        self._tried = False  # the next time it is because they were late
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -76,7 +78,7 @@ class Sharing:
         late = time.perf_counter() - began > LATE * self._alone
         self._late = self._late + 1 if late else 0
         if self._late == IN_A_ROW:
-            self.threads = 1
+            self._open, self._late = True, 0
 
 
 def _small(reader: Reader, batch: int) -> bool:
@@ -84,14 +86,18 @@ def _small(reader: Reader, batch: int) -> bool:
     return batch * recurrent < WORTH
 
 
-def _quickest(step: Callable[[], object], threads: int) -> float:
-    times = []
-    with _using(threads):
-        for _ in range(TRIALS):
-            began = time.perf_counter()
-            step()
-            times.append(time.perf_counter() - began)
-    return min(times)
+def _quickest(step: Callable[[], object], threads: int) -> tuple[float, float]:
+    """Time a step with one thread and with all, in turns: a machine's speed drifts."""
+    best = {1: float("inf"), threads: float("inf")}
+    for _ in range(TRIALS):
+        for count in best:
+            with _using(count):
+                began = time.perf_counter()
+                step()
+                best[count] = min(best[count], time.perf_counter() - began)
+        if best[threads] > LATE * best[1]:  # that is plain, and dear
+            break
+    return best[1], best[threads]
 
 
 @contextmanager

@@ -93,9 +93,16 @@ def test_only_a_machine_that_stays_busy_makes_a_course_keep_to_one_thread(
     machine = machine_of(1, 0.7)
     sharing = Sharing(small(), 4)
     sharing.settle(machine.step)
-    for busy in ([True] * (IN_A_ROW - 1) + [False]) * 3 + [True] * IN_A_ROW:
-        assert sharing.threads == MANY
+
+    def advance(*, busy: bool) -> None:
         machine.seconds[MANY] = 50.0 if busy else 0.7
+        sharing.settle(machine.step)
         with sharing.at_work():
             machine.step()
+
+    late = [True] * IN_A_ROW
+    for busy in [*late[1:], False] * 3 + [*late, False] + late:
+        advance(busy=busy)
+        assert sharing.threads == MANY
+    advance(busy=True)
     assert sharing.threads == 1
