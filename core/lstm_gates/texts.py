@@ -4,57 +4,26 @@ The last tenth of a text is for validation; the alphabet is that of the rest. A 
 alphabet has at most LARGEST characters, so that networks stay small: rarer ones are UNKNOWN.
 """
 
-import os
 import platform
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from functools import lru_cache, partial
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from core.lstm_gates import UNKNOWN, generating, own
+from core.lstm_gates import UNKNOWN, generating
 from core.lstm_gates.languages import LANGUAGES
+from core.shared import natural
+from core.shared import own_texts as own
 
 __all__ = ["LARGEST", "LEAST", "TEXTS", "About", "Text", "limited", "places", "read"]
 
-ASSETS = Path(__file__).parents[2] / "assets" / "text"
 DRAWN = 200_000  # characters of a drawn text, unless more are asked for
 SEED = 0
 LEAST = own.LEAST  # characters
 LARGEST = 1_000  # characters of an alphabet, UNKNOWN included
-MODULES = (  # of Python's own, plain code with comments and docstrings; each there since long
-    "ast",
-    "bisect",
-    "calendar",
-    "collections/__init__",
-    "configparser",
-    "contextlib",
-    "copy",
-    "csv",
-    "dataclasses",
-    "difflib",
-    "enum",
-    "fractions",
-    "functools",
-    "gettext",
-    "heapq",
-    "json/decoder",
-    "json/encoder",
-    "random",
-    "shutil",
-    "statistics",
-    "string",
-    "tempfile",
-    "textwrap",
-    "threading",
-    "tokenize",
-    "traceback",
-    "types",
-    "weakref",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +74,7 @@ TEXTS = {
     "adding": About("Adding", "Sums of two numbers from 0 to 99.", "drawn"),
     "python": About(
         "Python",
-        f"Source code of Python's own library, {len(MODULES)} of its files.",
+        f"Source code of Python's own library, {len(natural.MODULES)} of its files.",
         f"Python {platform.python_version()}, Lib/ (PSF licence)",
     ),
     "english": About(
@@ -193,21 +162,8 @@ def _drawn(name: str, length: int) -> Text:
     )
 
 
-def _python() -> str:
-    library = Path(os.__file__).parent
-    places = [library / f"{module}.py" for module in MODULES]
-    return "\n".join(place.read_text(encoding="utf-8") for place in places if place.is_file())
-
-
-def _english() -> str:
-    from pydoc_data.topics import topics  # 0.7 MB that few ask for
-
-    paragraphs = "\n\n".join(topics[name].strip("\n") for name in sorted(topics)).split("\n\n")
-    return "\n\n".join(dict.fromkeys(paragraphs)) + "\n"  # topics quote each other at length
-
-
-def _tang() -> str:
-    return (ASSETS / "tang300.txt").read_text(encoding="utf-8")
-
-
-NATURAL: Mapping[str, Callable[[], str]] = {"python": _python, "english": _english, "tang": _tang}
+NATURAL: Mapping[str, Callable[[], str]] = {
+    "python": natural.python_source,
+    "english": partial(natural.help_topics, once=True),
+    "tang": natural.tang_poems,
+}

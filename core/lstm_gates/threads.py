@@ -17,7 +17,10 @@ __all__ = ["Sharing", "few"]
 
 WORTH = 1 << 20  # multiply-adds of one character, in all texts side by side, that are worth sharing
 TRIALS = 8  # steps that are timed of each, in turns; the quickest counts
-LATE, IN_A_ROW = 3.0, 3  # times as long as one thread takes; after so many such steps it is tried anew
+LATE, IN_A_ROW = (
+    3.0,
+    3,
+)  # times as long as one thread takes; after so many in a row: tried anew
 
 
 @contextmanager

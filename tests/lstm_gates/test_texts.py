@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.lstm_gates import UNKNOWN, own, texts
+from core.lstm_gates import UNKNOWN, texts
 from core.lstm_gates.languages import LANGUAGES
 from core.lstm_gates.texts import TEXTS, limited, places, read
+from core.shared import own_texts as own
 
 ROOT = Path(__file__).parents[2]
 LENGTHS = {"python": (900_000, 1_100_000), "english": (300_000, 600_000), "tang": (29_000, 30_000)}

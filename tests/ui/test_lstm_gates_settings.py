@@ -6,7 +6,8 @@ from urllib.parse import parse_qs
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from core.lstm_gates import Plan, own, room, texts
+from core.lstm_gates import Plan, room, texts
+from core.shared import own_texts as own
 from ui.panels.lstm_gates.settings import planned
 
 

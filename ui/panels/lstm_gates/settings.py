@@ -5,7 +5,8 @@ from typing import Any
 
 import streamlit as st
 
-from core.lstm_gates import CELLS, OPTIMISERS, Plan, own, room, texts
+from core.lstm_gates import CELLS, OPTIMISERS, Plan, room, texts
+from core.shared import own_texts as own
 from ui import address, words
 from ui.running import BOUND, Rules
 

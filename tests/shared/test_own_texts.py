@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from core.lstm_gates import own
-from core.lstm_gates.own import clean, keep, load
+from core.shared import own_texts as own
 from core.shared import uploads
+from core.shared.own_texts import clean, keep, load
 
 quiet = settings(derandomize=True, deadline=None, max_examples=200)
 TEXT = "Ein Text, 春眠不觉晓。\n" * 20

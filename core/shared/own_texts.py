@@ -29,8 +29,12 @@ def folder() -> Path:
     return uploads.folder().with_name(".texts")
 
 
-def clean(content: bytes) -> str:
+def clean(content: bytes, least: int = LEAST) -> str:
     """Read a file's bytes as text.
+
+    Args:
+        content: of the file.
+        least: characters that it must have.
 
     Returns: the text with each end of a line as one newline; without a byte-order mark, and without
         control characters other than newline and tab, as nobody sees them.
@@ -56,12 +60,13 @@ def clean(content: bytes) -> str:
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     hidden = [each for each in set(text) if unicodedata.category(each) == "Cc"]
     text = text.translate({ord(each): None for each in hidden if each not in "\n\t"})
-    if len(text) < LEAST:
-        raise ValueError(f"the text must have at least {LEAST} characters, got {len(text)}")
+    if len(text) < least:
+        more = "character" if least == 1 else "characters"
+        raise ValueError(f"the text must have at least {least} {more}, got {len(text)}")
     return text
 
 
-def keep(folder: Path, content: bytes) -> str:
+def keep(folder: Path, content: bytes, least: int = LEAST) -> str:
     """Write a text to the folder, under a name that follows from what is in it.
 
     Where the folder would take too much, those that nobody has loaded for longest go, but none of
@@ -70,11 +75,12 @@ def keep(folder: Path, content: bytes) -> str:
     Args:
         folder: where; see `folder`.
         content: of a file, UTF-8.
+        least: characters that it must have.
 
     Returns: the name, PREFIX and 32 of 0-9 and a-f, for `load`.
     Raises: ValueError, one sentence that says what is wrong with it, or that there is no room.
     """
-    cleaned = clean(content).encode()
+    cleaned = clean(content, least).encode()
     name = hashlib.sha256(cleaned).hexdigest()[:32]
     place = folder / f"{name}.txt"
     with _keeping:
