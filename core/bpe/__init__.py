@@ -3,7 +3,7 @@
 The work itself is in the modules beside this one. A text is cut into pieces that no merge crosses
 (the pre-tokenizer), each piece into units, and the commonest pair of neighbours becomes a token,
 again and again. All merges of a plan are learned at once, by the process that has the engine, and
-kept there; what can be asked of them is in `core.bpe.asking`, each a call that takes the plan first:
+kept there; what can be asked is in `core.bpe.asking`, each a call that takes the plan first:
 
     engine.call(MOMENT, plan, step, place)
 
@@ -16,9 +16,7 @@ from dataclasses import dataclass
 __all__ = ["MOMENT", "MOST", "SPLITS", "SUMMARY", "TIES", "UNITS", "Plan"]
 
 SUMMARY = "core.bpe.asking:summary"  # a call: of a plan
-MOMENT = (
-    "core.bpe.asking:moment"  # a call: of a plan, how many merges are done, a place in the text
-)
+MOMENT = "core.bpe.asking:moment"  # of a plan, merges done, a place
 
 UNITS = {
     "bytes": "bytes of UTF-8",
@@ -64,10 +62,8 @@ class Plan:
         if not isinstance(self.text, str):
             raise ValueError(f"text must be a name, got {self.text!r}")
         for name, known in (("units", UNITS), ("split", SPLITS), ("ties", TIES)):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} must be one of {tuple(known)}, got {getattr(self, name)!r}"
-                )
+            if (value := getattr(self, name)) not in known:
+                raise ValueError(f"{name} must be one of {tuple(known)}, got {value!r}")
         if type(self.merges) is not int or not 0 <= self.merges <= MOST:
             raise ValueError(
                 f"merges must be a whole number from 0 to {MOST:,}, got {self.merges!r}"
