@@ -62,19 +62,19 @@ def area(page: Page) -> Locator:
 
 
 def test_a_typed_character_shows_the_gates_that_the_engine_gives(visit: Visit) -> None:
-    page = visit("/lstm_gates?lstm_unit=51")
-    chosen(page, 51, 0)
+    page = visit("/lstm_gates?lstm_unit=26")
+    chosen(page, 26, 0)
     assert part(page, "gates").locator("output").inner_text().count(",") == 5
     area(page).fill("((")
-    chosen(page, 51, 1)  # where it became another: what is written is looked at
+    chosen(page, 26, 1)  # where it became another: what is written is looked at
     assert_engines_own(page, "((")
     area(page).press("End")
     area(page).press_sequentially("(")
-    chosen(page, 51, 2)
+    chosen(page, 26, 2)
     assert_engines_own(page, "(((")
     _, _, before = read(page)
     area(page).press_sequentially(")")
-    chosen(page, 51, 3)
+    chosen(page, 26, 3)
     assert_engines_own(page, "((()")
     assert read(page)[2] != before
     with pytest.raises(AssertionError):  # or this would tell nothing
@@ -82,16 +82,16 @@ def test_a_typed_character_shows_the_gates_that_the_engine_gives(visit: Visit) -
     page.wait_for_url("**lstm_typed=*")
     canvas = part(page, "gates").locator("canvas")
     canvas.press("ArrowLeft")
-    chosen(page, 51, 2)
+    chosen(page, 26, 2)
     canvas.press("ArrowDown")
-    chosen(page, 52, 2)
+    chosen(page, 27, 2)
     canvas.press("Home")
-    chosen(page, 52, 0)
+    chosen(page, 27, 0)
     assert_engines_own(page, "((()")
-    expect(part(page, "step").locator("h4 span")).to_have_text("Unit 52 of layer 1 reads '(' at 0")
+    expect(part(page, "step").locator("h4 span")).to_have_text("Unit 27 of layer 1 reads '(' at 0")
     shown = part(page, "step").locator(".term-row, .terms > *").all_inner_texts()
-    assert any(f"{own('((()').values['h'][0, 0, 52]:.4f}".replace("-", "−") in row for row in shown)
-    expect(part(page, "along").locator("h4 span")).to_have_text("Unit 52 of layer 1")
+    assert any(f"{own('((()').values['h'][0, 0, 27]:.4f}".replace("-", "−") in row for row in shown)
+    expect(part(page, "along").locator("h4 span")).to_have_text("Unit 27 of layer 1")
 
 
 def test_a_link_opens_the_same_state(visit: Visit) -> None:
@@ -169,11 +169,11 @@ def assert_held(page: Page, text: str, clamp: Clamp) -> tuple[float, float]:
 
 
 def test_what_is_held_moves_the_predictions(visit: Visit) -> None:
-    page = visit("/lstm_gates?lstm_tab=Intervene&lstm_unit=51")
+    page = visit("/lstm_gates?lstm_tab=Intervene&lstm_unit=26")
     numbers = part(page, "figures", "lstm_holding").locator("b")
     expect(numbers).to_have_count(3)
     text = area(page).input_value()
-    assert_held(page, text, Clamp("c", 0.0, 0, (51,)))
+    assert_held(page, text, Clamp("c", 0.0, 0, (26,)))
     box = page.locator(".st-key-lstm_held input")
     box.focus()
     box.press("ArrowDown")
@@ -215,13 +215,13 @@ def test_an_own_text_is_taken_learned_stopped_and_gone_back_in(visit: Visit) -> 
     expect(figures.first).to_have_text(re.compile(r"^[1-9]\d\d.* of 20,000$"))
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(part(page, "progress").first).to_contain_text("Stopped")
-    chosen(page, 0, 0)
+    chosen(page, 15, 0)
     expect(part(page, "typed").locator("span")).to_have_text("Type a text")
     _, _, now = read(page)
     machine = page.locator(".st-key-lstm_screen input[type=range]")
     machine.press("Home")
     page.wait_for_url("**lstm_step=0**")
-    expect(part(page, "gates").locator("output")).to_contain_text("unit 0 at character 0 ")
+    expect(part(page, "gates").locator("output")).to_contain_text("unit 15 at character 0 ")
     assert read(page)[2] != now
     machine.press("End")
     page.wait_for_url(lambda url: "lstm_step=" not in url)
@@ -259,7 +259,7 @@ def test_nonsense_in_the_address_is_named_and_nothing_is_lost(visit: Visit) -> N
         assert f"lstm_{key} must be" in said, key
     assert "lstm_magic in the address is no setting here" in said
     assert "race_steps must be" in said
-    chosen(page, 0, 0)
+    chosen(page, 39, 0)
 
 
 ODD = {
@@ -272,7 +272,7 @@ ODD = {
 
 def test_odd_texts_do_no_harm(visit: Visit) -> None:
     page = visit("/lstm_gates")
-    chosen(page, 0, 0)
+    chosen(page, 39, 0)
     count = part(page, "figures").locator("b").nth(1)
     for text in ODD.values():
         area(page).fill(text)

@@ -119,6 +119,10 @@ function named({ c, size, style, left, narrow }, top, { name, title, k, low, hig
 }
 
 const ended = value => Math.abs(value) >= 10 ? value.toFixed(0).replace('-', '−') : Number(value.toPrecision(2)).toString().replace('-', '−')
+function ends({ signed, high, peak }) {  // what is beyond the ends has their colour
+  const beyond = peak > 1.001 * high
+  return { low: signed ? (beyond ? '≤ ' : '') + ended(-high) : '0', high: (beyond ? '≥ ' : '') + ended(high) }
+}
 const said = (signs, t) => `character ${t} '${glyph(signs[t])}'`
 
 // What a key or the mouse chose stands at once, until an answer that knows of it.
@@ -217,7 +221,7 @@ Object.assign(kinds, {
           },
           label(pen, top) {
             const { c, left, style } = pen
-            named(pen, top, { ...map, k, low: map.signed ? ended(-map.high) : '0', high: ended(map.high), rowed }, dark)
+            named(pen, top, { ...map, k, ...ends(map), rowed }, dark)
             c.textAlign = 'right'; c.textBaseline = 'middle'; c.font = `${.8 * size}px ${style.fontFamily}`
             if (rowed) block.order.forEach((unit, r) => { c.fillStyle = r === chosen ? MARK[dark] : style.color; c.fillText(unit, left - 5, top + (r + .5) * row) })
             else if (chosen >= 0) { c.fillStyle = MARK[dark]; const y = top + (chosen + .5) * row; c.beginPath(); c.moveTo(left - 2, y); c.lineTo(left - 8, y - 4); c.lineTo(left - 8, y + 4); c.fill() }

@@ -33,10 +33,10 @@ CHOICES = {  # what is chosen among a few, by its key: its looks, values, and th
     "lstm_scale": ("scale", [*COLOURED], "absolute"),
     "lstm_cut": ("cut", [*CUTS], "no"),
 }
-NUMBERS = {  # likewise whole numbers: the highest, and what it is
-    "lstm_layer": ("layer", 3, 1, "a layer, from 1 to 3"),
-    "lstm_unit": ("unit", FAR, 0, "a unit, from 0 on"),
-    "lstm_time": ("time", LONGEST, 0, "a character's place, from 0 on"),
+NUMBERS = {  # likewise whole numbers: the least, the highest, the usual one, and what it is
+    "lstm_layer": ("layer", 1, 3, 1, "a layer, from 1 to 3"),
+    "lstm_unit": ("unit", 0, FAR, 39, "a unit, from 0 on"),  # it counts the built-in's brackets
+    "lstm_time": ("time", 0, LONGEST, 0, "a character's place, from 0 on"),
 }
 PAIRS = {  # and two of them
     "lstm_span": ("span", None, "the places of two characters, the earlier first, as 3-7"),
@@ -54,9 +54,9 @@ def looks_of(asked: Mapping[str, str]) -> Looks:
     }
     for key, (name, values, usual) in CHOICES.items():
         looks[name] = asked[key] if asked.get(key) in values else usual
-    for key, (name, highest, least, _) in NUMBERS.items():
+    for key, (name, least, highest, usual_number, _) in NUMBERS.items():
         found = address.number(asked.get(key, ""), highest)
-        looks[name] = least if found is None else max(least, found)
+        looks[name] = usual_number if found is None else max(least, found)
     for key, (name, usual_pair, _) in PAIRS.items():
         pair = address.numbers(asked.get(key, ""), 2)
         ordered = pair is not None and (pair[0] <= pair[1]) == (
@@ -79,7 +79,7 @@ def rules(looks: Looks) -> Rules:
     told |= {
         key: (looks[name], words.choices(values)) for key, (name, values, _) in CHOICES.items()
     }
-    told |= {key: (looks[name], rule) for key, (name, _, _, rule) in NUMBERS.items()}
+    told |= {key: (looks[name], rule) for key, (name, *_, rule) in NUMBERS.items()}
     return told | {key: (_pair(looks[name]), rule) for key, (name, _, rule) in PAIRS.items()}
 
 
@@ -90,8 +90,8 @@ def note(looks: Looks) -> None:
     address.note("lstm_at", f"{looks['held']:g}" if looks["held"] else "")
     for key, (name, _, usual) in CHOICES.items():
         address.note(key, "" if looks[name] == usual else looks[name])
-    for key, (name, _, least, _) in NUMBERS.items():
-        address.note(key, "" if looks[name] == least else str(looks[name]))
+    for key, (name, _, _, usual_number, _) in NUMBERS.items():
+        address.note(key, "" if looks[name] == usual_number else str(looks[name]))
     for key, (name, usual_pair, _) in PAIRS.items():
         address.note(key, "" if looks[name] == usual_pair else _pair(looks[name]))
 

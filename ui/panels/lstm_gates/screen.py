@@ -19,6 +19,7 @@ from ui.sequences import Guesses, Lane, Line, Map
 
 __all__ = ["Place", "draw", "field", "largest", "order_of", "place_of", "rows_of"]
 
+FLAT = 3.0  # of c, beyond which h = o·tanh(c) hardly changes; what is beyond has the full colour
 STRANGE = 12  # characters that are told where it does not know them
 
 
@@ -184,5 +185,5 @@ def _lanes(maps: list[Map], unit: int) -> list[Lane]:
 
 
 def _map(name: str, values: Float[np.ndarray, "t u"]) -> Map:
-    low, high = RANGES.get(name, (-1.0, largest(values)))
+    low, high = RANGES.get(name, (-1.0, min(largest(values), FLAT)))
     return Map(name=name, title=CALLED[name], values=values, high=high, signed=low < 0)
