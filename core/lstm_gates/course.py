@@ -27,19 +27,9 @@ from core.lstm_gates.threads import Sharing
 from core.shared import networks, runs, stepping
 from core.shared.snapshots import Snapshot, under
 
-__all__ = ["FROM_THE_START", "MOVABLE", "SAID", "Course"]
+__all__ = ["MOVABLE", "SAID", "Course"]
 
 MOVABLE = ("learning_rate", "clip")  # while it is live
-FROM_THE_START = (  # fields that no branch can have otherwise
-    "text",
-    "characters",
-    "cell",
-    "layers",
-    "units",
-    "embedding",
-    "forget_bias",
-    "seed",
-)
 FEWEST_POINTS, MOST_POINTS = 20, 200  # of the curves, a run
 DEAR = 0.025  # share of the characters' work that may go into the points, where there are more
 BACK = 3  # times the work of reading is that of learning
@@ -64,14 +54,11 @@ class Course:
             plan: how to learn.
             text: what.
             device: on which.
-            snapshot: of an earlier course of the same network and text. Where that one's plan had
-                another learning rate or clip than this one's, this one's is taken.
+            snapshot: of an earlier course by the same plan.
 
-        Raises: ValueError when the snapshot is of another network.
+        Raises: ValueError when the snapshot is of another one.
         """
         self.plan = self.now = plan  # `now` has what was changed since the start
-        self.began = plan  # that the first step was taken by; a branch may have another since
-        self.branched: dict[str, int] = {}  # other fields than MOVABLE, by the step of the branch
         self.text, self.device = text, device
         self.alphabet: str = snapshot.record["alphabet"] if snapshot else text.alphabet
         self.reader = build(plan, self.alphabet, device).train()
@@ -203,8 +190,6 @@ class Course:
         tensors["losses.sum"] = self._sum
         record: dict[str, Any] = {
             "plan": asdict(self.plan),
-            "began": asdict(self.began),
-            "branched": self.branched,
             "alphabet": self.alphabet,
             "now": {name: getattr(self.now, name) for name in MOVABLE},
             "window": self.window,
@@ -243,41 +228,23 @@ class Course:
 
     def _go_back_to(self, snapshot: Snapshot) -> None:
         """Take up weights, optimiser, place and curves of a snapshot."""
-        record, plan = snapshot.record, self.plan
-        earlier = Plan(**record["plan"])
-        for name in FROM_THE_START:
-            if getattr(earlier, name) != getattr(plan, name):
-                raise ValueError(
-                    f"{name} must stay {getattr(earlier, name)!r} in a branch, "
-                    f"got {getattr(plan, name)!r}"
-                )
+        record = snapshot.record
+        if Plan(**record["plan"]) != self.plan:
+            raise ValueError(
+                f"snapshot must be of a run by the same plan, got one by {record['plan']}"
+            )
         self.reader.load_state_dict(under("network.", snapshot))
-        if earlier.optimiser == plan.optimiser:
-            stepping.take_up(self.reader, self.optimiser, under("optimiser.", snapshot))
+        stepping.take_up(self.reader, self.optimiser, under("optimiser.", snapshot))
         self.step, self.characters = snapshot.step, record["characters"]
-        if (earlier.batch, earlier.window) == (plan.batch, plan.window):
-            self.window = record["window"]
-            self.states = _taken_up(under("states.", snapshot), self.device)
+        self.window = record["window"]
+        self.states = _taken_up(under("states.", snapshot), self.device)
         self.points = list(starmap(Point, record["points"]))
         self.changes = [(step, name, value) for step, name, value in record["changes"]]
         self.kept = list(record["kept"])
         self.samples = [(step, said) for step, said in record["samples"]]
         self._sum = snapshot.tensors["losses.sum"].to(self.device, copy=True)
         self._summed = record["summed"]
-        self.began, self.branched = Plan(**record["began"]), dict(record["branched"])
-        for name, value in asdict(plan).items():
-            if (
-                name not in MOVABLE
-                and (name != "steps" or plan.cooling)
-                and getattr(earlier, name) != value
-            ):
-                self.branched[name] = self.step
-        for name in MOVABLE:
-            value = record["now"][name]
-            if getattr(earlier, name) == getattr(plan, name):
-                self.now = replace(self.now, **{name: value})
-            elif value != getattr(plan, name):
-                self.changes.append((self.step, name, getattr(plan, name)))
+        self.now = replace(self.plan, **record["now"])
 
     def _add_point(self, norm: Tensor | None, clipped: Tensor | None) -> None:
         validation, right, impossible = judge(self.reader, self.watched)

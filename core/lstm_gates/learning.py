@@ -14,9 +14,7 @@ from core.lstm_gates.stored import revived
 from core.shared import devices
 from core.shared.snapshots import Snapshot
 
-__all__ = ["Lesson", "begin", "change", "keep", "train", "untrained"]
-
-MOST_ASKED = 20  # steps that are kept because somebody asked
+__all__ = ["Lesson", "begin", "change", "train"]
 
 
 class Lesson:
@@ -91,26 +89,6 @@ def change(lesson: Lesson, name: str, value: float) -> None:
     Raises: ValueError when it is none of these, or outside its range.
     """
     lesson.course.change(name, value)
-
-
-def keep(lesson: Lesson) -> Snapshot:
-    """Keep the present step for good, for the time machine.
-
-    Raises: ValueError when a visitor has kept too many already.
-    """
-    course = lesson.course
-    most = course.keeps + MOST_ASKED
-    if course.step not in course.kept and len(course.kept) >= most:
-        raise ValueError(f"a run must keep at most {most} steps, got one more: wait for its end")
-    return course.keep()
-
-
-def untrained(plan: Plan) -> State:
-    """Look at the network that a run by this plan will start from.
-
-    Raises: ValueError when the plan takes too much, or there is no such text.
-    """
-    return begin(plan, None).freeze()
 
 
 def begin(plan: Plan, snapshot: Snapshot | None) -> Lesson:

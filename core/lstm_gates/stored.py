@@ -84,7 +84,7 @@ def newest(folder: str) -> Snapshot:
 
 
 def plan_of(snapshot: Snapshot) -> Plan:
-    """Give the plan by which a run went when a snapshot was taken; a branch has another."""
+    """Give the plan by which a run goes of which a snapshot was taken."""
     return Plan(**snapshot.record["plan"])
 
 

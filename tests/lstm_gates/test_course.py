@@ -248,21 +248,10 @@ def test_only_what_can_be_moved_live_is_changed() -> None:
     assert course.rate == 0.001
 
 
-def test_a_branch_goes_on_with_another_batch_or_rate_but_no_other_network() -> None:
+def test_a_course_goes_on_by_its_own_plan_alone() -> None:
     snapshot = stand_at(5).snapshot()
-    wide = course_of(replace(LONG, batch=2, window=10, learning_rate=0.5, steps=30), snapshot)
-    assert (wide.step, wide.window, wide.states) == (5, 0, None)
-    assert wide.branched == {"batch": 5, "window": 5, "steps": 5}
-    assert wide.began == LONG
-    assert wide.now.learning_rate == 0.5
-    assert wide.now.clip == 0.05
-    assert wide.changes[-1] == (5, "learning_rate", 0.5)
-    while not wide.ended:
-        wide.advance()
-    again = course_of(wide.plan, wide.snapshot())
-    assert again.branched == {"batch": 5, "window": 5, "steps": 5}
-    for other in (replace(LONG, cell="gru"), replace(LONG, units=17), replace(LONG, seed=9)):
-        with pytest.raises(ValueError, match="in a branch"):
+    for other in (replace(LONG, cell="gru"), replace(LONG, batch=2), replace(LONG, seed=9)):
+        with pytest.raises(ValueError, match="must be of a run by the same plan"):
             course_of(other, snapshot)
 
 

@@ -107,7 +107,7 @@ def test_a_state_tells_what_the_course_is(folder: Path) -> None:
 
 
 def test_a_state_before_the_start_is_of_the_untrained_network() -> None:
-    state = learning.untrained(replace(PLAN, text="english", characters=1_000))
+    state = learning.begin(replace(PLAN, text="english", characters=1_000), None).freeze()
     assert (state.step, state.kept, state.samples, state.forced) == (0, (), (), None)
     assert state.curves.validation[0] == pytest.approx(np.log2(len(state.alphabet)), abs=0.3)
 
@@ -129,7 +129,7 @@ def test_baselines_are_counted_once_and_told_as_far_as_they_are(
     work = baselines.baselines.in_turns("counting", 400)
     next(work)
     next(work)
-    assert learning.untrained(PLAN).baselines == (("1-gram", 8.0), ("2-gram", 4.0))
+    assert learning.begin(PLAN, None).freeze().baselines == (("1-gram", 8.0), ("2-gram", 4.0))
     whole = baselines.baselines("counting", 400)
     assert whole == tuple((f"{order}-gram", 8 / order) for order in range(1, 9))
     assert baselines.baselines("counting", 400) == whole
@@ -207,28 +207,7 @@ def test_what_cannot_be_asked_is_refused_with_a_sentence(folder: Path) -> None:
     with pytest.raises(ValueError, match="name must be one of"):
         asking.built_in("nobody", "sample", "a", 1, 0.0, 1)
     with pytest.raises(ValueError, match="has not begun"):
-        replaying.curves(CONFIG, str(folder / "none"), 0)
-
-
-def test_a_kept_step_is_replayed_as_it_was(folder: Path) -> None:
-    state = replaying.replay(CONFIG, str(folder), 4)
-    lesson = learning.begin(PLAN, None)
-    while lesson.course.step < 4:
-        lesson.course.advance()
-    assert (state.step, state.samples[-1]) == (4, (4, lesson.course.say()))
-    curves = replaying.curves(CONFIG, str(folder), 0)
-    assert np.array_equal(curves.validation[:5], state.curves.validation)
-    assert len(curves.step) == 7
-
-
-def test_a_visitor_keeps_a_step_more_but_not_any_number() -> None:
-    lesson = learning.begin(PLAN, None)
-    lesson.course.advance()
-    assert learning.keep(lesson).step == 1
-    assert lesson.freeze().kept == (1,)
-    lesson.course.kept = [*range(2, 100)]
-    with pytest.raises(ValueError, match="a run must keep at most"):
-        learning.keep(lesson)
+        replaying.export(CONFIG, str(folder / "none"), 0)
 
 
 RUNS = {

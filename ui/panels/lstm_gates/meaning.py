@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from core.lstm_gates import GATES, Gates, texts
 from core.lstm_gates.features import FEATURES, features
-from core.lstm_gates.finding import Finding, find
+from core.lstm_gates.finding import Finding, survey
 from core.lstm_gates.languages import LANGUAGES, Truth
 from core.shared.engine import EngineError
 from ui import words
@@ -18,6 +18,8 @@ from ui.running import BOUND, Rules
 __all__ = ["meaning"]
 
 ALL = "all of them"
+MEASURES = {"area": "area under the ROC curve", "correlation": "correlation"}
+Known = Mapping[str, tuple[Truth, Float[np.ndarray, " t"]]]
 
 
 def meaning(desk: Desk, rules: Rules) -> None:
@@ -32,7 +34,15 @@ def meaning(desk: Desk, rules: Rules) -> None:
         "the second, *held out*: what is chosen from hundreds of units looks good on what chose "
         "it. *Chance* is the best of the same search after the feature was shifted along the text."
     )
+    try:
+        found: Gates = desk.ask("gates", text)
+    except (EngineError, ValueError) as error:
+        st.warning(words.plain(words.sentence(str(error))))
+        return
+    outcomes = _survey(found, known, ALL)
+    known = {name: known[name] for name in outcomes}
     names = {name: words.spaced(name) for name in known}
+    _overview(outcomes, names)
     left, right = st.columns(2)
     chosen = left.selectbox(
         "What is known of each character",
@@ -45,19 +55,48 @@ def meaning(desk: Desk, rules: Rules) -> None:
     among = right.selectbox("Among the gates", gates, key="lstm_among", **BOUND)
     rules["lstm_feature"] = names[chosen], words.choices([*names.values()])
     rules["lstm_among"] = among, words.choices(gates)
-    truth, feature = known[chosen]
-    st.caption(truth.about)
-    try:
-        found: Gates = desk.ask("gates", text)
-        searched = found.values if among == ALL else {among: found.values[among]}
-        outcome = find(searched, feature, truth.whether)
-    except (EngineError, ValueError) as error:
-        st.warning(words.plain(words.sentence(str(error))))
-        return
-    _table(desk, outcome)
+    st.caption(known[chosen][0].about)
+    searched = outcomes if among == ALL else _survey(found, {chosen: known[chosen]}, among)
+    _table(desk, searched[chosen])
 
 
-def _known(desk: Desk) -> tuple[str, Mapping[str, tuple[Truth, Float[np.ndarray, " t"]]]]:
+def _survey(found: Gates, known: Known, among: str) -> dict[str, Finding]:
+    """Search all units for all that is known; the last search is kept for the next script run."""
+    key = among, tuple(known), hash(found.values["h"].tobytes())
+    kept = st.session_state.setdefault("lstm_survey", {})
+    if kept.get(among, ("",))[0] != key:
+        values = found.values if among == ALL else {among: found.values[among]}
+        features = {name: feature for name, (_, feature) in known.items()}
+        kept[among] = key, survey(values, features, {name: each[0] for name, each in known.items()})
+    outcomes: dict[str, Finding] = kept[among][1]
+    return outcomes
+
+
+def _overview(outcomes: Mapping[str, Finding], names: Mapping[str, str]) -> None:
+    """List how well the best unit goes with each thing that is known."""
+    rows = [
+        {
+            "known": names[name],
+            "best": f"{each.rows[0].gate} {each.rows[0].unit}",
+            "held out": each.rows[0].held_out,
+            "chance": each.chance.held_out,
+            "measure": MEASURES[each.measure],
+        }
+        for name, each in outcomes.items()
+    ]
+    rows.sort(key=lambda row: float(row["chance"]) - float(row["held out"]))  # type: ignore[arg-type]
+    number = st.column_config.NumberColumn(format="%.3f")
+    st.markdown("**What it knows**, what goes farthest beyond chance first:")
+    st.dataframe(
+        rows,
+        hide_index=True,
+        height=min(len(rows), 6) * 35 + 38,
+        column_config={"held out": number, "chance": number},
+        key="lstm_known",
+    )
+
+
+def _known(desk: Desk) -> tuple[str, Known]:
     """Give what is searched, and what is known of it: the generator's states, and features."""
     text = texts.read(desk.plan.text, desk.plan.characters)
     piece = desk.long
@@ -65,13 +104,11 @@ def _known(desk: Desk) -> tuple[str, Mapping[str, tuple[Truth, Float[np.ndarray,
     drawn = LANGUAGES[text.name].truths if text.name in LANGUAGES else {}
     known = {name: (drawn[name], np.asarray(text.truth[name][part])) for name in text.truth}
     for name, values in features(piece).items():
-        if np.ptp(values[: len(values) // 2]) and np.ptp(values[len(values) // 2 :]):
-            known.setdefault(name, (FEATURES[name], values))
+        known.setdefault(name, (FEATURES[name], values))
     return piece, known
 
 
 def _table(desk: Desk, outcome: Finding) -> None:
-    area = outcome.measure == "area"
     rows = [
         {
             "gate": row.gate,
@@ -83,7 +120,7 @@ def _table(desk: Desk, outcome: Finding) -> None:
         }
         for row in outcome.rows
     ]
-    told = "Area under the ROC curve" if area else "Correlation"
+    told = MEASURES[outcome.measure].capitalize().replace("roc", "ROC")
     best = outcome.rows[0]
     st.markdown(
         f"**{told}.** Best: **{best.gate}** of unit **{best.unit}** in layer {best.layer + 1}, "
