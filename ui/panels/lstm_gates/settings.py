@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from core.lstm_gates import CELLS, OPTIMISERS, Plan, room, texts
-from core.shared import own_texts as own
 from ui import address, words
+from ui.own_text import Shelf
 from ui.running import BOUND, Rules
 
 __all__ = ["CELL_NAMES", "MOVABLE", "planned", "settings"]
@@ -25,7 +25,6 @@ CLIPS = (0.0, 0.1, 0.25, 0.5, 1.0, 5.0, 20.0)
 RATES = (0.0001, 0.0003, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0)
 STEPS = (100, 200, 300, 400, 600, 1_000, 1_500, 2_000, 5_000, 10_000, 20_000)
 MOVABLE = ("learning_rate", "clip")  # also while a run is live
-LARGEST = own.LARGEST
 KNOWN = (  # what else may stand in the address: what has rules where it is drawn
     *("lstm_text", "lstm_run", "lstm_tab", "lstm_feature", "lstm_among", "lstm_hold", "lstm_held"),
     *("lstm_when", "lstm_other", "lstm_temperature", "lstm_draws"),
@@ -45,7 +44,7 @@ def settings(
     Returns: the plan of a new run, and a sentence on why there can be no such run, or nothing.
     """
     usual, rules = Plan(), dict(looks)
-    given: dict[str, Any] = {"text": _text(asked)}
+    given: dict[str, Any] = {"text": SHELF.choose(asked)}
 
     def box(label: str, name: str, names: Mapping[str, str]) -> Any:
         key = f"lstm_{name}"
@@ -131,74 +130,17 @@ def planned(plan: Plan) -> str:
     )
 
 
-def _text(asked: Mapping[str, str]) -> str:
-    """Choose the text; one's own is typed or comes as a file, or by the address of its owner."""
-    mine: list[str] = st.session_state.setdefault("lstm_own", [])
-    linked = asked.get("lstm_text", "")
-    if linked:
-        try:
-            texts.read(linked)
-        except ValueError as error:
-            st.toast(words.plain(str(error)), icon=":material/link_off:", duration="long")
-        else:
-            if linked not in texts.TEXTS and linked not in mine:
-                mine.append(linked)
-            st.session_state.lstm_text = linked
-    named = {name: about.title for name, about in texts.TEXTS.items()}
-    named |= {name: f"Own text {number}" for number, name in enumerate(mine, 1)}
-    chosen: str = st.selectbox(
-        "Text",
-        list(named),
-        format_func=lambda each: named.get(each, each),
-        key="lstm_text",
-        persist_state="session",
-    )
-    address.note("lstm_text", chosen if chosen != Plan().text else "")
-    st.caption(words.plain(_about(chosen)))
-    with st.popover("Own text", icon=":material/upload:", width="stretch"):
-        st.markdown(
-            f"Typed, or a file in UTF-8 of at most {LARGEST // 10**6} MB. It is kept on the "
-            "server; who has your address can train on it."
-        )
-        with st.form("lstm_own_form", border=False):  # the text comes with the click
-            st.text_area("Text", key="lstm_own_text", label_visibility="collapsed", height=160)
-            st.form_submit_button("Take it", key="lstm_take", on_click=_take_typed)
-        st.file_uploader(
-            "File", key="lstm_file", on_change=_take_file, max_upload_size=LARGEST // 10**6
-        )
-        told = st.session_state.get("lstm_told")
-        if told:
-            (st.success if told[0] else st.warning)(told[1])
-    return chosen
-
-
 def _about(name: str) -> str:
     if name in texts.TEXTS:
         return texts.TEXTS[name].about
-    try:
-        text = texts.read(name)
-    except ValueError as error:
-        return words.sentence(str(error))
+    text = texts.read(name)
     return f"{len(text.content):,} characters, {len(text.alphabet) - 1} different ones."
 
 
-def _take_typed() -> None:
-    _take(st.session_state.lstm_own_text.encode())
-
-
-def _take_file() -> None:
-    if st.session_state.lstm_file is not None:
-        _take(st.session_state.lstm_file.getvalue())
-
-
-def _take(content: bytes) -> None:
-    """Keep a text, and choose it."""
-    try:
-        name = own.keep(own.folder(), content)
-    except (ValueError, OSError) as error:
-        st.session_state.lstm_told = (False, words.plain(words.sentence(str(error))))
-        return
-    if name not in st.session_state.lstm_own:
-        st.session_state.lstm_own.append(name)
-    st.session_state.lstm_text = name
-    st.session_state.lstm_told = (True, _about(name))
+SHELF = Shelf(
+    prefix="lstm",
+    titles={name: about.title for name, about in texts.TEXTS.items()},
+    read=texts.read,
+    about=_about,
+    use="train on it",
+)
