@@ -1,0 +1,141 @@
+"""A text made ready for merging: each different piece once, cut into units, laid out in a row.
+
+Position 0 of the row is OUTSIDE, then come the units of the first piece, OUTSIDE again, the units
+of the second, and so on; pieces in the order in which the text first has them.
+"""
+
+from collections import Counter
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from core.bpe.splitting import parts
+
+__all__ = ["OUTSIDE", "Alphabet", "Corpus", "mapped", "prepare"]
+
+OUTSIDE = -1  # between pieces
+BYTES = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alphabet:
+    """The tokens before the first merge, by their ids."""
+
+    units: str  # one of UNITS
+    tokens: tuple[bytes, ...]
+    ends: tuple[bool, ...]  # whether it has the end-of-word mark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """A text in pieces and units."""
+
+    text: str
+    split: str
+    alphabet: Alphabet
+    row: Int[np.ndarray, " r"]  # ids of the units, OUTSIDE between pieces
+    begins: Int[np.ndarray, " d"]  # where each different piece begins in the row
+    lengths: Int[np.ndarray, " d"]  # its units
+    sequence: Int[np.ndarray, " p"]  # which of them each piece of the text is
+    pieces: Counter[str]  # how often each is there, in the order of the row
+
+    @property
+    def units(self) -> int:
+        """How many units the whole text has."""
+        return int(self.lengths[self.sequence].sum())
+
+    def times(self) -> Int[np.ndarray, " r"]:
+        """Tell of each place in the row how often the text has its piece; 0 outside."""
+        times = np.zeros(len(self.row), np.int64)
+        counts = np.fromiter(self.pieces.values(), np.int64, len(self.pieces))
+        times[self.row != OUTSIDE] = np.repeat(counts, self.lengths)
+        return times
+
+
+def mapped() -> list[int]:
+    """Give bytes in the order of GPT-2's characters for them, which is that of HF's ids.
+
+    Source: openai/gpt-2 src/encoder.py, `bytes_to_unicode`: those that can be printed are
+    themselves, the others come after.
+    """
+    shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    return shown + [byte for byte in range(BYTES) if byte not in shown]
+
+
+def prepare(text: str, units: str, split: str, order: str) -> Generator[Any, None, Corpus]:
+    """Cut a text into pieces and units; yields now and then.
+
+    Args:
+        text: of any length.
+        units: one of UNITS.
+        split: one of SPLITS.
+        order: "mapped" for the alphabet of bytes in HF's order, else by value.
+
+    Raises: ValueError when the text has half a surrogate pair, which UTF-8 cannot say.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            "text must be whole characters, got half a surrogate pair, "
+            f"{text[error.start]!r}, at {error.start:,}"
+        ) from error
+    found: list[str] = []
+    for few in parts(text, split):
+        found += few
+        yield
+    pieces = Counter(found)
+    number = dict(zip(pieces, range(len(pieces)), strict=True))
+    sequence = np.fromiter(map(number.__getitem__, found), np.int32, len(found))
+    yield
+    if units == "bytes":
+        alphabet, ids, lengths = _bytes(list(pieces), mapped() if order == "mapped" else None)
+    else:
+        alphabet, ids, lengths = _characters(list(pieces))
+    begins = np.cumsum(lengths + 1) - lengths
+    row = np.full(len(ids) + len(pieces) + 1, OUTSIDE, np.int32)
+    inside = np.ones(len(row), bool)
+    inside[0] = False
+    inside[begins + lengths] = False
+    row[inside] = ids
+    return Corpus(
+        text=text,
+        split=split,
+        alphabet=alphabet,
+        row=row,
+        begins=begins,
+        lengths=lengths,
+        sequence=sequence,
+        pieces=pieces,
+    )
+
+
+Cut = tuple[Alphabet, Int[np.ndarray, " u"], Int[np.ndarray, " d"]]
+
+
+def _bytes(pieces: list[str], order: list[int] | None) -> Cut:
+    order = order or list(range(BYTES))
+    place = np.empty(BYTES, np.int32)
+    place[order] = np.arange(BYTES, dtype=np.int32)
+    encoded = [piece.encode() for piece in pieces]
+    lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+    ids = place[np.frombuffer(b"".join(encoded), np.uint8)]
+    tokens = tuple(bytes([byte]) for byte in order)
+    return Alphabet(units="bytes", tokens=tokens, ends=(False,) * BYTES), ids, lengths
+
+
+def _characters(pieces: list[str]) -> Cut:
+    """Cut into characters; all plain ones come first, then those with the mark, both sorted."""
+    lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))
+    points = np.frombuffer("".join(pieces).encode("utf-32-le"), np.uint32)
+    last: Bool[np.ndarray, " u"] = np.zeros(len(points), bool)
+    last[np.cumsum(lengths) - 1] = True
+    plain, ids = np.unique(points, return_inverse=True)
+    marked, marks = np.unique(points[last], return_inverse=True)
+    ids[last] = len(plain) + marks
+    tokens = tuple(chr(point).encode() for point in (*plain.tolist(), *marked.tolist()))
+    ends = (False,) * len(plain) + (True,) * len(marked)
+    return Alphabet(units="characters", tokens=tokens, ends=ends), ids.astype(np.int32), lengths
