@@ -20,7 +20,7 @@ MOMENT = "core.bpe.asking:moment"  # of a plan, merges done, a place
 
 UNITS = {
     "bytes": "bytes of UTF-8",
-    "characters": "characters, the last of a piece with an end-of-word mark",
+    "characters": "characters with </w>",
 }
 SPLITS = {
     "gpt2": "GPT-2's regex",
@@ -29,11 +29,11 @@ SPLITS = {
     "none": "none",
 }
 TIES = {  # which of the pairs that are equally frequent is merged
-    "smaller": "smaller pair of ids (HF tokenizers)",  # ids in HF's order of the alphabet
-    "raw": "smaller pair of ids, bytes by value (rustbpe)",
-    "first": "first met (minbpe, tiktoken's teaching code)",
-    "lexicographic": "lexicographically largest (subword-nmt)",
-    "shorter": "shorter first, then lexicographic (sentencepiece)",
+    "smaller": "smaller ids (HF)",  # the pair of lower ids, in HF's order of the alphabet
+    "raw": "smaller bytes (rustbpe)",  # the same, with the bytes as ids
+    "first": "first met (minbpe)",  # in the text; so does tiktoken's teaching code
+    "lexicographic": "last by letters (subword-nmt)",
+    "shorter": "shorter (sentencepiece)",  # then first by letters
 }
 MOST = 30_000  # merges
 

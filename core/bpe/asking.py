@@ -8,6 +8,7 @@ import numpy as np
 from core.bpe import Plan
 from core.bpe.best import best
 from core.bpe.history import History, history
+from core.bpe.places import first_made
 from core.bpe.results import Candidate, Merge, Moment, Summary
 from core.bpe.vocabulary import Vocabulary
 from core.bpe.windows import window
@@ -16,6 +17,7 @@ from core.shared.turns import patient
 __all__ = ["learned", "moment", "summary"]
 
 BEST = 10  # pairs that a moment tells of
+AROUND = 150  # bytes before what is looked for
 POINTS = 500  # of a summary's curves
 
 
@@ -48,21 +50,24 @@ def summary(plan: Plan) -> Generator[Any, None, Summary]:
 
 
 @patient
-def moment(plan: Plan, step: int, place: int = 0) -> Generator[Any, None, Moment]:
+def moment(plan: Plan, step: int, place: int | None = 0) -> Generator[Any, None, Moment]:
     """Tell how it stands when so many merges are done.
 
     Args:
         plan: from what text, and how.
         step: merges done; more than there are is the end.
-        place: where in the text the window begins, in bytes of UTF-8.
+        place: where in the text the window begins, in bytes of UTF-8; None for a little before the
+            first token that the last merge made.
 
     Raises: ValueError when there is no such text, or a number is below 0.
     """
-    for name, value in (("step", step), ("place", place)):
+    for name, value in (("step", step), ("place", place or 0)):
         if type(value) is not int or value < 0:
             raise ValueError(f"{name} must be a whole number from 0 on, got {value!r}")
     grown = yield from history(plan)
     step = min(step, grown.steps)
+    if place is None:
+        place = max(0, first_made(grown, step) - AROUND)
     candidates, ties = _candidates(grown, step)
     return Moment(
         step=step,
@@ -110,8 +115,8 @@ def _candidates(grown: History, step: int) -> tuple[tuple[Candidate, ...], int]:
             ends=ends[right],
             ids=(left, right),
             count=count,
-            tied=count == counts[0],
-            chosen=place == 0,
+            tied=bool(count == counts[0]),
+            chosen=bool(place == 0),
         )
         for place, (left, right, count) in enumerate(
             zip(lefts, rights, counts.tolist(), strict=True)

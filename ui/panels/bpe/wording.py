@@ -1,0 +1,6 @@
+"""What the panel of BPE says: what to try, and the formulae."""
+
+__all__ = ["FORMULAE", "LESSONS"]
+
+LESSONS = ""
+FORMULAE = ()
