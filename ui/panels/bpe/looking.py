@@ -8,9 +8,9 @@ from ui.running import Rules
 
 __all__ = ["FOLLOWING", "GUESSING", "LONGEST", "Looks", "looks_of", "note", "rules"]
 
-# How many merges are done, where the window begins and whether it follows them, the token that is looked at, whether the next
-# merge is to be guessed and what was; the sentence that is encoded (None before anybody has typed
-# one), the piece of it and the merge of that that are looked at.
+# How many merges are done, where the window begins and whether it follows them, the token that is
+# looked at, whether the next merge is to be guessed and what was; the sentence that is encoded
+# (None before anybody has typed one), the piece of it and the merge of that that are looked at.
 Looks = dict[str, Any]
 
 LONGEST = 1_000  # characters of the sentence
