@@ -20,7 +20,7 @@ EVERYTHING = r"[\s\S]+"  # a regex for the split that does not split
 def by_tokenizers(text: str, *, units: str, split: str, merges: int) -> Pairs:
     """What HF learns, bytes as bytes."""
     suffix = None if units == "bytes" else MARK.decode()
-    tokenizer = Tokenizer(models.BPE(end_of_word_suffix=suffix))
+    tokenizer = Tokenizer(models.BPE())
     pattern = pre_tokenizers.Split(Regex(PATTERNS.get(split, EVERYTHING)), "isolated")
     level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     both = pre_tokenizers.Sequence([pattern, level])
