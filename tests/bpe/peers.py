@@ -3,6 +3,7 @@
 import io
 import json
 from itertools import pairwise
+from typing import Any
 
 import rustbpe
 from subword_nmt.learn_bpe import learn_bpe
@@ -19,7 +20,7 @@ EVERYTHING = r"[\s\S]+"  # a regex for the split that does not split
 
 def by_tokenizers(text: str, *, units: str, split: str, merges: int) -> Pairs:
     """What HF learns, bytes as bytes."""
-    suffix = None if units == "bytes" else MARK.decode()
+    suffix: dict[str, Any] = {} if units == "bytes" else {"end_of_word_suffix": MARK.decode()}
     tokenizer = Tokenizer(models.BPE())
     pattern = pre_tokenizers.Split(Regex(PATTERNS.get(split, EVERYTHING)), "isolated")
     level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -28,7 +29,7 @@ def by_tokenizers(text: str, *, units: str, split: str, merges: int) -> Pairs:
     every = level.alphabet() if units == "bytes" else []
     size = 1_000_000 if units == "characters" else 256 + merges
     trainer = trainers.BpeTrainer(
-        vocab_size=size, show_progress=False, initial_alphabet=every, end_of_word_suffix=suffix
+        vocab_size=size, show_progress=False, initial_alphabet=every, **suffix
     )
     tokenizer.train_from_iterator([text], trainer)
     content = json.loads(tokenizer.to_str())["model"]["merges"]
