@@ -3,8 +3,8 @@ r"""Cut a text into the pieces that no merge crosses: the pre-tokenizers.
 Each is a regex that matches everywhere, so that the pieces, one after the other, are the text.
 
 Source: GPT-2's, openai/gpt-2 src/encoder.py; GPT-4's, openai/tiktoken tiktoken_ext/openai_public.py
-(`cl100k_base`). At white space each space is a
-piece of its own: words are then those of subword-nmt.
+(`cl100k_base`, but `{1,3}` for `{1,3}+`, which cuts alike, and which HF's regexes take for any
+number). At white space each space is a piece of its own: words are then those of subword-nmt.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ __all__ = ["PATTERNS", "parts", "split"]
 
 PATTERNS: Mapping[str, str] = {  # for all but "none", which makes the text one piece
     "gpt2": r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
-    "gpt4": r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"
+    "gpt4": r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s",
     "spaces": r"\S+|\s",
 }
