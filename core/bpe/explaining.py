@@ -97,16 +97,14 @@ def parts(encoder: Encoder, token: int) -> tuple[int, int] | None:
         )
     if token < encoder.merges_from:
         return None
-
-    def earlier(left: int, right: int) -> int:
-        made = encoder.join(left, right)
-        return made if made < token else NEVER
-
     content = encoder.tokens[token].decode("utf-8", "surrogateescape")
     units = units_of(encoder, content)
     if not encoder.ends[token]:
         units = [(each, False) for each, _ in units]
-    ids, _ = merge([encoder.alphabet.get(unit, UNKNOWN) for unit in units], earlier)
+    ids, _ = merge(
+        [encoder.alphabet.get(unit, UNKNOWN) for unit in units],
+        lambda left, right: made if (made := encoder.join(left, right)) < token else NEVER,
+    )
     return (ids[0], ids[1]) if len(ids) == 2 else None  # noqa: PLR2004
 
 
