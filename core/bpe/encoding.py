@@ -7,7 +7,7 @@ Source: Sennrich, Haddow, Birch 2016, arXiv:1508.07909, section 3.2; OpenAI's ti
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -25,7 +25,9 @@ __all__ = [
     "Encoder",
     "decode",
     "encode",
+    "gather",
     "merge",
+    "merging",
     "of_merges",
     "of_ranks",
     "readable",
@@ -36,6 +38,8 @@ __all__ = [
 UNKNOWN = -1  # the id of what the vocabulary has no token for
 NEVER = 1 << 60  # the id that two neighbours make where they are no pair
 LONG = 100  # units; a longer piece is worth a heap
+PLACES = 40  # bits for a place in a piece
+TURN = 4_000  # pairs looked at between two turns; some 10 ms
 
 Join = Callable[[int, int], int]  # ids of two neighbours to that of the token they make, or NEVER
 
@@ -130,13 +134,10 @@ def units_of(encoder: Encoder, piece: str) -> list[tuple[bytes, bool]]:
     ]
 
 
-def merge(ids: Sequence[int], join: Join) -> tuple[list[int], list[int]]:
-    """Merge all that can be merged in a piece, the lowest id first, from the left.
-
-    Returns: the ids at the end, and those that were made, in their order, which never falls.
-    """
+def merging(ids: Sequence[int], join: Join) -> Generator[None, None, tuple[list[int], list[int]]]:
+    """Merge all that can be merged in a piece, in turns where it is long; see `merge`."""
     if len(ids) > LONG:
-        return _merge_long(ids, join)
+        return (yield from _merge_long(ids, join))
     ids, made = list(ids), []
     pairs = [join(left, right) for left, right in pairwise(ids)]
     while pairs and (best := min(pairs)) != NEVER:
@@ -149,6 +150,20 @@ def merge(ids: Sequence[int], join: Join) -> tuple[list[int], list[int]]:
         if place < len(pairs):
             pairs[place] = join(best, ids[place + 1])
     return ids, made
+
+
+def merge(ids: Sequence[int], join: Join) -> tuple[list[int], list[int]]:
+    """Merge all that can be merged in a piece, the lowest id first, from the left.
+
+    Returns: the ids at the end, and those that were made, in their order, which never falls.
+    """
+    work = merging(ids, join)
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: tuple[list[int], list[int]] = end.value
+            return result
 
 
 def encode(encoder: Encoder, text: str | bytes) -> Encoded:
@@ -219,20 +234,25 @@ def _told(
             place += len(token.decode("utf-8", "surrogateescape"))
 
 
-def _merge_long(ids: Sequence[int], join: Join) -> tuple[list[int], list[int]]:
+def _merge_long(
+    ids: Sequence[int], join: Join
+) -> Generator[None, None, tuple[list[int], list[int]]]:
     """Do the same with a heap of pairs and links between neighbours: a pair may be gone by then."""
     at, made = list(ids), []
     count = len(at)
     after, before = list(range(1, count + 1)), list(range(-1, count - 1))
-    heap = [
-        (best, place)
-        for place, (left, right) in enumerate(pairwise(at))
-        if (best := join(left, right)) != NEVER
-    ]
+    heap = []  # of the id that a pair makes and its place, in one number
+    for place, (left, right) in enumerate(pairwise(at)):
+        if (best := join(left, right)) != NEVER:
+            heap.append(best << PLACES | place)
+        if not place % TURN:
+            yield
     heapq.heapify(heap)
-    gone = NEVER  # no id
+    gone, looked = NEVER, 0  # no id is NEVER
     while heap:
-        best, place = heapq.heappop(heap)
+        if not (looked := looked + 1) % TURN:
+            yield
+        best, place = divmod(heapq.heappop(heap), 1 << PLACES)
         right = after[place]
         if at[place] == gone or right == count or join(at[place], at[right]) != best:
             continue
@@ -242,8 +262,8 @@ def _merge_long(ids: Sequence[int], join: Join) -> tuple[list[int], list[int]]:
         if following < count:
             before[following] = place
             if (pair := join(best, at[following])) != NEVER:
-                heapq.heappush(heap, (pair, place))
+                heapq.heappush(heap, pair << PLACES | place)
         preceding = before[place]
         if preceding >= 0 and (pair := join(at[preceding], best)) != NEVER:
-            heapq.heappush(heap, (pair, preceding))
+            heapq.heappush(heap, pair << PLACES | preceding)
     return [each for each in at if each != gone], made
