@@ -110,13 +110,12 @@ def script(plan: Plan) -> str:
     order = "" if plan.units != "bytes" else BYTES if plan.ties == "smaller" else VALUES
     marked = plan.units == "characters"
     left, right = "tokens[pair[0]]", "tokens[pair[1]]"
-    both = f"({left} + {right})"
     best = BEST[plan.ties].format(
         left=f"{left}.encode()" if marked else left,
         right=f"{right}.encode()" if marked else right,
-        length=f'len(({left} + {right}).removesuffix("</w>"))'
-        if marked
-        else f"len({left} + {right})",
+        length=f"len({left} + {right})"
+        if not marked
+        else f'len(({left} + {right}).removesuffix("</w>"))',
         first=f"len({left})",
     )
     return head + order + UNITS[plan.units] + "\n" + LOOP.format(merges=plan.merges, best=best)

@@ -2,21 +2,27 @@ r"""Cut a text into the pieces that no merge crosses: the pre-tokenizers.
 
 Each is a regex that matches everywhere, so that the pieces, one after the other, are the text.
 
-Source: GPT-2's, openai/gpt-2 src/encoder.py; GPT-4's, openai/tiktoken tiktoken_ext/openai_public.py
-(`cl100k_base`, but `{1,3}` for `{1,3}+`, which cuts alike, and which HF's regexes take for any
-number). At white space each space is a piece of its own: words are then those of subword-nmt.
+Source: GPT-2's, openai/gpt-2 src/encoder.py; GPT-4's and GPT-4o's, openai/tiktoken
+tiktoken_ext/openai_public.py (`cl100k_base`, but `{1,3}` for `{1,3}+`, which cuts alike, and which
+HF's regexes take for any number; `o200k_base`). At white space each space is a piece of its own:
+words are then those of subword-nmt.
 """
 
 from collections.abc import Iterator, Mapping
 
 import regex
 
-__all__ = ["PATTERNS", "parts", "split"]
+__all__ = ["PATTERNS", "parts", "pieces"]
 
-PATTERNS: Mapping[str, str] = {  # for all but "none", which makes the text one piece
+PATTERNS: Mapping[str, str] = {  # "none" has none: all is one piece
     "gpt2": r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
     "gpt4": r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}"
     r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s",
+    "o200k": r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
     "spaces": r"\S+|\s",
 }
 PART = 200_000  # characters; some 20 ms
@@ -25,24 +31,27 @@ SAFE = regex.compile(r"(?<=[\p{L}\p{N}])(?=\s)")  # every pattern cuts here, wha
 _compiled = {name: regex.compile(pattern) for name, pattern in PATTERNS.items()}
 
 
-def split(text: str, name: str) -> list[str]:
+def pieces(text: str, split: str) -> list[str]:
     """Cut a text into pieces.
 
     Args:
         text: of any length.
-        name: one of SPLITS.
+        split: one of PATTERNS, or "none".
 
     Returns: pieces that together are the text; none of an empty one.
+    Raises: ValueError when there is no such split.
     """
-    return [piece for pieces in parts(text, name) for piece in pieces]
+    return [piece for few in parts(text, split) for piece in few]
 
 
-def parts(text: str, name: str) -> Iterator[list[str]]:
-    """Cut a long text into pieces, some of them at a time; see `split`."""
-    if name == "none":
+def parts(text: str, split: str) -> Iterator[list[str]]:
+    """Cut a long text into pieces, some of them at a time; see `pieces`."""
+    if split == "none":
         yield [text] if text else []
         return
-    pattern, first = _compiled[name], 0
+    if split not in _compiled:
+        raise ValueError(f"split must be one of {(*PATTERNS, 'none')}, got {split!r}")
+    pattern, first = _compiled[split], 0
     while first < len(text):
         safe = SAFE.search(text, min(first + PART, len(text)))
         last = safe.start() if safe else len(text)

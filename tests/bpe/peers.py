@@ -9,7 +9,7 @@ import rustbpe
 from subword_nmt.learn_bpe import learn_bpe
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
-from core.bpe.splitting import PATTERNS, split
+from core.bpe.splitting import PATTERNS, pieces
 from tests.bpe.naive import MARK
 
 __all__ = ["by_minbpe", "by_rustbpe", "by_subword_nmt", "by_tokenizers", "bytes_of_characters"]
@@ -69,7 +69,7 @@ def by_subword_nmt(text: str, merges: int) -> Pairs:
 
 def by_minbpe(text: str, *, split_by: str, merges: int) -> Pairs:
     """What minbpe's RegexTokenizer does, which ends with an error where no pair is left."""
-    chunks = [list(piece.encode()) for piece in split(text, split_by)]
+    chunks = [list(piece.encode()) for piece in pieces(text, split_by)]
     vocabulary = {value: bytes([value]) for value in range(256)}
     learned = []
     for new in range(256, 256 + merges):

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 from tokenizers import pre_tokenizers
 
-from core.bpe import TIES, Plan, merging, texts
+from core.bpe import SPLITS, TIES, Plan, merging, texts
 from core.bpe import queue as queues
 from core.bpe.corpus import mapped
-from core.bpe.splitting import PATTERNS, split
+from core.bpe.splitting import pieces
 from tests.bpe.grown import grow, grown_by, pairs
 from tests.bpe.naive import drawn, naive, words_of
 from tests.bpe.peers import (
@@ -32,7 +32,7 @@ REAL = {"python": 60_000, "tang": 30_000, "topics": 60_000}  # characters of eac
 def agrees(text: str, plan: Plan) -> None:
     """Compare all that is noted of merges with a naive recount."""
     grown = grown_by(plan, text)
-    steps = naive(words_of(text, plan, split(text, plan.split)), plan)
+    steps = naive(words_of(text, plan, pieces(text, plan.split)), plan)
     assert pairs(grown) == [step.pair for step in steps if step.pair][: plan.merges]
     done = steps[: grown.steps]
     assert grown.counted.tolist() == [step.counts[step.pair] for step in done if step.pair]
@@ -57,7 +57,7 @@ def test_so_are_those_of_runs_of_one_letter(ties: str, units: str) -> None:
         agrees("a" * length, Plan(units=units, split="none", ties=ties))
 
 
-@pytest.mark.parametrize("split", [*PATTERNS, "none"])
+@pytest.mark.parametrize("split", [*SPLITS])
 @pytest.mark.parametrize("letters", ["ab", "abc", "aé 1'\n"])
 def test_bytes_merge_as_in_tokenizers(split: str, letters: str) -> None:
     for seed in range(20):
@@ -83,7 +83,7 @@ def test_characters_merge_as_in_tokenizers_where_it_has_an_order_of_its_marked_o
         assert ours == by_tokenizers(text, units="characters", split="spaces", merges=1_000)
 
 
-@pytest.mark.parametrize("split", [*PATTERNS, "none"])
+@pytest.mark.parametrize("split", [*SPLITS])
 def test_raw_bytes_merge_as_in_rustbpe(split: str) -> None:
     for seed in range(20):
         text = drawn(seed, "abé 1'\n", 30)
@@ -111,7 +111,7 @@ def test_a_real_text_merges_as_in_subword_nmt() -> None:
     assert pairs(grow(text, **plan)) == by_subword_nmt(text, 800)
 
 
-@pytest.mark.parametrize("split", [*PATTERNS, "none"])
+@pytest.mark.parametrize("split", [*SPLITS])
 def test_the_first_met_merge_as_in_minbpe(split: str) -> None:
     for seed in range(10):
         text = drawn(seed, "abé 1'\n", 20)
