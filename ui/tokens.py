@@ -60,7 +60,7 @@ class Verdict:
     count: int | None = None  # tokens that the text becomes
     rate: float | None = None  # bytes per token of the text
     unknown: float | None = None  # share of words that it does not know; None where none can be
-    tokens: Sequence[bytes | str] = ()  # of the sentence; str as they are, as "##ing"
+    tokens: Sequence[bytes | str] = ()  # of the sentence; str as they are, as "##ing", set apart
     ids: Sequence[int] = ()
     ends: Sequence[bool] = ()
     strange: Sequence[int] = ()  # places of the tokens that stand for what it does not know
@@ -330,6 +330,7 @@ def versus(
             "unknown": "none" if each.unknown is None else _share(each.unknown),
             "tokens": _all(each.tokens, each.ids, each.ends),
             "strange": list(each.strange),
+            "loose": any(isinstance(token, str) for token in each.tokens),
             "own": each.own,
         }
         for each in verdicts

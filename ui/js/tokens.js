@@ -41,7 +41,7 @@ function partsOf(text) {
 }
 
 const oneLine = text => { const parts = partsOf(text); return (typeof parts === 'string' ? parts : parts.map(([, sign]) => sign).join('')).replace(/[\n\t\u200b]/g, '') }
-const quoted = ([text, , ends]) => `“${oneLine(text)}${ends ? '</w>' : ''}”`
+const quoted = ([text, , ends]) => { const line = oneLine(text); return `“${line.length > 40 ? `${line.slice(0, 39)}…` : line}${ends ? '</w>' : ''}”` }
 
 // Put a token into a span, which mostly has it already.
 function printed(span, text, ends, name) {
@@ -61,8 +61,8 @@ const spanOf = ([text, id, ends], name = '') => printed(make('span'), text, ends
 
 // A token in words; of one that has only some of the bytes of a character, which that is.
 function described([text, id, ends], split) {
-  const bytes = bytesOf(text), first = bytes.slice(0, 24).map(hex).join(' ')
-  return [`token ${quoted([text, id, ends])}`, id >= 0 && `id ${spelled(id)}`, `${bytes.length} ${bytes.length === 1 ? 'byte' : 'bytes'}: ${first}${bytes.length > 24 ? ' …' : ''}`, split && `not all bytes of ${split} are in it`].filter(Boolean).join(', ')
+  const bytes = bytesOf(text), first = bytes.slice(0, 12).map(hex).join(' ')
+  return [`token ${quoted([text, id, ends])}`, id >= 0 && `id ${spelled(id)}`, `${bytes.length} ${bytes.length === 1 ? 'byte' : 'bytes'}: ${first}${bytes.length > 12 ? ' …' : ''}`, split && `not all bytes of ${split} are in it`].filter(Boolean).join(', ')
 }
 
 // The characters of which the token at a place has only some bytes: its neighbours have the others.
@@ -202,7 +202,7 @@ Object.assign(kinds, {
     },
     paint(node, block, values, screen) {
       titled(node, block, screen)
-      const box = node.querySelector('.printed'), output = node.querySelector('output'), count = block.count, known = block.known
+      const box = node.querySelector(':scope > .printed'), output = node.querySelector('output'), count = block.count, known = block.known
       const part = k => values.subarray(block.offset + k * count, block.offset + (k + 1) * count), [order, begins, flags] = [part(0), part(1), part(2)]
       const names = known.map(([, id]) => `k${colourOf(id)}${id === block.chosen ? ' chosen' : ''}`)
       if (box.ariaLabel !== block.alt) { box.ariaLabel = block.alt; box.role = 'application' }
@@ -226,7 +226,8 @@ Object.assign(kinds, {
       node.__spans = now
       if (!!box.__empty !== !count) { box.__empty?.remove(); box.__empty = count ? null : box.appendChild(make('i')) }
       if (box.__empty) set(box.__empty, block.empty)
-      const em = node.querySelector('em'), legend = `${any ? '<span class="printed"><span class="k0 lit">made</span> by this merge</span>' : ''}${block.boundaries && flags.some(flag => flag & STARTS) ? '<span><u></u> a piece begins</span>' : ''}`
+      node.__made ||= any  // once it was said it stays, or the text would jump
+      const em = node.querySelector('em'), legend = `${node.__made ? '<span class="printed"><span class="k0 lit">made</span> by this merge</span>' : ''}${block.boundaries && flags.some(flag => flag & STARTS) ? '<span><u></u> a piece begins</span>' : ''}`
       if (em.__html !== legend) em.innerHTML = em.__html = legend
       const moved = node.__first !== block.first
       if (moved) { node.__first = block.first; box.scrollTop = 0 }
@@ -300,7 +301,7 @@ Object.assign(kinds, {
         }))
       }
       ranks.classList.toggle('hidden', block.hidden)
-      const legend = block.hidden ? '' : '<span><i class="next"></i>merged next</span><span><i class="tied"></i>just as common</span><span><i class="other"></i>less common</span>'
+      const legend = block.hidden ? '<span>which one is merged next?</span>' : '<span><i class="next"></i>merged next</span><span><i class="tied"></i>just as common</span><span><i class="other"></i>less common</span>'
       if (em.__html !== legend) em.innerHTML = em.__html = legend
       block.pairs.forEach((pair, k) => {
         const row = ranks.children[k], [left, right, arrow, made] = row.firstChild.children, mine = pair.ids.join() === guess
@@ -372,7 +373,7 @@ Object.assign(kinds, {
       // Units side by side as they stand in the token, each token above the middle of its parts.
       let edge = 4, most = 0
       block.branches.forEach(([text, ends, , rank, left, right], k) => {
-        const wide = Math.max((Array.from(oneLine(text)).length + (ends ? 1 : 0)) * .62 * em + 14, rank === null ? 34 : 30 + 7 * spelled(rank).length)
+        const wide = Math.max((Array.from(oneLine(text)).length + (ends ? 1 : 0)) * .62 * em + 14, rank === null ? 34 : 48 + 7 * spelled(rank).length)
         if (left < 0) { places[k] = { x: edge + wide / 2, wide, level: 0 }; edge += wide + 8 } else {
           const level = 1 + Math.max(places[left].level, places[right].level)
           places[k] = { x: (places[left].x + places[right].x) / 2, wide, level }
@@ -437,7 +438,7 @@ Object.assign(kinds, {
           printed(span, text, ends, strange.has(j) ? 'strange' : `k${colourOf(id)}`); span.__place = j
         })
         body.lastChild.hidden = !verdict.tokens.length
-        line.role = 'img'; line.ariaLabel = `${verdict.tokens.length} tokens: ${verdict.tokens.map(oneTold).join(' ')}`
+        line.classList.toggle('loose', verdict.loose); line.role = 'img'; line.ariaLabel = `${verdict.tokens.length} tokens: ${verdict.tokens.map(oneTold).join(' ')}`
         const told = event => {
           const j = event.target.closest?.('.printed > span')?.__place ?? -1
           set(output, j < 0 ? '' : `${verdict.title}: ${strange.has(j) ? 'what it does not know' : described(verdict.tokens[j], splitOf(a => verdict.tokens[a][0], j, verdict.tokens.length))}`)
