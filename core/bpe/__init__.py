@@ -13,9 +13,11 @@ arXiv:1508.07909, section 3.2.
 
 from dataclasses import dataclass
 
-__all__ = ["MOMENT", "MOST", "SPLITS", "SUMMARY", "TIES", "UNITS", "Plan"]
+__all__ = ["DECODED", "ENCODED", "MOMENT", "MOST", "SPLITS", "SUMMARY", "TIES", "UNITS", "Plan"]
 
 SUMMARY = "core.bpe.asking:summary"  # a call: of a plan
+ENCODED = "core.bpe.asking:encoded"  # of a plan, merges done, a text
+DECODED = "core.bpe.asking:decoded"  # of a plan, ids
 MOMENT = "core.bpe.asking:moment"  # of a plan, merges done, a place
 
 UNITS = {

@@ -81,7 +81,7 @@ def _hint(made: Merge | None) -> str:
     lines = "A thin line is where a piece of the pre-tokenizer begins; no merge crosses it."
     if made is None:
         return lines
-    lit = f"Outlined: {shown(made.left + made.right, ends=made.ends)}, which the last merge made."
+    lit = f"Lit: {shown(made.left + made.right, ends=made.ends)}, which the last merge made."
     if made.counted > made.replaced:
         lit += (
             f" It overlaps itself: {made.counted:,} were counted, but only {made.replaced:,} "

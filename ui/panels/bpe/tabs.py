@@ -4,24 +4,43 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from core.bpe.script import script
 from ui import address
 from ui.formulae import write_formulae
 from ui.panels.bpe.desk import Desk
+from ui.panels.bpe.encoding import encoding
 from ui.panels.bpe.wording import FORMULAE, LESSONS
 from ui.running import Rules
 
 __all__ = ["tabs"]
 
-TABS = ["What to try", "Formula"]
+TABS = ["What to try", "Encoding", "Formula", "The code"]
 
 
 def tabs(desk: Desk, asked: Mapping[str, str]) -> None:
     """Draw the tabs; one that is open says of what the address asks it that cannot be had."""
     rules: Rules = {}
-    lessons, formula = st.tabs(TABS, on_change="rerun", key="bpe_tab", bind="query-params")
+    lessons, encode, formula, code = st.tabs(
+        TABS, on_change="rerun", key="bpe_tab", bind="query-params"
+    )
     if lessons.open:
         lessons.markdown(LESSONS)
+    if encode.open:
+        with encode:
+            encoding(desk)
     if formula.open:
         with formula:
             write_formulae(FORMULAE)
+    if code.open:
+        with code:
+            _code(desk)
     address.refuse("bpe", asked, rules)
+
+
+def _code(desk: Desk) -> None:
+    """Write the plan as plain Python."""
+    st.markdown(
+        "The same merges in plain Python. It counts all pairs anew for each merge, so it takes a "
+        "second where this page takes milliseconds."
+    )
+    st.code(script(desk.plan), language="python", height=420)
