@@ -21,7 +21,7 @@ from ui.tokens import Branch, Row
 
 __all__ = ["encoding"]
 
-SENTENCE = "The newest thug hugs 12345 tokens: 春眠不觉晓, 안녕하세요, مرحبا, 🙂! return x"
+SENTENCE = "The language stores nested lowest tokens: 12345, 春眠不觉晓, 안녕하세요, مرحبا, 🙂!"
 PIECES = 24  # of a sentence that can be chosen
 
 
