@@ -1,19 +1,22 @@
 """What can be asked of a plan; its merges are learned when it is first asked for."""
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from core.bpe import Plan
+from core.bpe import TIES, Plan
 from core.bpe.best import best
 from core.bpe.history import History, history
-from core.bpe.results import Candidate, Merge, Moment, Summary
+from core.bpe.parting import compare, made
+from core.bpe.results import Candidate, Moment, Parted, Summary
 from core.bpe.vocabulary import Vocabulary
 from core.bpe.windows import window
+from core.shared.progress import titled
 from core.shared.turns import patient
 
-__all__ = ["learned", "moment", "summary"]
+__all__ = ["learned", "moment", "parted", "summary"]
 
 BEST = 10  # pairs that a moment tells of
 POINTS = 500  # of a summary's curves
@@ -67,7 +70,7 @@ def moment(plan: Plan, step: int, place: int = 0) -> Generator[Any, None, Moment
     return Moment(
         step=step,
         steps=grown.steps,
-        made=_made(grown, step) if step else None,
+        made=made(grown, step) if step else None,
         best=candidates,
         ties=ties,
         tokens=int(grown.tokens[step]),
@@ -85,18 +88,19 @@ def learned(plan: Plan) -> Generator[Any, None, Vocabulary]:
     return (yield from history(plan)).vocabulary
 
 
-def _made(grown: History, step: int) -> Merge:
-    pair, vocabulary = grown.merged[step - 1], grown.vocabulary
-    return Merge(
-        number=step,
-        left=vocabulary.tokens[grown.lefts[pair]],
-        right=vocabulary.tokens[grown.rights[pair]],
-        ends=vocabulary.ends[grown.rights[pair]],
-        id=vocabulary.alphabet + step - 1,
-        counted=int(grown.counted[step - 1]),
-        replaced=int(grown.replaced[step - 1]),
-        ties=int(grown.ties[step - 1]),
-    )
+@patient
+def parted(plan: Plan, ties: str) -> Generator[Any, None, Parted]:
+    """Tell where another rule of ties parts from the plan's own, and what comes of it.
+
+    Args:
+        plan: from what text, and how.
+        ties: one of TIES.
+
+    Raises: ValueError when there is no such text or rule.
+    """
+    other = replace(plan, ties=ties)
+    one = yield from titled(TIES[plan.ties], history(plan))
+    return compare(one, (yield from titled(TIES[ties], history(other))))
 
 
 def _candidates(grown: History, step: int) -> tuple[tuple[Candidate, ...], int]:
@@ -110,7 +114,7 @@ def _candidates(grown: History, step: int) -> tuple[tuple[Candidate, ...], int]:
             ends=ends[right],
             ids=(left, right),
             count=count,
-            tied=count == counts[0],
+            tied=bool(count == counts[0]),
             chosen=place == 0,
         )
         for place, (left, right, count) in enumerate(
