@@ -16,8 +16,8 @@ from dataclasses import dataclass
 __all__ = ["DECODED", "ENCODED", "MOMENT", "MOST", "SPLITS", "SUMMARY", "TIES", "UNITS", "Plan"]
 
 SUMMARY = "core.bpe.asking:summary"  # a call: of a plan
-ENCODED = "core.bpe.asking:encoded"  # of a plan, merges done, a text
-DECODED = "core.bpe.asking:decoded"  # of a plan, ids
+ENCODED = "core.bpe.reading:encoded"  # of a plan, merges done, a text
+DECODED = "core.bpe.reading:decoded"  # of a plan, ids
 MOMENT = "core.bpe.asking:moment"  # of a plan, merges done, a place
 
 UNITS = {

@@ -1,36 +1,25 @@
 """What can be asked of a plan; its merges are learned when it is first asked for."""
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from core.bpe import Plan
+from core.bpe import TIES, Plan
 from core.bpe.best import best
-from core.bpe.encoding import decode, of_merges
-from core.bpe.explaining import Compared, Node, Trace, compare, trace, tree
 from core.bpe.history import History, history
+from core.bpe.parting import compare, made
 from core.bpe.places import first_made
-from core.bpe.results import Candidate, Merge, Moment, Summary
+from core.bpe.results import Candidate, Moment, Parted, Summary
 from core.bpe.vocabulary import Vocabulary
 from core.bpe.windows import window
+from core.shared.progress import titled
 from core.shared.turns import patient
 
-__all__ = ["Encoding", "decoded", "encoded", "learned", "moment", "summary"]
+__all__ = ["learned", "moment", "parted", "summary"]
 
 BEST = 10  # pairs that a moment tells of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Encoding:
-    """A text by the merges that are done."""
-
-    compared: Compared  # with the wrong way
-    traces: tuple[Trace, ...]  # of each piece
-    tree: tuple[Node, ...]  # of the token that was asked about, if there is one
-
-
 AROUND = 150  # bytes before what is looked for
 POINTS = 500  # of a summary's curves
 
@@ -86,7 +75,7 @@ def moment(plan: Plan, step: int, place: int | None = 0) -> Generator[Any, None,
     return Moment(
         step=step,
         steps=grown.steps,
-        made=_made(grown, step) if step else None,
+        made=made(grown, step) if step else None,
         best=candidates,
         ties=ties,
         tokens=int(grown.tokens[step]),
@@ -104,18 +93,19 @@ def learned(plan: Plan) -> Generator[Any, None, Vocabulary]:
     return (yield from history(plan)).vocabulary
 
 
-def _made(grown: History, step: int) -> Merge:
-    pair, vocabulary = grown.merged[step - 1], grown.vocabulary
-    return Merge(
-        number=step,
-        left=vocabulary.tokens[grown.lefts[pair]],
-        right=vocabulary.tokens[grown.rights[pair]],
-        ends=vocabulary.ends[grown.rights[pair]],
-        id=vocabulary.alphabet + step - 1,
-        counted=int(grown.counted[step - 1]),
-        replaced=int(grown.replaced[step - 1]),
-        ties=int(grown.ties[step - 1]),
-    )
+@patient
+def parted(plan: Plan, ties: str) -> Generator[Any, None, Parted]:
+    """Tell where another rule of ties parts from the plan's own, and what comes of it.
+
+    Args:
+        plan: from what text, and how.
+        ties: one of TIES.
+
+    Raises: ValueError when there is no such text or rule.
+    """
+    other = replace(plan, ties=ties)
+    one = yield from titled(TIES[plan.ties], history(plan))
+    return compare(one, (yield from titled(TIES[ties], history(other))))
 
 
 def _candidates(grown: History, step: int) -> tuple[tuple[Candidate, ...], int]:
@@ -130,43 +120,9 @@ def _candidates(grown: History, step: int) -> tuple[tuple[Candidate, ...], int]:
             ids=(left, right),
             count=count,
             tied=bool(count == counts[0]),
-            chosen=bool(place == 0),
+            chosen=place == 0,
         )
         for place, (left, right, count) in enumerate(
             zip(lefts, rights, counts.tolist(), strict=True)
         )
     ), ties
-
-
-@patient
-def encoded(
-    plan: Plan, step: int, text: str, token: int | None = None
-) -> Generator[Any, None, Encoding]:
-    """Encode a text by the first merges of a plan.
-
-    Args:
-        plan: from what text, and how.
-        step: merges done; more than there are is all.
-        text: that is encoded.
-        token: whose tree is wanted, if there is such a token.
-
-    Raises: ValueError when there is no such text, or the one to encode is too long.
-    """
-    grown = yield from history(plan)
-    encoder = of_merges(grown.vocabulary, min(step, grown.steps))
-    known = token is not None and 0 <= token < len(encoder.tokens)
-    return Encoding(
-        compared=compare(encoder, text),
-        traces=trace(encoder, text),
-        tree=tree(encoder, token) if known and token is not None else (),
-    )
-
-
-@patient
-def decoded(plan: Plan, ids: tuple[int, ...]) -> Generator[Any, None, bytes]:
-    """Give the bytes that tokens stand for.
-
-    Raises: ValueError when there is no such text or no such token.
-    """
-    grown = yield from history(plan)
-    return decode(of_merges(grown.vocabulary), ids)

@@ -15,10 +15,13 @@ __all__ = ["best"]
 
 PART = 250_000  # tokens that are looked through at a time
 
-Pairs = Int[np.ndarray, " k"]
+Above = Int[np.ndarray, " a"]  # pairs that are commoner than the last of the best
+Equal = Int[np.ndarray, " e"]  # and those as common
 
 
-def best(history: History, step: int, most: int) -> tuple[Pairs, Int[np.ndarray, " k"], int]:
+def best(
+    history: History, step: int, most: int
+) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " k"], int]:
     """Find the best pairs when so many merges are done.
 
     Args:
@@ -43,7 +46,7 @@ def best(history: History, step: int, most: int) -> tuple[Pairs, Int[np.ndarray,
 
 
 def _order(
-    history: History, step: int, above: Pairs, equal: Pairs, wanted: int
+    history: History, step: int, above: Above, equal: Equal, wanted: int
 ) -> Callable[[int], Any]:
     lefts, rights, vocabulary = history.lefts, history.rights, history.vocabulary
     size = len(vocabulary.tokens)
@@ -58,7 +61,7 @@ def _order(
     )
 
 
-def _places(history: History, step: int, above: Pairs, equal: Pairs, wanted: int) -> dict[int, int]:
+def _places(history: History, step: int, above: Above, equal: Equal, wanted: int) -> dict[int, int]:
     """Find where in the row some pairs are first: all `above`, and the first few of `equal`."""
     known = np.concatenate([above, equal])
     size = len(history.vocabulary.tokens)

@@ -9,7 +9,7 @@ A token is in the row twice, at its first and at its last unit: a merge sees its
 """
 
 import gc
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -74,7 +74,7 @@ def learn(corpus: Corpus, ties: str, merges: int) -> Generator[Any, None, Learne
                 next(work)
             except StopIteration:
                 return merging.learned
-        yield Done(len(merging.learned.merged), merges, "merges")
+        yield Done(len(merging.learned.replaced), merges, "merges")
 
 
 class Merging:
@@ -120,12 +120,12 @@ class Merging:
             learned.replaced.append(replaced)
             self.correct(pair, left, right, lefts, rights)
 
-    def parts(self, pair: int) -> Iterable[list[int]]:
+    def parts(self, pair: int) -> Iterator[list[int]]:
         """Give a pair's places for the last time, some of them at a time."""
         places, self.places[pair] = self.places[pair], ()
-        if len(places) <= PART:
-            return (places if isinstance(places, list) else places.tolist(),)
-        return (list(places[part : part + PART]) for part in range(0, len(places), PART))
+        for part in range(0, len(places), PART):
+            few = places[part : part + PART] if len(places) > PART else places
+            yield few if isinstance(few, list) else few.tolist()
 
     def replace(
         self,

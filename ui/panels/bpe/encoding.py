@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from core import bpe
-from core.bpe.asking import Encoding
+from core.bpe.reading import Encoding
 from core.bpe.encoding import Encoded
 from core.bpe.explaining import Node, Trace
 from core.bpe.results import Window
