@@ -13,12 +13,33 @@ arXiv:1508.07909, section 3.2.
 
 from dataclasses import dataclass
 
-__all__ = ["DECODED", "ENCODED", "MOMENT", "MOST", "SPLITS", "SUMMARY", "TIES", "UNITS", "Plan"]
+__all__ = [
+    "CHECKED",
+    "DECODED",
+    "ENCODED",
+    "EXPORTED",
+    "MOMENT",
+    "MOST",
+    "PARALLEL",
+    "PARTED",
+    "SPLITS",
+    "SUMMARY",
+    "TIES",
+    "UNITS",
+    "WORLD",
+    "Plan",
+]
 
-SUMMARY = "core.bpe.asking:summary"  # a call: of a plan
-ENCODED = "core.bpe.reading:encoded"  # of a plan, merges done, a text
-DECODED = "core.bpe.reading:decoded"  # of a plan, ids
-MOMENT = "core.bpe.asking:moment"  # of a plan, merges done, a place
+# Each of these is a call that takes a plan, and beside it
+SUMMARY = "core.bpe.asking:summary"  # nothing
+MOMENT = "core.bpe.asking:moment"  # how many merges are done, a place in the text
+PARTED = "core.bpe.asking:parted"  # another rule of ties
+ENCODED = "core.bpe.reading:encoded"  # how many merges are done, a text, a token
+DECODED = "core.bpe.reading:decoded"  # ids
+WORLD = "core.bpe.reading:world"  # a sentence
+PARALLEL = "core.bpe.reading:parallel"  # nothing
+EXPORTED = "core.bpe.reading:exported"  # the kind of file
+CHECKED = "core.bpe.reading:checked"  # nothing
 
 UNITS = {
     "bytes": "bytes of UTF-8",

@@ -12,7 +12,7 @@ import pytest
 from bench import declaration as making
 from core.bpe.languages import FILE, SCRIPTS, Language, languages, parallel
 from core.shared.progress import Done
-from tests.bpe import naive
+from tests.bpe import slow
 from tests.bpe.draining import drained
 from tests.bpe.test_ranks import library
 
@@ -65,7 +65,7 @@ def test_words_are_what_stands_apart(text: str, script: str, words: float) -> No
 
 
 def test_each_costs_what_tiktoken_says() -> None:
-    vocabulary = naive.learned(languages()[0].text, 100)
+    vocabulary = slow.learned(languages()[0].text, 100)
     found = drained(parallel(vocabulary))
     assert found.names == NAMES
     assert found.languages == languages()
@@ -73,7 +73,7 @@ def test_each_costs_what_tiktoken_says() -> None:
         for column, language in enumerate(languages()):
             text = language.text
             if name == "bpe":
-                tokens = sum(map(len, naive.encoded(vocabulary, text)))
+                tokens = sum(map(len, slow.encoded(vocabulary, text)))
             else:
                 tokens = len(library(name).encode_ordinary(text))
             assert found.tokens[row, column] == tokens
@@ -90,7 +90,7 @@ def test_each_costs_what_tiktoken_says() -> None:
 
 
 def test_of_characters_other_scripts_are_unknown() -> None:
-    vocabulary = naive.learned(languages()[0].text, 10, units="characters")
+    vocabulary = slow.learned(languages()[0].text, 10, units="characters")
     found = drained(parallel(vocabulary))
     assert found.unknown[0, 0] == 0
     assert found.unknown[0, -1] > 0.9 * found.tokens[0, -1]
@@ -99,7 +99,7 @@ def test_of_characters_other_scripts_are_unknown() -> None:
 
 def test_it_tells_how_far_it_is() -> None:
     count = len(languages())
-    told = list(parallel(naive.learned("", 0)))
+    told = list(parallel(slow.learned("", 0)))
     assert told == [Done(place, count, "languages") for place in range(count)]
 
 
@@ -108,7 +108,8 @@ def test_the_file_can_be_made_again(
 ) -> None:
     for each in json.loads(FILE.read_text(encoding="utf-8")):
         articles = "".join(
-            f'<article data-number="{place}"><h2>No.</h2><p>{text[:9]}</p>\n <p> {text[9:]}</p></article>'
+            f'<article data-number="{place}"><h2>No.</h2><p>{text[:9]}</p>\n <p> {text[9:]}</p>'
+            "</article>"
             for place, text in enumerate(each["articles"], 1)
         )
         page = f'<html lang="{each["tag"]}" dir="{each["direction"]}"><p>Preamble</p>{articles}'

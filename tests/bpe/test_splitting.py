@@ -78,5 +78,5 @@ def test_that_oracle_rejects_parts_that_end_elsewhere(
 
 
 def test_at_white_space_each_space_is_a_piece() -> None:
-    assert split("low  lower\n", "spaces") == ["low", " ", " ", "lower", "\n"]
-    assert split("low  lower\n", "none") == ["low  lower\n"]
+    assert pieces("low  lower\n", "spaces") == ["low", " ", " ", "lower", "\n"]
+    assert pieces("low  lower\n", "none") == ["low  lower\n"]

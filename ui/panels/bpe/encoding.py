@@ -6,9 +6,9 @@ from typing import Any
 import streamlit as st
 
 from core import bpe
-from core.bpe.reading import Encoding
 from core.bpe.encoding import Encoded
 from core.bpe.explaining import Node, Trace
+from core.bpe.reading import Encoding
 from core.bpe.results import Window
 from core.shared.engine import EngineError, View
 from ui import blocks, inside, screen, sequences, tokens, words
