@@ -142,9 +142,6 @@ def test_two_rules_are_learned_under_their_names(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(merging, "TURN", 0.0)
     plan = Plan(text="tang", merges=41)
     titles = {given.title for given in parted.in_turns(plan, "first") if isinstance(given, Done)}
-    assert titles == {
-        "smaller pair of ids (HF tokenizers)",
-        "first met (minbpe, tiktoken's teaching code)",
-    }
+    assert titles == {TIES["smaller"], TIES["first"]}
     with pytest.raises(ValueError, match=r"ties must be one of .* got 'coin'"):
         parted(plan, "coin")

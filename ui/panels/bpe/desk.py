@@ -24,6 +24,11 @@ class Desk:
     plan: Plan
     looks: Looks
 
+    @property
+    def bytes(self) -> bool:
+        """Whether units are bytes."""
+        return self.plan.units == "bytes"
+
     def ask(self, target: str, *given: Any) -> Any:
         """Ask something of the plan.
 

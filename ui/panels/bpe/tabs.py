@@ -9,25 +9,41 @@ from ui import address
 from ui.formulae import write_formulae
 from ui.panels.bpe.desk import Desk
 from ui.panels.bpe.encoding import encoding
+from ui.panels.bpe.siding import siding
+from ui.panels.bpe.taking import taking
 from ui.panels.bpe.wording import FORMULAE, LESSONS
+from ui.panels.bpe.world import speaking, world
 from ui.running import Rules
 
 __all__ = ["tabs"]
 
-TABS = ["What to try", "Encoding", "Formula", "The code"]
+TABS = [
+    "What to try",
+    "Ties side by side",
+    "Encoding",
+    "Against the world",
+    "Languages",
+    "Take it away",
+    "Formula",
+    "The code",
+]
 
 
 def tabs(desk: Desk, asked: Mapping[str, str]) -> None:
     """Draw the tabs; one that is open says of what the address asks it that cannot be had."""
     rules: Rules = {}
-    lessons, encode, formula, code = st.tabs(
+    lessons, sides, encode, others, languages, take, formula, code = st.tabs(
         TABS, on_change="rerun", key="bpe_tab", bind="query-params"
     )
     if lessons.open:
         lessons.markdown(LESSONS)
-    if encode.open:
-        with encode:
-            encoding(desk)
+    if sides.open:
+        with sides:
+            siding(desk, rules)
+    for tab, draw in ((encode, encoding), (others, world), (languages, speaking), (take, taking)):
+        if tab.open:
+            with tab:
+                draw(desk)
     if formula.open:
         with formula:
             write_formulae(FORMULAE)

@@ -2,5 +2,46 @@
 
 __all__ = ["FORMULAE", "LESSONS"]
 
-LESSONS = ""
-FORMULAE = ()
+LESSONS = """
+**Be the algorithm.** Choose the text *aaabdaaabac*, go back to 0 merges, and *guess it first*: which
+pair is the commonest? It is aa, counted 4 times, as each aaa has two of them; but only 2 can be
+replaced. Both numbers stand above the text.
+
+**A tie decides the vocabulary.** The next step there is a tie: HF's libraries take ab, minbpe and
+subword-nmt take aaa. Change *Among equally common pairs* and see; in *Ties side by side* choose
+*Python's help*: more than half of its merges are ties, yet both rules need nearly as many tokens
+in the end. Ties change names, and hardly the compression.
+
+**What the pre-tokenizer forbids.** Choose *Python's help* and *none*: now merges cross words, and by
+merge 20 the last letter of a word is one token with the space after it. With 1,000 merges such a
+vocabulary has tokens as “Changed in version 3.”: short on this text, and of no use on another.
+
+**Bytes are no characters.** Choose *Tang poems* and press play: the first merges join two of the
+three bytes of a character, a token that nobody can read alone. Of 1,000 merges about a quarter make
+such a token.
+
+**The longest token is the wrong one.** In *Encoding* type “lowest” after a space, with all 1,000
+merges of *Python's help* done: the merges give low + est, the longest token from the left begins with
+lo, preceded by the space, and ends with other tokens. Whoever takes the longest has other ids than
+the network learned.
+"""
+FORMULAE = (
+    (
+        "The next merge, counted within pieces, overlapping pairs included",
+        (
+            r"(a, b) = \arg\max_{(a, b)} \sum_{\text{pieces } p} n_p \cdot \#\{t : p_t = a,\ p_{t+1} = b\}",  # noqa: E501
+        ),
+    ),
+    (
+        "Encoding, until no two neighbours have a merge",
+        (
+            r"\text{replace all } (p_t, p_{t+1}) \text{ of the lowest rank},\ \text{from left to right}",  # noqa: E501
+        ),
+    ),
+    (
+        "How well a vocabulary V fits, and what it costs a network whose tokens have d values",
+        (
+            r"\frac{\text{bytes}}{\text{tokens}} \qquad \text{fertility} = \frac{\text{tokens}}{\text{words}} \qquad |V| \cdot d \ \text{parameters}",  # noqa: E501
+        ),
+    ),
+)
