@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.bpe import SPLITS, UNITS, Plan, asking, merging
+from core.bpe import SPLITS, TIES, UNITS, Plan, asking, merging
 from core.bpe.asking import learned, moment, parted, summary
 from core.bpe.history import grow
 from core.shared import own_texts as own
