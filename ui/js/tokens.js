@@ -380,7 +380,7 @@ Object.assign(kinds, {
       // Units side by side as they stand in the token, each token above the middle of its parts.
       let edge = 4, most = 0
       block.branches.forEach(([text, ends, , rank, left, right], k) => {
-        const wide = Math.max((Array.from(oneLine(text)).length + (ends ? 1 : 0)) * .62 * em + 14, rank === null ? 34 : 48 + 7 * spelled(rank).length)
+        const wide = Math.max((Array.from(oneLine(text)).length + (ends ? 1 : 0)) * .62 * em + 14, rank === null ? 34 : 40 + 6.2 * spelled(rank).length)
         if (left < 0) { places[k] = { x: edge + wide / 2, wide, level: 0 }; edge += wide + 8 } else {
           const level = 1 + Math.max(places[left].level, places[right].level)
           places[k] = { x: (places[left].x + places[right].x) / 2, wide, level }
