@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from core.bpe.results import Candidate, Window
+from core.bpe.vocabulary import END
 from ui.blocks import Block
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "pairs",
     "reel",
     "running",
+    "spelt",
     "tokenised",
     "trace",
     "tree",
@@ -23,6 +25,8 @@ __all__ = [
 ]
 
 PLACES = 10  # of pairs, so that the list keeps its height
+SIGNS = {" ": "·", "\n": "⏎", "\t": "⇥", "\r": "␍", "\u00a0": "⍽"}  # as ui/js/tokens.js has them
+FIRST = 0xDC00  # of the lone surrogates that stand for bytes
 LIT, STARTS = 1, 2  # what a token is, as bits
 SMALL = 0.001  # a share, below which it is said that it is
 
@@ -120,6 +124,16 @@ def running(
         lit=facts(lit),
         starts=facts(starts),
     )
+
+
+def spelt(token: bytes | str, *, ends: bool = False) -> str:
+    """Write a token for a title or a note: signs for what is unseen, hex for cut characters."""
+    signs = (
+        SIGNS.get(sign)
+        or (f"{ord(sign) - FIRST:02X}" if FIRST < ord(sign) <= FIRST + 255 else sign)
+        for sign in _text(token)
+    )
+    return "".join(signs) + (END if ends else "")
 
 
 def tokenised(

@@ -163,7 +163,7 @@ def printed(page: Page) -> list[str]:
     return [text.replace("\u200b", "").replace("\n", "").replace("\t", "") for text in spans]
 
 
-@pytest.mark.parametrize("step", [0, 1, 2, 4, 9])
+@pytest.mark.parametrize("step", [0, 2, 9])
 def test_each_token_stands_there_as_it_is(opened: Open, step: int) -> None:
     page, _ = opened()
     page.locator(".history [type=number]").fill(str(step))

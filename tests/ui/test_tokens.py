@@ -120,6 +120,14 @@ def test_a_window_of_a_short_text_is_all_of_it() -> None:
     assert (empty["count"], empty["last"]) == (0, 0)
 
 
+def test_a_token_is_spelt_so_that_all_of_it_is_seen() -> None:
+    assert tokens.spelt(b" a\n\xe4\xb8") == "·a⏎E4B8"
+    assert tokens.spelt("中", ends=True) == "中</w>"
+    for sign, seen in tokens.SIGNS.items():
+        assert tokens.spelt(sign) == seen
+        assert seen in script("tokens")
+
+
 def candidates(*counts: int) -> list[Candidate]:
     pairs = [(b"t", b"h"), (b"\xe4", b"\xb8"), (b"a", b"b"), (b" ", b"x")]
     return [

@@ -31,7 +31,7 @@ function partsOf(text) {
     parts = []
     for (const [piece] of text.matchAll(/[\udc80-\udcff]|[^\udc80-\udcff]+/gu)) {
       const byte = piece.charCodeAt(0) - 0xdc00
-      if (byte >= 0x80 && byte <= 0xff && piece.length === 1) parts.push([byte >= 0xc0 ? 'lead' : 'byte', hex(byte)])
+      if (byte >= 0x80 && byte <= 0xff) parts.push(['', '\u200b'], [byte >= 0xc0 ? 'lead' : 'byte', hex(byte)])
       else parts.push(['', (/^\p{M}/u.test(piece) ? '◌' : '') + visible(piece)])
     }
   }
@@ -51,7 +51,7 @@ function printed(span, text, ends, name) {
     if (typeof parts === 'string' && !ends) {
       if (span.childNodes.length === 1 && span.firstChild.nodeType === 3) span.firstChild.data = parts; else span.textContent = parts
     } else {
-      span.replaceChildren(...(typeof parts === 'string' ? [parts] : parts.map(([kind, sign]) => kind ? make('small', kind, sign) : sign)), ...(ends ? [make('sub', '', '⌟')] : []))
+      span.replaceChildren(...(typeof parts === 'string' ? [parts] : parts.map(([kind, sign]) => kind ? make('small', kind, sign) : sign)), ...(ends ? [make('sub', '', '⌟'), '\u200b'] : []))
     }
   }
   if (span.__name !== name) span.className = span.__name = name
@@ -210,15 +210,21 @@ Object.assign(kinds, {
       if (node.__lines !== lines) { node.__lines = lines; box.style.setProperty('--lines', lines) }
       box.classList.toggle('bounded', block.boundaries)
       // A token that begins where one began before keeps its node: from step to step nearly all do.
+      // Where most do not, each takes the next node, so that none has to be moved.
       const old = node.__spans, spare = node.__spare, now = new Array(count)
-      let i = 0, any = false
+      let i = 0, any = false, kept = 0
+      for (let a = 0, j = 0; a < old.length && j < count;) {
+        const far = old[a].__from - block.first - begins[j]
+        kept += !far; a += far <= 0; j += far >= 0
+      }
+      const moves = 2 * kept < count
       for (let j = 0; j < count; j++) {
         const from = block.first + begins[j], k = order[j], flag = flags[j]
-        while (i < old.length && old[i].__from < from) { old[i].remove(); spare.push(old[i++]) }
+        while (!moves && i < old.length && old[i].__from < from) { old[i].remove(); spare.push(old[i++]) }
         let span
-        if (i < old.length && old[i].__from === from) span = old[i++]
-        else { span = spare.pop() ?? make('span'); span.__from = from; box.insertBefore(span, old[i] ?? null) }
-        span.__place = j; any ||= flag & LIT
+        if (i < old.length && (moves || old[i].__from === from)) span = old[i++]
+        else { span = spare.pop() ?? make('span'); box.insertBefore(span, old[i] ?? null) }
+        span.__from = from; span.__place = j; any ||= flag & LIT
         now[j] = printed(span, known[k][0], known[k][2], flag ? `${names[k]}${flag & LIT ? ' lit' : ''}${flag & STARTS ? ' start' : ''}` : names[k])
       }
       for (; i < old.length; i++) { old[i].remove(); spare.push(old[i]) }
@@ -307,6 +313,7 @@ Object.assign(kinds, {
         const row = ranks.children[k], [left, right, arrow, made] = row.firstChild.children, mine = pair.ids.join() === guess
         printed(left, pair.left, false, `k${colourOf(pair.ids[0])}`); printed(right, pair.right, pair.ends, `k${colourOf(pair.ids[1])}`)
         set(arrow, '→'); printed(made, pair.made, pair.ends, 'result')
+        arrow.hidden = made.hidden = oneLine(pair.made).length > 7  // where there is no room for it twice
         const said = `${quoted([pair.left])} and ${quoted([pair.right, 0, pair.ends])}`
         if (block.hidden) {
           row.ariaLabel = `Guess ${said}`; row.disabled = false
@@ -365,7 +372,7 @@ Object.assign(kinds, {
     paint(node, block, _, screen) {
       titled(node, block, screen)
       const box = node.querySelector('.branches'), output = node.querySelector('output')
-      const drawn = JSON.stringify([block.branches, block.chosen, block.name])
+      const drawn = JSON.stringify([block.branches, block.chosen, block.name, box.clientWidth])
       if (node.__drawn === drawn) { node.__screen = screen; return }
       node.__drawn = drawn; node.__screen = screen; box.replaceChildren(); set(output, '')
       if (!block.branches.length) return
@@ -373,15 +380,15 @@ Object.assign(kinds, {
       // Units side by side as they stand in the token, each token above the middle of its parts.
       let edge = 4, most = 0
       block.branches.forEach(([text, ends, , rank, left, right], k) => {
-        const wide = Math.max((Array.from(oneLine(text)).length + (ends ? 1 : 0)) * .62 * em + 14, rank === null ? 34 : 48 + 7 * spelled(rank).length)
+        const wide = Math.max((Array.from(oneLine(text)).length + (ends ? 1 : 0)) * .62 * em + 14, rank === null ? 34 : 40 + 6.2 * spelled(rank).length)
         if (left < 0) { places[k] = { x: edge + wide / 2, wide, level: 0 }; edge += wide + 8 } else {
           const level = 1 + Math.max(places[left].level, places[right].level)
           places[k] = { x: (places[left].x + places[right].x) / 2, wide, level }
           most = Math.max(most, level)
         }
       })
-      const out = Math.min(0, ...places.map(({ x, wide }) => x - wide / 2 - 3)), across = Math.max(...places.map(({ x, wide }) => x + wide / 2 + 3)) - out
-      const y = level => 3 + (most - level) * row, svg = drawing('svg', { viewBox: `${out} 0 ${across} ${most * row + tall + 6}`, width: across, height: most * row + tall + 6, role: 'group', 'aria-label': block.title })
+      const width = box.clientWidth, out = Math.min(0, ...places.map(({ x, wide }) => x - wide / 2 - 3)), across = Math.max(...places.map(({ x, wide }) => x + wide / 2 + 3)) - out
+      const y = level => 3 + (most - level) * row, svg = drawing('svg', { viewBox: `${out} 0 ${across} ${most * row + tall + 6}`, role: 'group', 'aria-label': block.title })
       block.branches.forEach(([, , , , ...parts], k) => {
         for (const part of parts) if (part >= 0) {
           const [a, b] = [places[k], places[part]], [top, bottom] = [y(a.level) + tall, y(b.level)], bend = Math.min(26, (bottom - top) * .8)
@@ -401,7 +408,10 @@ Object.assign(kinds, {
         group.onkeydown = event => { if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); event.stopPropagation(); group.onclick() } }
         svg.append(group)
       })
+      const scale = between(width / across, .85, 1)  // a wide one gets smaller first, then it is scrolled
+      svg.setAttribute('width', across * scale); svg.setAttribute('height', (most * row + tall + 6) * scale)
       box.append(svg)
+      box.scrollLeft = (places.at(-1).x - out) * scale - width / 2
     },
   },
   versus: {
@@ -456,7 +466,7 @@ const drawing = (tag, facts) => { const node = document.createElementNS('http://
 // Round numbers of steps under the slider, as many as have room.
 function marked(box, steps, bent) {
   const place = step => steps ? bent ? Math.sqrt(step / steps) : step / steps : 0, found = [0]
-  const all = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000].filter(step => step < steps && place(steps) - place(step) > .07)
+  const all = (steps <= 12 ? Array.from({ length: steps }, (_, k) => k) : [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000]).filter(step => step < steps && place(steps) - place(step) > .07)
   for (const step of all) if (place(step) - place(found.at(-1)) > .07) found.push(step)
   if (steps) found.push(steps)
   box.replaceChildren(...found.map(step => { const mark = make('span', '', spelled(step)); mark.style.setProperty('--at', place(step)); return mark }))
