@@ -16,8 +16,7 @@ from ui.blocks import Block
 from ui.inside import Choice
 from ui.panels.bpe.desk import Desk
 from ui.panels.bpe.looking import LONGEST
-from ui.panels.bpe.screen import shown
-from ui.tokens import Branch, Row
+from ui.tokens import Branch, Row, spelt
 
 __all__ = ["encoding"]
 
@@ -74,7 +73,7 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
     )
     number = min(looks["piece"], len(found.traces) - 1)
     trace = found.traces[number]
-    names = [(str(place), shown(each.text)) for place, each in enumerate(found.traces[:PIECES])]
+    names = [(str(place), spelt(each.text)) for place, each in enumerate(found.traces[:PIECES])]
     hint = "The pair of the lowest rank first."
     if len(found.traces) > PIECES:
         hint = f"{hint} The first {PIECES} of {len(found.traces):,} pieces can be chosen."
@@ -83,7 +82,7 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
     return [
         *drawn,
         inside.choices([Choice(name="piece", label="Piece", values=names, chosen=str(number))]),
-        tokens.trace(rows, title=f"How {shown(trace.text)} is encoded", hint=hint, at=at),
+        tokens.trace(rows, title=f"How {spelt(trace.text)} is encoded", hint=hint, at=at),
         tokens.tree(
             _branch(found.tree),
             title="The tree of the token that is looked at",

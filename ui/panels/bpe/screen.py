@@ -9,10 +9,9 @@ from ui import charts, inside, tokens
 from ui.blocks import Block, figures
 from ui.inside import Choice
 from ui.panels.bpe.looking import FOLLOWING, GUESSING
+from ui.tokens import spelt
 
-__all__ = ["draw", "shown"]
-
-SPACE, LINE = "␣", "⏎"
+__all__ = ["draw"]
 
 
 def draw(moment: Moment, summary: Summary, looks: dict[str, Any]) -> list[Block]:
@@ -50,12 +49,6 @@ def draw(moment: Moment, summary: Summary, looks: dict[str, Any]) -> list[Block]
     ]
 
 
-def shown(token: bytes, *, ends: bool = False) -> str:
-    """Write a token as one can see it, bytes that are no character as hexadecimal."""
-    text = token.decode(errors="backslashreplace").replace(" ", SPACE).replace("\n", LINE)
-    return f"{text}</w>" if ends else text
-
-
 def _reel(moment: Moment, summary: Summary) -> Block:
     stops = [(0, "none")]
     if summary.first_tied:
@@ -69,8 +62,8 @@ def _reel(moment: Moment, summary: Summary) -> Block:
 
 
 def _sum(made: Merge) -> str:
-    whole = shown(made.left + made.right, ends=made.ends)
-    return f"{shown(made.left)} + {shown(made.right, ends=made.ends)} → {whole}"
+    whole = spelt(made.left + made.right, ends=made.ends)
+    return f"{spelt(made.left)} + {spelt(made.right, ends=made.ends)} → {whole}"
 
 
 def _rate(moment: Moment, summary: Summary) -> str:
@@ -81,7 +74,7 @@ def _hint(made: Merge | None) -> str:
     lines = "A thin line is where a piece of the pre-tokenizer begins; no merge crosses it."
     if made is None:
         return lines
-    lit = f"Lit: {shown(made.left + made.right, ends=made.ends)}, which the last merge made."
+    lit = f"Lit: {spelt(made.left + made.right, ends=made.ends)}, which the last merge made."
     if made.counted > made.replaced:
         lit += (
             f" It overlaps itself: {made.counted:,} were counted, but only {made.replaced:,} "

@@ -6,21 +6,21 @@ from core import bpe
 from core.bpe import TIES
 from core.bpe.results import Merge, Own, Parted
 from core.shared.engine import EngineError, View
-from ui import blocks, charts, screen, words
+from ui import blocks, charts, screen, tokens, words
 from ui.blocks import Block, figures
 from ui.panels.bpe.desk import Desk
-from ui.panels.bpe.screen import shown
 from ui.running import BOUND, Rules
+from ui.tokens import spelt
 
 __all__ = ["siding"]
 
-NAMED = 24  # tokens that only one has
+ORDER = sorted(TIES, key=lambda rule: rule == "raw")  # it differs least from the usual one
 
 
 def siding(desk: Desk, rules: Rules) -> None:
     """Draw the comparison of the plan's rule with another one."""
     mine = desk.plan.ties
-    others = [each for each in TIES if each != mine and not (each == "raw" and not desk.bytes)]
+    others = [each for each in ORDER if each != mine and (desk.bytes or each != "raw")]
     st.markdown(
         "Often several pairs are equally common. Which of them is merged no definition says, and "
         "libraries disagree."
@@ -51,7 +51,7 @@ def _board(desk: Desk, other: str, _: View | None) -> list[Block]:
     at = found.at.astype(float)
     names = [TIES[rule] for rule in found.rules]
     return [
-        blocks.progress(0, told),
+        blocks.said(told),
         figures(
             [
                 ("merges with a tie", f"{tied:,} of {found.steps[0]:,}", 1.0),
@@ -77,7 +77,10 @@ def _board(desk: Desk, other: str, _: View | None) -> list[Block]:
                 for name, row in zip(names, found.tokens, strict=True)
             ],
         ),
-        _only(names, found.own),
+        *(
+            _only(f"Only “{name}” made {len(mine)}", mine)
+            for name, mine in zip(names, found.own, strict=True)
+        ),
     ]
 
 
@@ -89,18 +92,22 @@ def _merge(found: Parted, which: int) -> str:
 
 
 def _pair(merge: Merge) -> str:
-    made = f"{shown(merge.left)} + {shown(merge.right, ends=merge.ends)}"
+    made = f"{spelt(merge.left)} + {spelt(merge.right, ends=merge.ends)}"
     return f"{made}, which is there {merge.counted:,} times as {merge.ties:,} pairs are"
 
 
-def _only(names: list[str], own: tuple[tuple[Own, ...], tuple[Own, ...]]) -> Block:
-    rows = [
-        (True, f"{name}: alone it has", _some(mine) or "nothing")
-        for name, mine in zip(names, own, strict=True)
-    ]
-    return charts.checks("What only one of them has in the end", rows)
-
-
-def _some(own: tuple[Own, ...]) -> str:
-    told = "  ".join(shown(each.token, ends=each.ends) for each in own[:NAMED])
-    return f"{told} …" if len(own) > NAMED else told
+def _only(title: str, own: tuple[Own, ...]) -> Block:
+    return tokens.tokenised(
+        tokens.running(
+            [each.token for each in own],
+            [each.number for each in own],
+            ends=[each.ends for each in own],
+        ),
+        title=title,
+        boundaries=False,
+        name="",
+        place="",
+        lines=6,
+        empty="None.",
+        span=6,
+    )

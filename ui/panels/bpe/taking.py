@@ -26,8 +26,9 @@ import tiktoken
 
 lines = Path("glassbox.tiktoken").read_text().splitlines()
 ranks = {{base64.b64decode(token): int(rank) for token, rank in map(str.split, lines)}}
+pattern = r"""{pattern}"""
 encoding = tiktoken.Encoding(
-    "glassbox", pat_str=r"""{pattern}""", mergeable_ranks=ranks, special_tokens={{}}
+    "glassbox", pat_str=pattern, mergeable_ranks=ranks, special_tokens={{}}
 )
 print(encoding.encode("The lowest"))
 '''

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core import bpe
 from core.bpe.languages import Parallel
+from core.bpe.ranks import RANKS
 from core.bpe.world import TITLES, Answer
 from core.shared.engine import EngineError, View
 from ui import blocks, screen, sequences, tokens, words
@@ -18,6 +19,8 @@ from ui.panels.bpe.looking import LONGEST
 from ui.tokens import Verdict
 
 __all__ = ["speaking", "world"]
+
+BYTES = ("bpe", *RANKS)  # what is told by its bytes, not as its vocabulary writes it
 
 
 def world(desk: Desk) -> None:
@@ -64,7 +67,7 @@ def _verdict(answer: Answer) -> Verdict:
         count=answer.tokens,
         rate=answer.rate if answer.tokens else None,
         unknown=answer.lacking,
-        tokens=answer.written or answer.sentence.tokens,
+        tokens=answer.sentence.tokens if answer.name in BYTES else answer.written,
         ids=ids.tolist(),
         ends=answer.sentence.ends.tolist(),
         strange=np.flatnonzero(ids < 0).tolist(),
@@ -111,7 +114,7 @@ def speaking(desk: Desk) -> None:
         hide_index=True,
         column_config={
             key: st.column_config.ProgressColumn(
-                name, format="%.2f", min_value=0.0, max_value=most, color="auto"
+                name, format="%.2f", min_value=0.0, max_value=most, color="blue"
             )
             for key, name in columns.items()
         },
