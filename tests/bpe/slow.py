@@ -22,7 +22,7 @@ def learned(
     """
     alphabet = _alphabet(text, units, split, order)
     number = {unit: place for place, unit in enumerate(alphabet)}
-    words = [[number[unit] for unit in _units(piece, units)] for piece in pieces(text, split)]
+    words = [[number[unit] for unit in units_of(piece, units)] for piece in pieces(text, split)]
     tokens, done = list(alphabet), []
     for _ in range(merges):
         counts = Counter(pair for word in words for pair in pairwise(word))
@@ -57,7 +57,7 @@ def encoded(vocabulary: Vocabulary, text: str) -> list[list[int]]:
     }
     found = []
     for piece in pieces(text, vocabulary.split):
-        word = [number.get(unit, -1) for unit in _units(piece, vocabulary.units)]
+        word = [number.get(unit, -1) for unit in units_of(piece, vocabulary.units)]
         for place, pair in enumerate(vocabulary.merges):
             word = replaced(word, pair, vocabulary.alphabet + place)
         found.append(word)
@@ -77,7 +77,7 @@ def replaced(word: Sequence[int], pair: tuple[int, int], made: int) -> Word:
     return found
 
 
-def _units(piece: str, units: str) -> list[tuple[bytes, bool]]:
+def units_of(piece: str, units: str) -> list[tuple[bytes, bool]]:
     if units == "bytes":
         return [(bytes([each]), False) for each in piece.encode()]
     return [(each.encode(), place == len(piece) - 1) for place, each in enumerate(piece)]
@@ -89,5 +89,5 @@ def _alphabet(text: str, units: str, split: str, order: str) -> list[tuple[bytes
         rest = [each for each in range(256) if each not in printed]
         order_of = range(256) if order == "value" else [*printed, *rest]
         return [(bytes([each]), False) for each in order_of]
-    found = {unit for piece in pieces(text, split) for unit in _units(piece, units)}
+    found = {unit for piece in pieces(text, split) for unit in units_of(piece, units)}
     return sorted(found, key=lambda unit: unit[0].decode() + "</w>" * unit[1])
