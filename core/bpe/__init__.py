@@ -18,12 +18,14 @@ __all__ = [
     "DECODED",
     "ENCODED",
     "EXPORTED",
+    "LIFE",
     "MOMENT",
     "MOST",
     "PARALLEL",
     "PARTED",
     "SPLITS",
     "SUMMARY",
+    "SWEPT",
     "TIES",
     "UNITS",
     "WORLD",
@@ -36,6 +38,8 @@ MOMENT = "core.bpe.asking:moment"  # how many merges are done, a place in the te
 PARTED = "core.bpe.asking:parted"  # another rule of ties
 ENCODED = "core.bpe.reading:encoded"  # how many merges are done, a text, a token
 DECODED = "core.bpe.reading:decoded"  # ids
+LIFE = "core.bpe.reading:life"  # a token
+SWEPT = "core.bpe.reading:swept"  # the width of an embedding
 WORLD = "core.bpe.reading:world"  # a sentence
 PARALLEL = "core.bpe.reading:parallel"  # nothing
 EXPORTED = "core.bpe.reading:exported"  # the kind of file

@@ -1,24 +1,59 @@
 """What can be asked of the vocabulary that a plan leads to: how it reads other texts."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from core.bpe import Plan
+import numpy as np
+
+from core.bpe import Plan, texts
 from core.bpe.encoding import decode, of_merges
 from core.bpe.explaining import Compared, Node, Trace, compare, trace, tree
 from core.bpe.exporting import Checked, tiktoken_ranks, tokenizer_json
 from core.bpe.exporting import checked as held
-from core.bpe.history import history
+from core.bpe.history import grow, history
 from core.bpe.languages import Parallel
 from core.bpe.languages import parallel as spoken
+from core.bpe.origins import Birth, Lives, born, lives
+from core.bpe.sweeping import Sweep, divide, sweep
+from core.bpe.vocabulary import Vocabulary
 from core.bpe.world import Answer, World, prepare
 from core.bpe.world import compare as asked
 from core.shared.turns import patient, remembered
 
-__all__ = ["Encoding", "checked", "decoded", "encoded", "exported", "parallel", "world"]
+__all__ = [
+    "Encoding",
+    "Life",
+    "checked",
+    "decoded",
+    "encoded",
+    "exported",
+    "life",
+    "parallel",
+    "swept",
+    "world",
+]
 
+HEIRS = 12  # that are told of
+DEAD = 60  # likewise, those that stood there most often
 CHECKED = 200_000  # characters of the text that HF's library is held against
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """A token, from its birth to its end."""
+
+    birth: Birth
+    tree: tuple[Node, ...]
+    uses: int  # how often it stands in the text when all merges are done
+    stood: int  # how often it ever stood there
+    heirs: tuple[int, ...]  # tokens that took up its places, where none is left
+    tokens: tuple[tuple[bytes, bool], ...]  # bytes and mark of its parts and of the heirs
+    dead: tuple[
+        tuple[int, bytes, bool, int], ...
+    ]  # of the whole vocabulary: id, bytes, mark, stood
+    deaths: int  # how many of these there are
+    absent: int  # how many never stood there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,3 +155,59 @@ def _prepared(plan: Plan) -> Generator[Any, None, World]:
 @remembered(4)
 def _spoken(plan: Plan) -> Generator[Any, None, Parallel]:
     return (yield from spoken((yield from history(plan)).vocabulary))
+
+
+@patient
+def life(plan: Plan, token: int) -> Generator[Any, None, Life]:
+    """Tell where a token was born, of what it is made, and what became of it and of others.
+
+    Raises: ValueError when there is no such text or no such token.
+    """
+    grown = yield from history(plan)
+    vocabulary, words = grown.vocabulary, grown.corpus.pieces
+    birth = yield from born(vocabulary, words, token)
+    lived: Lives = yield from _lived(plan)
+    place = int(np.searchsorted(lived.dead, token))
+    died = place < len(lived.dead) and lived.dead[place] == token
+    heirs = lived.heirs[place][:HEIRS] if died else ()
+
+    def named(ids: Iterable[int]) -> tuple[Named, ...]:
+        return tuple((each, vocabulary.tokens[each], vocabulary.ends[each]) for each in ids)
+
+    often = np.argsort(-lived.stood[lived.dead], kind="stable")[:DEAD]
+    return Life(
+        birth=birth,
+        tree=tree(of_merges(vocabulary), token),
+        uses=int(lived.uses[token]),
+        stood=int(lived.stood[token]),
+        heirs=named(heirs),
+        dead=named(lived.dead[often].tolist()),
+        deaths=len(lived.dead),
+        absent=len(lived.absent),
+    )
+
+
+@patient
+def swept(plan: Plan, width: int) -> Generator[Any, None, Sweep]:
+    """Learn from nine tenths of the text, and count both parts at growing sizes.
+
+    Args:
+        plan: from what text, and how.
+        width: of the embedding.
+
+    Raises: ValueError when there is no such text, or the width is not positive.
+    """
+    vocabulary, training, held = yield from _divided(plan)
+    return (yield from sweep(vocabulary, training, held, width))
+
+
+@remembered(4)
+def _lived(plan: Plan) -> Generator[Any, None, Lives]:
+    grown = yield from history(plan)
+    return (yield from lives(grown.vocabulary, grown.corpus.pieces))
+
+
+@remembered(2)
+def _divided(plan: Plan) -> Generator[Any, None, tuple[Vocabulary, str, str]]:
+    training, held = divide(texts.read(plan.text))
+    return (yield from grow(plan, training)).vocabulary, training, held

@@ -18,7 +18,7 @@ from ui.panels.bpe.desk import Desk
 from ui.panels.bpe.looking import LONGEST
 from ui.tokens import Branch, Row, spelt
 
-__all__ = ["encoding"]
+__all__ = ["SENTENCE", "branch", "encoding"]
 
 SENTENCE = "The language stores nested lowest tokens: 12345, 春眠不觉晓, 안녕하세요, مرحبا, 🙂!"
 PIECES = 24  # of a sentence that can be chosen
@@ -84,7 +84,7 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
         inside.choices([Choice(name="piece", label="Piece", values=names, chosen=str(number))]),
         tokens.trace(rows, title=f"How {spelt(trace.text)} is encoded", hint=hint, at=at),
         tokens.tree(
-            _branch(found.tree),
+            branch(found.tree),
             title="The tree of the token that is looked at",
             hint="" if found.tree else "Click a token in one of the rows above.",
             chosen=looks["token"],
@@ -122,13 +122,13 @@ def _rows(trace: Trace) -> list[Row]:
     return rows
 
 
-def _branch(nodes: tuple[Node, ...], place: int = 0) -> Branch | None:
-    """Hang the parts of a token under it."""
+def branch(nodes: Sequence[Node], place: int = 0) -> Branch | None:
+    """Hang the parts of a token under it; nothing where there are no nodes."""
     if not nodes:
         return None
     node = nodes[place]
-    left = _branch(nodes, node.left) if node.left >= 0 else None
-    right = _branch(nodes, node.right) if node.right >= 0 else None
+    left = branch(nodes, node.left) if node.left >= 0 else None
+    right = branch(nodes, node.right) if node.right >= 0 else None
     return Branch(
         token=node.token,
         id=node.id,

@@ -9,7 +9,9 @@ from ui import address
 from ui.formulae import write_formulae
 from ui.panels.bpe.desk import Desk
 from ui.panels.bpe.encoding import encoding
+from ui.panels.bpe.living import living
 from ui.panels.bpe.siding import siding
+from ui.panels.bpe.sweeping import sweeping
 from ui.panels.bpe.taking import taking
 from ui.panels.bpe.wording import FORMULAE, LESSONS
 from ui.panels.bpe.world import speaking, world
@@ -21,8 +23,10 @@ TABS = [
     "What to try",
     "Ties side by side",
     "Encoding",
+    "A token's life",
     "Against the world",
     "Languages",
+    "How many tokens?",
     "Take it away",
     "Formula",
     "The code",
@@ -32,7 +36,7 @@ TABS = [
 def tabs(desk: Desk, asked: Mapping[str, str]) -> None:
     """Draw the tabs; one that is open says of what the address asks it that cannot be had."""
     rules: Rules = {}
-    lessons, sides, encode, others, languages, take, formula, code = st.tabs(
+    lessons, sides, encode, live, others, languages, sizes, take, formula, code = st.tabs(
         TABS, on_change="rerun", key="bpe_tab", bind="query-params"
     )
     if lessons.open:
@@ -40,7 +44,11 @@ def tabs(desk: Desk, asked: Mapping[str, str]) -> None:
     if sides.open:
         with sides:
             siding(desk, rules)
-    for tab, draw in ((encode, encoding), (others, world), (languages, speaking), (take, taking)):
+    if sizes.open:
+        with sizes:
+            sweeping(desk, rules)
+    plain = ((encode, encoding), (live, living), (others, world), (languages, speaking))
+    for tab, draw in (*plain, (take, taking)):
         if tab.open:
             with tab:
                 draw(desk)
