@@ -146,6 +146,7 @@ def tokenised(
     name: str = "token",
     place: str = "place",
     lines: int = 12,
+    lit: tuple[str, str] = ("made", "by this merge"),
     empty: str = "There is no text.",
     span: int = 12,
 ) -> Block:
@@ -164,6 +165,7 @@ def tokenised(
         name: what a token is told by; "" where none can be chosen.
         place: what a place is told by; "" where the window stays.
         lines: that are seen at once, at most; the others are scrolled to.
+        lit: what lit tokens are, in words, the first of which is lit itself.
         empty: what is said where there are no tokens.
         span: twelfths of the screen.
     """
@@ -184,6 +186,7 @@ def tokenised(
         "chosen": chosen,
         "place": place,
         "lines": lines,
+        "lit": lit,
         "empty": empty,
         "alt": f"{title}: {len(order):,} tokens; arrow keys go to the next one",
     }

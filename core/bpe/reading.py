@@ -1,7 +1,7 @@
 """What can be asked of the vocabulary that a plan leads to: how it reads other texts."""
 
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from core.shared.turns import patient, remembered
 __all__ = [
     "Encoding",
     "Life",
+    "Named",
     "checked",
     "decoded",
     "encoded",
@@ -34,8 +35,11 @@ __all__ = [
     "world",
 ]
 
+Named = tuple[int, bytes, bool]  # a token: its id, its bytes, whether it has the end-of-word mark
+
 HEIRS = 12  # that are told of
 DEAD = 60  # likewise, those that stood there most often
+MERGES = 8_000  # at least, of a sweep
 CHECKED = 200_000  # characters of the text that HF's library is held against
 
 
@@ -47,11 +51,8 @@ class Life:
     tree: tuple[Node, ...]
     uses: int  # how often it stands in the text when all merges are done
     stood: int  # how often it ever stood there
-    heirs: tuple[int, ...]  # tokens that took up its places, where none is left
-    tokens: tuple[tuple[bytes, bool], ...]  # bytes and mark of its parts and of the heirs
-    dead: tuple[
-        tuple[int, bytes, bool, int], ...
-    ]  # of the whole vocabulary: id, bytes, mark, stood
+    heirs: tuple[Named, ...]  # that took up its places, where none is left
+    dead: tuple[Named, ...]  # of the whole vocabulary, those that once stood there most often first
     deaths: int  # how many of these there are
     absent: int  # how many never stood there
 
@@ -210,4 +211,5 @@ def _lived(plan: Plan) -> Generator[Any, None, Lives]:
 @remembered(2)
 def _divided(plan: Plan) -> Generator[Any, None, tuple[Vocabulary, str, str]]:
     training, held = divide(texts.read(plan.text))
-    return (yield from grow(plan, training)).vocabulary, training, held
+    more = replace(plan, merges=max(plan.merges, MERGES))
+    return (yield from grow(more, training)).vocabulary, training, held

@@ -233,10 +233,16 @@ Object.assign(kinds, {
       if (!!box.__empty !== !count) { box.__empty?.remove(); box.__empty = count ? null : box.appendChild(make('i')) }
       if (box.__empty) set(box.__empty, block.empty)
       node.__made ||= any  // once it was said it stays, or the text would jump
-      const em = node.querySelector('em'), legend = `${node.__made ? '<span class="printed"><span class="k0 lit">made</span> by this merge</span>' : ''}${block.boundaries && flags.some(flag => flag & STARTS) ? '<span><u></u> a piece begins</span>' : ''}`
+      const em = node.querySelector('em'), legend = `${node.__made ? `<span class="printed"><span class="k0 lit">${block.lit[0]}</span> ${block.lit[1]}</span>` : ''}${block.boundaries && flags.some(flag => flag & STARTS) ? '<span><u></u> a piece begins</span>' : ''}`
       if (em.__html !== legend) em.innerHTML = em.__html = legend
       const moved = node.__first !== block.first
       if (moved) { node.__first = block.first; box.scrollTop = 0 }
+      const lits = now.filter((_, j) => flags[j] & LIT), which = `${block.first} ${flags.map((flag, j) => flag & LIT ? j : '').join('')}`
+      if (node.__which !== which) {  // what was just made is to be seen
+        node.__which = which
+        const seen = span => span.offsetTop >= box.scrollTop && span.offsetTop + span.offsetHeight <= box.scrollTop + box.clientHeight
+        if (lits.length && !lits.some(seen)) box.scrollTop = lits[0].offsetTop - box.clientHeight / 3
+      }
 
       const entry = j => known[order[j]], usual = count ? 'Point at a token for its id and its bytes.' : ''
       const told = j => {

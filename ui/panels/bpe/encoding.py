@@ -66,6 +66,7 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
         tokens.tokenised(
             _window(longest, found.compared.longest_differs.tolist()),
             title=f"By the longest token that fits: {len(longest.ids):,} tokens",
+            lit=("other", "than by the merges"),
             hint=f"This is not how BPE encodes. {verdict}",
             chosen=looks["token"],
             place="",

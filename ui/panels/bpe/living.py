@@ -8,7 +8,7 @@ import streamlit as st
 
 from core import bpe
 from core.bpe.origins import Home
-from core.bpe.reading import Life
+from core.bpe.reading import Life, Named
 from core.bpe.results import Summary
 from core.shared.engine import EngineError, View
 from ui import blocks, charts, screen, tokens, words
@@ -71,17 +71,12 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
         ),
         _some(
             "What took up its places" if found.heirs else "It lives: some of its places are left",
-            [
-                (each, *facts)
-                for each, facts in zip(found.heirs, found.tokens[-len(found.heirs) :], strict=True)
-            ]
-            if found.heirs
-            else [],
+            found.heirs,
             "Nothing took all of them." if found.uses else "It never stood in the text.",
         ),
         _some(
             f"Dead tokens: {found.deaths:,}",
-            [each[:3] for each in found.dead],
+            found.dead,
             "All of them live.",
             "Those that stood there most often come first.",
         ),
@@ -92,9 +87,7 @@ def _home(home: Home, counted: int) -> tuple[str, str, np.ndarray]:
     return spelt(home.text), f"{home.times:,}", np.array([home.times / max(counted, 1)])
 
 
-def _some(
-    title: str, known: Sequence[tuple[int, bytes, bool]], empty: str, hint: str = ""
-) -> Block:
+def _some(title: str, known: Sequence[Named], empty: str, hint: str = "") -> Block:
     return tokens.tokenised(
         tokens.running(
             [token for _, token, _ in known],
