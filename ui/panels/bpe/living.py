@@ -65,7 +65,7 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
         tokens.tree(branch(found.tree), title=f"The tree of {name}", chosen=token),
         charts.bars(
             f"Where it was born: {birth.different:,} different words",
-            [],
+            [""],
             [_home(home, birth.counted) for home in birth.homes[:HOMES]],
             span=6,
         ),

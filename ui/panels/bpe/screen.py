@@ -103,8 +103,8 @@ def _next(moment: Moment, looks: dict[str, Any]) -> Block:
 
 
 def _curves(moment: Moment, summary: Summary) -> list[Block]:
-    at, size, tokens_then = summary.at.astype(float), summary.size, summary.tokens
-    rate = np.where(tokens_then > 0, size / np.maximum(tokens_then, 1), np.nan)
+    at, size, then = summary.at.astype(float), summary.size, summary.tokens
+    rate = np.where(then > 0, size / np.maximum(then, 1), np.nan)
     return [
         charts.lines(
             title,
@@ -114,10 +114,12 @@ def _curves(moment: Moment, summary: Summary) -> list[Block]:
             name="at",
             now=int(np.abs(at - moment.step).argmin()),
             titles=[f"{merges:,.0f} merges" for merges in at],
+            log=log,
         )
-        for title, label, values in (
-            ("Tokens of the text", "tokens", tokens_then),
-            ("Bytes per token", "bytes per token", rate),
-            ("Vocabulary", "tokens that are known", summary.alphabet + at),
+        for title, label, values, log in (
+            ("Tokens of the text", "tokens", then, False),
+            ("Bytes per token", "bytes per token", rate, False),
+            ("Vocabulary", "tokens that are known", summary.alphabet + at, False),
+            ("How common the merged pair was", "counted", summary.counted, True),
         )
     ]
