@@ -4,6 +4,7 @@ Position 0 of the row is OUTSIDE, then come the units of the first piece, OUTSID
 of the second, and so on; pieces in the order in which the text first has them.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -46,6 +47,11 @@ class Corpus:
     def units(self) -> int:
         """How many units the whole text has."""
         return int(self.lengths[self.sequence].sum())
+
+    def widths(self, first: int, last: int) -> Int[np.ndarray, " w"]:
+        """Tell of places in the row how many bytes each has; none outside."""
+        widths = np.array([*map(len, self.alphabet.tokens), 0])  # OUTSIDE is the last
+        return np.asarray(widths[self.row[first:last]])
 
     def times(self) -> Int[np.ndarray, " r"]:
         """Tell of each place in the row how often the text has its piece; 0 outside."""
@@ -130,12 +136,22 @@ def _bytes(pieces: list[str], order: list[int] | None) -> Cut:
 def _characters(pieces: list[str]) -> Cut:
     """Cut into characters; all plain ones come first, then those with the mark, both sorted."""
     lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))
-    points = np.frombuffer("".join(pieces).encode("utf-32-le"), np.uint32)
+    points = np.frombuffer("".join(pieces).encode("utf-32-le"), np.int32)
     last: Bool[np.ndarray, " u"] = np.zeros(len(points), bool)
     last[np.cumsum(lengths) - 1] = True
-    plain, ids = np.unique(points, return_inverse=True)
-    marked, marks = np.unique(points[last], return_inverse=True)
+    plain, ids = _sorted(points)
+    marked, marks = _sorted(points[last])
     ids[last] = len(plain) + marks
     tokens = tuple(chr(point).encode() for point in (*plain.tolist(), *marked.tolist()))
     ends = (False,) * len(plain) + (True,) * len(marked)
-    return Alphabet(units="characters", tokens=tokens, ends=ends), ids.astype(np.int32), lengths
+    return Alphabet(units="characters", tokens=tokens, ends=ends), ids, lengths
+
+
+def _sorted(
+    points: Int[np.ndarray, " u"],
+) -> tuple[Int[np.ndarray, " a"], Int[np.ndarray, " u"]]:
+    """Give the different code points in their order, and each one's place there."""
+    there = np.zeros(sys.maxunicode + 1, bool)
+    there[points] = True
+    place = np.cumsum(there, dtype=np.int32) - 1
+    return np.flatnonzero(there), place[points]
