@@ -5,7 +5,6 @@ of the second, and so on; pieces in the order in which the text first has them.
 """
 
 import sys
-from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
@@ -41,7 +40,7 @@ class Corpus:
     begins: Int[np.ndarray, " d"]  # where each different piece begins in the row
     lengths: Int[np.ndarray, " d"]  # its units
     sequence: Int[np.ndarray, " p"]  # which of them each piece of the text is
-    pieces: Counter[str]  # how often each is there, in the order of the row
+    pieces: dict[str, int]  # how often each is there, in the order of the row
 
     @property
     def units(self) -> int:
@@ -89,24 +88,25 @@ def prepare(text: str, units: str, split: str, order: str) -> Generator[Any, Non
             "text must be whole characters, got half a surrogate pair, "
             f"{text[error.start]!r}, at {error.start:,}"
         ) from error
-    found: list[str] = []
+    number, found = _Numbers(), [np.zeros(0, np.int32)]
     for few in parts(text, split):
-        found += few
+        found.append(np.fromiter(map(number.__getitem__, few), np.int32, len(few)))
         yield
-    pieces = Counter(found)
-    number = dict(zip(pieces, range(len(pieces)), strict=True))
-    sequence = np.fromiter(map(number.__getitem__, found), np.int32, len(found))
+    sequence, pieces = np.concatenate(found), list(number)
     yield
     if units == "bytes":
-        alphabet, ids, lengths = _bytes(list(pieces), mapped() if order == "mapped" else None)
+        alphabet, ids, lengths = _bytes(pieces, mapped() if order == "mapped" else None)
     else:
-        alphabet, ids, lengths = _characters(list(pieces))
+        alphabet, ids, lengths = _characters(pieces)
+    yield
     begins = np.cumsum(lengths + 1) - lengths
     row = np.full(len(ids) + len(pieces) + 1, OUTSIDE, np.int32)
     inside = np.ones(len(row), bool)
     inside[0] = False
     inside[begins + lengths] = False
     row[inside] = ids
+    yield
+    times = np.bincount(sequence, minlength=len(pieces))
     return Corpus(
         text=text,
         split=split,
@@ -115,8 +115,16 @@ def prepare(text: str, units: str, split: str, order: str) -> Generator[Any, Non
         begins=begins,
         lengths=lengths,
         sequence=sequence,
-        pieces=pieces,
+        pieces=dict(zip(pieces, times.tolist(), strict=True)),
     )
+
+
+class _Numbers(dict[str, int]):
+    """Pieces by their numbers; a new one gets the next."""
+
+    def __missing__(self, piece: str) -> int:
+        self[piece] = number = len(self)
+        return number
 
 
 Cut = tuple[Alphabet, Int[np.ndarray, " u"], Int[np.ndarray, " d"]]

@@ -36,7 +36,9 @@ def count(corpus: Corpus, size: int) -> Generator[Any, None, Pairs]:
     yield
     order = _sorted(row[places], size)
     yield
-    order = order[_sorted(row[places[order] - 1], size)]
+    lefts = row[places[order] - 1]
+    yield
+    order = order[_sorted(lefts, size)]
     yield
     places = places[order]
     yield

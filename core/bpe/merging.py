@@ -96,8 +96,9 @@ class Merging:
             arisen=[len(pairs.keys)],
             logged=[0],
         )
-        self.row: list[int] = corpus.row.tolist()
-        self.times: list[int] = corpus.times().tolist()
+        self.corpus = corpus
+        self.row: list[int] = []
+        self.times: list[int] = []  # by place in the row: how often the text has its piece
         self.pairs = pairs
         self.places: list[Sequence[int]] = []  # of the pairs that came later
         self.counts = self.learned.births.tolist()
@@ -118,6 +119,10 @@ class Merging:
     def steps(self, merges: int) -> Iterator[None]:
         """Merge, and yield often."""
         learned, queue = self.learned, self.queue
+        self.row = self.corpus.row.tolist()
+        yield
+        self.times = self.corpus.times().tolist()
+        yield
         for pair, often in enumerate(self.counts):
             self.number[learned.keys[pair]] = pair
             queue.buckets[often].append(pair)
