@@ -1,8 +1,10 @@
-"""Which pairs could be merged next, the best first: by count, and of equals by the rule."""
+"""Which pairs could be merged next, the best first: by count, and of equals by the rule.
 
-from collections.abc import Callable
+Thousands may be equal, so a rule's order is first looked at roughly, by numbers in an array, and
+those that cannot be among the best are left out.
+"""
+
 from heapq import nsmallest
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -13,15 +15,12 @@ from core.bpe.ties import order_of
 
 __all__ = ["best"]
 
-PART = 250_000  # tokens that are looked through at a time
+PART = 250_000  # places of the row that are looked through at a time
 
-Above = Int[np.ndarray, " a"]  # pairs that are commoner than the last of the best
-Equal = Int[np.ndarray, " e"]  # and those as common
+Pairs = Int[np.ndarray, " k"]
 
 
-def best(
-    history: History, step: int, most: int
-) -> tuple[Int[np.ndarray, " k"], Int[np.ndarray, " k"], int]:
+def best(history: History, step: int, most: int) -> tuple[Pairs, Int[np.ndarray, " k"], int]:
     """Find the best pairs when so many merges are done.
 
     Args:
@@ -32,54 +31,71 @@ def best(
     Returns: their numbers, their counts, and how many are as common as the first.
     """
     counts = history.counts(step)
-    alive = int((counts > 0).sum())
-    if not alive:
+    most = min(most, int((counts > 0).sum()))
+    if not most:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), 0
-    least = np.partition(counts, -min(most, alive))[-min(most, alive)]
-    above = np.flatnonzero(counts > least)
-    equal = np.flatnonzero(counts == least)
-    order = _order(history, step, above, equal, most - len(above))
-    above = np.array(sorted(above.tolist(), key=lambda pair: (-counts[pair], order(pair))), int)
-    equal = np.array(nsmallest(most - len(above), equal.tolist(), key=order), int)
-    chosen = np.concatenate([above, equal])
-    return chosen, counts[chosen], int((counts == counts[chosen[0]]).sum())
+    least = np.partition(counts, -most)[-most]
+    chosen = np.flatnonzero(counts > least)
+    levels = [chosen[counts[chosen] == count] for count in np.unique(counts[chosen])[::-1]]
+    levels.append(np.flatnonzero(counts == least))
+    pairs = np.concatenate([_first(history, step, level, most) for level in levels])[:most]
+    return pairs, counts[pairs], len(levels[0])
 
 
-def _order(
-    history: History, step: int, above: Above, equal: Equal, wanted: int
-) -> Callable[[int], Any]:
-    lefts, rights, vocabulary = history.lefts, history.rights, history.vocabulary
-    size = len(vocabulary.tokens)
-    if history.plan.ties == "first":
-        places = _places(history, step, above, equal, wanted)
-        return lambda pair: places.get(pair, len(history.gone))
-    return order_of(
-        history.plan.ties,
-        history.grown,
-        lambda pair: int(lefts[pair]) * size + int(rights[pair]),
-        size,
-    )
+def _first(history: History, step: int, pairs: Pairs, most: int) -> Int[np.ndarray, " m"]:
+    """Put pairs that are equally frequent in order; gives the first of them."""
+    ties, size = history.plan.ties, len(history.vocabulary.tokens)
+    if len(pairs) == 1:
+        return pairs
+    if ties == "first":
+        return _first_met(history, step, pairs, most)
+
+    def key_of(pair: int) -> int:
+        return int(history.lefts[pair]) * size + int(history.rights[pair])
+
+    order = order_of(ties, history.grown, key_of, size)
+    if len(pairs) > most:
+        rough = _roughly(history, pairs)
+        pairs = pairs[rough <= np.partition(rough, most - 1)[most - 1]]
+    return np.array(nsmallest(most, pairs.tolist(), key=order), np.int64)
 
 
-def _places(history: History, step: int, above: Above, equal: Equal, wanted: int) -> dict[int, int]:
-    """Find where in the row some pairs are first: all `above`, and the first few of `equal`."""
-    known = np.concatenate([above, equal])
+def _roughly(history: History, pairs: Pairs) -> Pairs:
+    """Give numbers in a rule's order, some of them equal where its own are not."""
+    lefts, rights = history.lefts[pairs].astype(np.int64), history.rights[pairs]
+    if history.plan.ties == "shorter":
+        lengths = np.array(history.grown.lengths)
+        return np.asarray(lengths[lefts] + lengths[rights])
     size = len(history.vocabulary.tokens)
-    keys = history.lefts[known].astype(np.int64) * size + history.rights[known]
+    if history.plan.ties == "lexicographic":
+        texts = [history.grown.text(token) for token in range(size)]
+        place = np.empty(size, np.int64)
+        place[sorted(range(size), key=texts.__getitem__, reverse=True)] = np.arange(size)
+        lefts, rights = place[lefts], place[rights]
+    return np.asarray(lefts * size + rights)
+
+
+def _first_met(history: History, step: int, pairs: Pairs, most: int) -> Int[np.ndarray, " m"]:
+    """Look through the text for pairs, from its beginning until enough are found."""
+    size = len(history.vocabulary.tokens)
+    keys = history.lefts[pairs].astype(np.int64) * size + history.rights[pairs]
     order = np.argsort(keys)
-    keys, known = keys[order], known[order]
-    sought, fewest = set(above.tolist()), min(wanted, len(equal))
-    found: dict[int, int] = {}
-    starts, ids = history.cut(np.arange(len(history.gone)), step)
-    for first in range(0, len(ids) - 1, PART):
-        few = ids[first : first + PART + 1]
-        pairs = few[:-1] * size + few[1:]
-        pairs[(few[:-1] == OUTSIDE) | (few[1:] == OUTSIDE)] = OUTSIDE
-        at = np.minimum(np.searchsorted(keys, pairs), len(keys) - 1)
-        hits = np.flatnonzero(keys[at] == pairs)
-        numbers, firsts = np.unique(known[at[hits]], return_index=True)
-        for number, hit in zip(numbers.tolist(), hits[firsts].tolist(), strict=True):
-            found.setdefault(number, int(starts[first + hit]))
-        if len(found) >= len(sought) + fewest and sought <= found.keys():
-            break
-    return found
+    keys, pairs = keys[order], pairs[order]
+    found: dict[int, None] = {}
+    part, first, whole = PART, 0, len(history.gone)
+    while len(found) < min(most, len(pairs)):
+        places = np.arange(first, min(first + part, whole))
+        starts, ids = history.cut(places, step)
+        if first + part < whole:  # the last token may go on
+            starts, ids = starts[:-1], ids[:-1]
+            if len(starts) <= 1:
+                part *= 2
+                continue
+        beside = ids[:-1] * size + ids[1:]
+        beside[(ids[:-1] == OUTSIDE) | (ids[1:] == OUTSIDE)] = OUTSIDE
+        at = np.minimum(np.searchsorted(keys, beside), len(keys) - 1)
+        at = at[keys[at] == beside]
+        numbers, places = np.unique(at, return_index=True)
+        found |= dict.fromkeys(pairs[numbers[np.argsort(places)]].tolist())
+        first += int(starts[-1])
+    return np.array([*found][:most], np.int64)

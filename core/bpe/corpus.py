@@ -4,7 +4,7 @@ Position 0 of the row is OUTSIDE, then come the units of the first piece, OUTSID
 of the second, and so on; pieces in the order in which the text first has them.
 """
 
-from collections import Counter
+import sys
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
@@ -40,12 +40,17 @@ class Corpus:
     begins: Int[np.ndarray, " d"]  # where each different piece begins in the row
     lengths: Int[np.ndarray, " d"]  # its units
     sequence: Int[np.ndarray, " p"]  # which of them each piece of the text is
-    pieces: Counter[str]  # how often each is there, in the order of the row
+    pieces: dict[str, int]  # how often each is there, in the order of the row
 
     @property
     def units(self) -> int:
         """How many units the whole text has."""
         return int(self.lengths[self.sequence].sum())
+
+    def widths(self, first: int, last: int) -> Int[np.ndarray, " w"]:
+        """Tell of places in the row how many bytes each has; none outside."""
+        widths = np.array([*map(len, self.alphabet.tokens), 0])  # OUTSIDE is the last
+        return np.asarray(widths[self.row[first:last]])
 
     def times(self) -> Int[np.ndarray, " r"]:
         """Tell of each place in the row how often the text has its piece; 0 outside."""
@@ -83,24 +88,25 @@ def prepare(text: str, units: str, split: str, order: str) -> Generator[Any, Non
             "text must be whole characters, got half a surrogate pair, "
             f"{text[error.start]!r}, at {error.start:,}"
         ) from error
-    found: list[str] = []
+    number, found = _Numbers(), [np.zeros(0, np.int32)]
     for few in parts(text, split):
-        found += few
+        found.append(np.fromiter(map(number.__getitem__, few), np.int32, len(few)))
         yield
-    pieces = Counter(found)
-    number = dict(zip(pieces, range(len(pieces)), strict=True))
-    sequence = np.fromiter(map(number.__getitem__, found), np.int32, len(found))
+    sequence, pieces = np.concatenate(found), list(number)
     yield
     if units == "bytes":
-        alphabet, ids, lengths = _bytes(list(pieces), mapped() if order == "mapped" else None)
+        alphabet, ids, lengths = _bytes(pieces, mapped() if order == "mapped" else None)
     else:
-        alphabet, ids, lengths = _characters(list(pieces))
+        alphabet, ids, lengths = _characters(pieces)
+    yield
     begins = np.cumsum(lengths + 1) - lengths
     row = np.full(len(ids) + len(pieces) + 1, OUTSIDE, np.int32)
     inside = np.ones(len(row), bool)
     inside[0] = False
     inside[begins + lengths] = False
     row[inside] = ids
+    yield
+    times = np.bincount(sequence, minlength=len(pieces))
     return Corpus(
         text=text,
         split=split,
@@ -109,8 +115,16 @@ def prepare(text: str, units: str, split: str, order: str) -> Generator[Any, Non
         begins=begins,
         lengths=lengths,
         sequence=sequence,
-        pieces=pieces,
+        pieces=dict(zip(pieces, times.tolist(), strict=True)),
     )
+
+
+class _Numbers(dict[str, int]):
+    """Pieces by their numbers; a new one gets the next."""
+
+    def __missing__(self, piece: str) -> int:
+        self[piece] = number = len(self)
+        return number
 
 
 Cut = tuple[Alphabet, Int[np.ndarray, " u"], Int[np.ndarray, " d"]]
@@ -130,12 +144,22 @@ def _bytes(pieces: list[str], order: list[int] | None) -> Cut:
 def _characters(pieces: list[str]) -> Cut:
     """Cut into characters; all plain ones come first, then those with the mark, both sorted."""
     lengths = np.fromiter(map(len, pieces), np.int64, len(pieces))
-    points = np.frombuffer("".join(pieces).encode("utf-32-le"), np.uint32)
+    points = np.frombuffer("".join(pieces).encode("utf-32-le"), np.int32)
     last: Bool[np.ndarray, " u"] = np.zeros(len(points), bool)
     last[np.cumsum(lengths) - 1] = True
-    plain, ids = np.unique(points, return_inverse=True)
-    marked, marks = np.unique(points[last], return_inverse=True)
+    plain, ids = _sorted(points)
+    marked, marks = _sorted(points[last])
     ids[last] = len(plain) + marks
     tokens = tuple(chr(point).encode() for point in (*plain.tolist(), *marked.tolist()))
     ends = (False,) * len(plain) + (True,) * len(marked)
-    return Alphabet(units="characters", tokens=tokens, ends=ends), ids.astype(np.int32), lengths
+    return Alphabet(units="characters", tokens=tokens, ends=ends), ids, lengths
+
+
+def _sorted(
+    points: Int[np.ndarray, " u"],
+) -> tuple[Int[np.ndarray, " a"], Int[np.ndarray, " u"]]:
+    """Give the different code points in their order, and each one's place there."""
+    there = np.zeros(sys.maxunicode + 1, bool)
+    there[points] = True
+    place = np.cumsum(there, dtype=np.int32) - 1
+    return np.flatnonzero(there), place[points]

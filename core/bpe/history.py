@@ -7,14 +7,13 @@ highest number between them made.
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
 from core.bpe import Plan, texts
-from core.bpe.corpus import OUTSIDE, Corpus, prepare
+from core.bpe.corpus import Corpus, prepare
 from core.bpe.merging import Learned, learn
 from core.bpe.ties import Grown
 from core.bpe.vocabulary import Vocabulary
@@ -22,10 +21,10 @@ from core.shared.turns import remembered
 
 __all__ = ["History", "grow", "history"]
 
-KEPT = 6  # histories
+KEPT = 4  # histories
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """All merges of a plan, and what they did; arrays that nobody may change.
 
@@ -48,30 +47,13 @@ class History:
     fell: Int[np.ndarray, " c"]  # and what to
     arisen: Int[np.ndarray, " s"]  # by step, from 0 on: how many pairs there had been
     logged: Int[np.ndarray, " s"]  # by step, from 0 on: how many counts had fallen
+    tokens: Int[np.ndarray, " s"]  # by step, from 0 on: how many the text has
+    ends: Int[np.ndarray, " e"]  # of each piece of the text: where, in bytes of the text
 
     @property
     def steps(self) -> int:
         """How many merges there are."""
         return len(self.merged)
-
-    @cached_property
-    def tokens(self) -> Int[np.ndarray, " s"]:
-        """How many tokens the text has, by step, from 0 on."""
-        return self.corpus.units - np.concatenate([[0], np.cumsum(self.replaced)])
-
-    @cached_property
-    def widths(self) -> Int[np.ndarray, " a"]:
-        """How many bytes each token of the alphabet has."""
-        alphabet = self.corpus.alphabet.tokens
-        return np.fromiter(map(len, alphabet), np.int64, len(alphabet))
-
-    @cached_property
-    def ends(self) -> Int[np.ndarray, " p"]:
-        """Where each piece of the text ends, in bytes of the text."""
-        corpus, row = self.corpus, self.corpus.row
-        upto = np.cumsum(np.where(row == OUTSIDE, 0, self.widths[row] if len(self.widths) else 0))
-        size = upto[corpus.begins + corpus.lengths - 1] - upto[corpus.begins - 1]
-        return np.cumsum(size[corpus.sequence])
 
     def counts(self, step: int) -> Int[np.ndarray, " q"]:
         """Count the pairs that have arisen, when so many merges are done."""
@@ -113,7 +95,7 @@ def grow(plan: Plan, text: str) -> Generator[Any, None, History]:
     order = "mapped" if plan.ties == "smaller" else "value"
     corpus = yield from prepare(text, plan.units, plan.split, order)
     learned = yield from learn(corpus, plan.ties, plan.merges)
-    return _noted(plan, corpus, learned)
+    return (yield from _noted(plan, corpus, learned))
 
 
 @remembered(KEPT)
@@ -125,11 +107,15 @@ def history(plan: Plan) -> Generator[Any, None, History]:
     return (yield from grow(plan, texts.read(plan.text)))
 
 
-def _noted(plan: Plan, corpus: Corpus, learned: Learned) -> History:
+def _noted(plan: Plan, corpus: Corpus, learned: Learned) -> Generator[Any, None, History]:
     keys = np.array(learned.keys, np.int64)
-    lefts, rights = keys // learned.size, keys % learned.size
+    lefts = (keys // learned.size).astype(np.int32)
+    yield
+    rights = (keys - lefts.astype(np.int64) * learned.size).astype(np.int32)
     merged = np.array(learned.merged, np.int32)
     parts = zip(lefts[merged].tolist(), rights[merged].tolist(), strict=True)
+    yield
+    replaced = np.array(learned.replaced, np.int64)
     vocabulary = Vocabulary(
         units=plan.units,
         split=plan.split,
@@ -137,21 +123,34 @@ def _noted(plan: Plan, corpus: Corpus, learned: Learned) -> History:
         ends=tuple(learned.grown.ends),
         merges=tuple(parts),
     )
+    yield
     return History(
         plan=plan,
         corpus=corpus,
         vocabulary=vocabulary,
         grown=learned.grown,
         gone=np.array(learned.gone, np.int32),
-        lefts=lefts.astype(np.int32),
-        rights=rights.astype(np.int32),
+        lefts=lefts,
+        rights=rights,
         births=np.array(learned.births, np.int64),
         merged=merged,
         counted=np.array(learned.counted, np.int64),
-        replaced=np.array(learned.replaced, np.int64),
+        replaced=replaced,
         ties=np.array(learned.ties, np.int64),
         fallen=np.array(learned.fallen, np.int32),
         fell=np.array(learned.fell, np.int64),
         arisen=np.array(learned.arisen, np.int64),
         logged=np.array(learned.logged, np.int64),
+        tokens=corpus.units - np.cumsum([0, *replaced]),
+        ends=(yield from _ends(corpus)),
     )
+
+
+def _ends(corpus: Corpus) -> Generator[Any, None, Int[np.ndarray, " e"]]:
+    """Find where each piece of the text ends."""
+    if not len(corpus.sequence):
+        return np.zeros(0, np.int64)
+    upto = np.cumsum(corpus.widths(0, len(corpus.row)))
+    yield
+    sizes = upto[corpus.begins + corpus.lengths - 1] - upto[corpus.begins - 1]
+    return np.cumsum(sizes[corpus.sequence])

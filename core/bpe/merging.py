@@ -9,9 +9,11 @@ A token is in the row twice, at its first and at its last unit: a merge sees its
 """
 
 import gc
-from collections.abc import Generator, Iterator
+from array import array
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -19,6 +21,7 @@ import numpy as np
 from jaxtyping import Int
 
 from core.bpe.corpus import OUTSIDE, Corpus
+from core.bpe.pair_counts import Pairs, count
 from core.bpe.queue import Queue
 from core.bpe.ties import Grown, order_of
 from core.shared.progress import Done
@@ -28,6 +31,7 @@ __all__ = ["NEVER", "Learned", "learn"]
 TURN = 0.02  # seconds between two yields
 PART = 20_000  # places that are merged without a look at the clock
 NEVER = 2**31 - 1  # the number of the merge that removes a boundary which stays
+INT, LONG = "i", "q"  # of four bytes, of eight
 BURIED = -2  # in the row, what begins no token any more
 
 Neighbours = dict[int, list[int]]  # by token: how often, and then where
@@ -42,15 +46,15 @@ class Learned:
 
     size: int  # more than any id: a pair's key is left · size + right
     grown: Grown
-    gone: list[int]  # by place in the row: which merge removed the boundary before it
-    keys: list[int] = field(default_factory=list)  # of the pairs
-    births: list[int] = field(default_factory=list)  # their counts when they arose
+    gone: "array[int]"  # by place in the row: which merge removed the boundary before it
+    keys: "array[int]"  # of the pairs
+    births: "array[int]"  # their counts when they arose
     merged: list[int] = field(default_factory=list)  # numbers of the pairs that were merged
     counted: list[int] = field(default_factory=list)  # how often each of these was there then
     replaced: list[int] = field(default_factory=list)  # how often it became a token
     ties: list[int] = field(default_factory=list)  # how many were as common, itself included
-    fallen: list[int] = field(default_factory=list)  # numbers of pairs whose count fell
-    fell: list[int] = field(default_factory=list)  # what to
+    fallen: "array[int]" = field(default_factory=partial(array, INT))  # pairs whose count fell
+    fell: "array[int]" = field(default_factory=partial(array, LONG))  # what to
     arisen: list[int] = field(default_factory=list)  # pairs that there were after 0, 1, … merges
     logged: list[int] = field(default_factory=list)  # counts that had fallen by then
 
@@ -66,7 +70,9 @@ def learn(corpus: Corpus, ties: str, merges: int) -> Generator[Any, None, Learne
     Source: Sennrich, Haddow, Birch 2016, arXiv:1508.07909, algorithm 1; that counts are corrected
         and not counted anew is after huggingface/tokenizers and karpathy/rustbpe.
     """
-    merging = Merging(corpus, ties, merges)
+    size = len(corpus.alphabet.tokens) + merges
+    merging = Merging(corpus, (yield from count(corpus, size)), ties, size)
+    yield Done(0, merges, "merges")
     work = merging.run(merges)
     while True:
         with _undisturbed():
@@ -80,52 +86,81 @@ def learn(corpus: Corpus, ties: str, merges: int) -> Generator[Any, None, Learne
 class Merging:
     """The row as it is, and the pairs in it."""
 
-    def __init__(self, corpus: Corpus, ties: str, merges: int) -> None:
-        alphabet = corpus.alphabet
-        grown = Grown(alphabet.tokens, alphabet.ends)
-        size = len(alphabet.tokens) + merges
-        self.learned = Learned(size=size, grown=grown, gone=[NEVER] * len(corpus.row))
-        times = corpus.times()
-        self.row: list[int] = corpus.row.tolist()
-        self.times: list[int] = times.tolist()
-        self.places = _first(
-            corpus.row, times, self.learned
-        )  # by pair: of the right one of the two
-        self.counts = self.learned.births.copy()
-        self.number = {key: pair for pair, key in enumerate(self.learned.keys)}
+    def __init__(self, corpus: Corpus, pairs: Pairs, ties: str, size: int) -> None:
+        self.learned = Learned(
+            size=size,
+            grown=Grown(corpus.alphabet.tokens, corpus.alphabet.ends),
+            gone=array(INT, [NEVER]) * len(corpus.row),
+            keys=array(LONG, pairs.keys.tobytes()),
+            births=array(LONG, pairs.counts.tobytes()),
+            arisen=[len(pairs.keys)],
+            logged=[0],
+        )
+        self.corpus = corpus
+        self.row: list[int] = []
+        self.times: list[int] = []  # by place in the row: how often the text has its piece
+        self.pairs = pairs
+        self.places: list[Sequence[int]] = []  # of the pairs that came later
+        self.counts = self.learned.births.tolist()
+        self.number: dict[int, int] = {}  # of a pair, by its key
         self.skipped: dict[int, int] = {}  # by pair: how many of its places are no more
-        known = order_of(ties, grown, self.learned.keys.__getitem__, size)
+        known = order_of(ties, self.learned.grown, self.learned.keys.__getitem__, size)
         order = self.first if ties == "first" else known
         self.queue = Queue(self.counts, order, moves=ties == "first")
 
     def run(self, merges: int) -> Iterator[None]:
-        """Merge; yields now and then."""
-        learned, began = self.learned, perf_counter()
+        """Merge; yields every TURN."""
+        began = perf_counter()
+        for _ in self.steps(merges):
+            if perf_counter() - began > TURN:
+                yield
+                began = perf_counter()
+
+    def steps(self, merges: int) -> Iterator[None]:
+        """Merge, and yield often."""
+        learned, queue = self.learned, self.queue
+        self.row = self.corpus.row.tolist()
+        yield
+        self.times = self.corpus.times().tolist()
+        yield
+        for pair, often in enumerate(self.counts):
+            self.number[learned.keys[pair]] = pair
+            queue.buckets[often].append(pair)
+            if pair % PART == 0:
+                yield
         for step in range(1, merges + 1):
-            pair = self.queue.next()
-            if pair is None:
-                return
-            left, right = divmod(learned.keys[pair], learned.size)
-            learned.merged.append(pair)
-            learned.counted.append(self.queue.best)
-            learned.ties.append(self.queue.tied)
+            while (best := queue.next()) is None:
+                if not queue.buckets:
+                    return
+                yield from queue.descend()
+            left, right = divmod(learned.keys[best], learned.size)
+            learned.merged.append(best)
+            learned.counted.append(queue.best)
+            learned.ties.append(queue.tied)
             lefts: Neighbours = {}
             rights: Neighbours = {}
             replaced = 0
-            for places in self.parts(pair):
+            for places in self.parts(best):
                 replaced += self.replace(places, left, right, step, lefts, rights)
-                if perf_counter() - began > TURN:
-                    yield
-                    began = perf_counter()
+                yield
             learned.replaced.append(replaced)
-            self.correct(pair, left, right, lefts, rights)
+            self.correct(best, left, right, lefts, rights)
+
+    def places_of(self, pair: int) -> "Int[np.ndarray, ' n'] | Sequence[int]":
+        """Give where a pair was when it arose."""
+        known = len(self.pairs.keys)
+        if pair >= known:
+            return self.places[pair - known]
+        return self.pairs.places[self.pairs.upto[pair] : self.pairs.upto[pair + 1]]
 
     def parts(self, pair: int) -> Iterator[list[int]]:
         """Give a pair's places for the last time, some of them at a time."""
-        places, self.places[pair] = self.places[pair], ()
+        places = self.places_of(pair)
+        if pair >= len(self.pairs.keys):
+            self.places[pair - len(self.pairs.keys)] = ()
         for part in range(0, len(places), PART):
             few = places[part : part + PART] if len(places) > PART else places
-            yield few if isinstance(few, list) else few.tolist()
+            yield few.tolist() if isinstance(few, (array, np.ndarray)) else list(few)
 
     def replace(
         self,
@@ -205,7 +240,7 @@ class Merging:
                 keys.append(now + beside)
                 births.append(often)
                 counts.append(often)
-                places.append(noted)
+                places.append(array(INT, noted))
                 if often == best:
                     queue.join(arises)
                 else:
@@ -219,26 +254,11 @@ class Merging:
     def first(self, pair: int) -> int:
         """Find a pair's first place; what is before it never comes back."""
         left, right = divmod(self.learned.keys[pair], self.learned.size)
-        places, at, row = self.places[pair], self.skipped.get(pair, 0), self.row
+        places, at, row = self.places_of(pair), self.skipped.get(pair, 0), self.row
         while row[places[at]] != right or row[places[at] - 1] != left:
             at += 1
         self.skipped[pair] = at
         return int(places[at])
-
-
-def _first(row: Int[np.ndarray, " r"], times: Int[np.ndarray, " r"], learned: Learned) -> list[Any]:
-    """Count the pairs before any merge; gives the places of each."""
-    row = row.astype(np.int64)
-    at = np.flatnonzero((row[:-1] != OUTSIDE) & (row[1:] != OUTSIDE)) + 1
-    keys = row[at - 1] * learned.size + row[at]
-    order = np.argsort(keys, kind="stable")
-    keys, at = keys[order], at[order]
-    starts = np.flatnonzero(np.diff(keys, prepend=-1))
-    learned.keys = keys[starts].tolist()
-    learned.births = np.add.reduceat(times[at], starts).tolist() if len(at) else []
-    learned.arisen.append(len(starts))
-    learned.logged.append(0)
-    return np.split(at.astype(np.int32), starts[1:]) if len(at) else []
 
 
 @contextmanager

@@ -5,11 +5,13 @@ a bucket's turn comes, those still as common are put in the rule's order; the ot
 fell since, move on to their own bucket.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import Any
 
 __all__ = ["Queue"]
+
+PART = 5_000  # pairs that are put in order without a pause
 
 Entry = tuple[Any, int]  # where a pair stands in the order, and its number
 
@@ -23,7 +25,7 @@ class Queue:
     """
 
     def __init__(self, counts: list[int], order: Callable[[int], Any], *, moves: bool) -> None:
-        """Begin with the pairs there are.
+        """Begin with no pair.
 
         Args:
             counts: of each pair, as it changes.
@@ -34,8 +36,6 @@ class Queue:
         self.best = self.tied = 0
         self._counts, self._order, self._moves = counts, order, moves
         self._level: list[Entry] = []
-        for pair, count in enumerate(counts):
-            self.buckets[count].append(pair)
 
     def join(self, pair: int) -> None:
         """Take in a new pair that is as common as the best."""
@@ -43,13 +43,9 @@ class Queue:
         heappush(self._level, (self._order(pair), pair))
 
     def next(self) -> int | None:
-        """Take out the pair that is merged next; None when none is left."""
+        """Take out the pair that is merged next; None when all of the best count have been."""
         counts, level = self._counts, self._level
-        while True:
-            while not level:
-                if not self.buckets.order:
-                    return None
-                self._descend()
+        while level:
             place, pair = heappop(level)
             if counts[pair] != self.best:
                 self._move_on(pair)
@@ -57,15 +53,19 @@ class Queue:
                 heappush(level, (now, pair))
             else:
                 return pair
+        return None
 
-    def _descend(self) -> None:
+    def descend(self) -> Iterator[None]:
+        """Put those of the next lower count in order; yields now and then."""
         self.best, waiting = self.buckets.highest()
         counts, best, level = self._counts, self.best, self._level
-        for pair in waiting:
-            if counts[pair] == best:
-                level.append((self._order(pair), pair))
-            else:
-                self._move_on(pair)
+        for part in range(0, len(waiting), PART):
+            for pair in waiting[part : part + PART]:
+                if counts[pair] == best:
+                    level.append((self._order(pair), pair))
+                else:
+                    self._move_on(pair)
+            yield
         heapify(level)
         self.tied = len(level)
 

@@ -23,17 +23,17 @@ def window(history: History, step: int, place: int, room: int = ROOM) -> Window:
     """
     ends = history.ends
     size = int(ends[-1]) if len(ends) else 0
-    first, places, fresh = 0, np.zeros(0, np.int64), np.zeros(0, np.int64)
+    first, whole = 0, True
+    places = fresh = np.zeros(0, np.int64)
     if size:
-        first, begins, lengths = _spans(history, step, min(place, size - 1), room)
+        first, whole, begins, lengths = _spans(history, step, min(place, size - 1), room)
         fresh = np.cumsum(lengths) - lengths
         places = np.repeat(begins - fresh, lengths) + np.arange(lengths.sum())
     at, ids = history.cut(places, step)
     tokens = tuple(history.vocabulary.tokens[each] for each in ids.tolist())
     marks = history.vocabulary.ends
     starts = np.isin(at, fresh)
-    if len(places):
-        starts[0] = bool(np.isin(places[0], history.corpus.begins))
+    starts[:1] = whole
     return Window(
         first=first,
         last=first + sum(map(len, tokens)),
@@ -46,22 +46,27 @@ def window(history: History, step: int, place: int, room: int = ROOM) -> Window:
     )
 
 
-Spans = tuple[int, Int[np.ndarray, " s"], Int[np.ndarray, " s"]]
+Spans = tuple[int, bool, Int[np.ndarray, " s"], Int[np.ndarray, " s"]]
 
 
 def _spans(history: History, step: int, place: int, room: int) -> Spans:
-    """Find what of the row is shown: the place in bytes, and where and how long each part is."""
+    """Find what of the row is shown.
+
+    Returns: where it begins in the text, whether a piece does there, and by piece where what is
+        shown begins in the row, and how long it is.
+    """
     corpus, gone, ends = history.corpus, history.gone, history.ends
     piece = int(np.searchsorted(ends, place, "right"))
     before = int(ends[piece - 1]) if piece else 0
     few = corpus.sequence[piece : piece + room]
     begins, lengths = corpus.begins[few], corpus.lengths[few].astype(np.int64)
-    begin, end = int(begins[0]), int(begins[0] + lengths[0])
-    widths = history.widths[corpus.row[begin:end]]
-    unit = int(np.searchsorted(np.cumsum(widths), place - before, "right"))
-    back = int(np.argmax(gone[begin : begin + unit + 1][::-1] > step))
-    begins[0] += unit - back
-    lengths[0] -= unit - back
+    begin = int(begins[0])
+    most = min(place - before + 1, int(lengths[0]))  # a unit has a byte at least
+    widths = np.cumsum(corpus.widths(begin, begin + most))
+    unit = int(np.searchsorted(widths, place - before, "right"))
+    unit -= int(np.argmax(gone[begin : begin + unit + 1][::-1] > step))
+    begins[0] += unit
+    lengths[0] -= unit
     upto = np.cumsum(lengths)
     last = min(int(np.searchsorted(upto, room)), len(few) - 1)
     begins, lengths = begins[: last + 1], lengths[: last + 1]
@@ -69,4 +74,4 @@ def _spans(history: History, step: int, place: int, room: int) -> Spans:
         end = int(begins[last] + lengths[last])
         stands = gone[end - over : end] > step
         lengths[last] -= over - int(np.argmax(stands)) if stands.any() else 0
-    return before + int(widths[: unit - back].sum()), begins, lengths
+    return before + (int(widths[unit - 1]) if unit else 0), not unit, begins, lengths

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from tokenizers import pre_tokenizers
@@ -9,6 +10,7 @@ from tokenizers import pre_tokenizers
 from core.bpe import SPLITS, TIES, Plan, merging, texts
 from core.bpe import queue as queues
 from core.bpe.corpus import mapped
+from core.bpe.pair_counts import count
 from core.bpe.splitting import pieces
 from tests.bpe.grown import grow, grown_by, pairs
 from tests.bpe.naive import drawn, naive, words_of
@@ -26,7 +28,7 @@ RULES = [
     for units in ("bytes", "characters")
     if (ties, units) != ("raw", "characters")
 ]
-REAL = {"python": 60_000, "tang": 30_000, "topics": 60_000}  # characters of each
+REAL = {"python": 60_000, "tang": 12_000, "topics": 60_000}  # characters of each
 
 
 def agrees(text: str, plan: Plan) -> None:
@@ -46,21 +48,21 @@ def agrees(text: str, plan: Plan) -> None:
 def test_merges_counts_and_ties_are_those_of_a_naive_recount(
     ties: str, units: str, split: str
 ) -> None:
-    for seed in range(12):
+    for seed in range(8):
         text = drawn(seed, "ab" if seed % 2 else "abc")
         agrees(text, Plan(units=units, split=split, ties=ties))
 
 
 @pytest.mark.parametrize(("ties", "units"), RULES)
 def test_so_are_those_of_runs_of_one_letter(ties: str, units: str) -> None:
-    for length in range(1, 20):
+    for length in (1, 2, 3, 4, 5, 7, 8, 12, 19):
         agrees("a" * length, Plan(units=units, split="none", ties=ties))
 
 
 @pytest.mark.parametrize("split", [*SPLITS])
 @pytest.mark.parametrize("letters", ["ab", "abc", "aé 1'\n"])
 def test_bytes_merge_as_in_tokenizers(split: str, letters: str) -> None:
-    for seed in range(20):
+    for seed in range(8):
         text = drawn(seed, letters, 30)
         assert pairs(grow(text, split=split)) == by_tokenizers(
             text, units="bytes", split=split, merges=1_000
@@ -77,7 +79,7 @@ def test_a_real_text_merges_as_in_tokenizers(name: str, characters: int) -> None
 
 def test_characters_merge_as_in_tokenizers_where_it_has_an_order_of_its_marked_ones() -> None:
     """It numbers these in an order that changes from run to run: here all words end alike."""
-    for seed in range(30):
+    for seed in range(12):
         text = " ".join(word + "c" for word in drawn(seed, "abc", 30).split())
         ours = pairs(grow(text, units="characters", split="spaces"))
         assert ours == by_tokenizers(text, units="characters", split="spaces", merges=1_000)
@@ -85,7 +87,7 @@ def test_characters_merge_as_in_tokenizers_where_it_has_an_order_of_its_marked_o
 
 @pytest.mark.parametrize("split", [*SPLITS])
 def test_raw_bytes_merge_as_in_rustbpe(split: str) -> None:
-    for seed in range(20):
+    for seed in range(8):
         text = drawn(seed, "abé 1'\n", 30)
         grown = grow(text, split=split, ties="raw")
         assert [*grown.vocabulary.tokens[256:]] == by_rustbpe(text, split=split, merges=1_000)
@@ -99,7 +101,7 @@ def test_a_real_text_merges_as_in_rustbpe(name: str, characters: int) -> None:
 
 
 def test_words_merge_as_in_subword_nmt() -> None:
-    for seed in range(20):
+    for seed in range(8):
         text = drawn(seed, "abé<", 30)
         ours = pairs(grow(text, units="characters", split="spaces", ties="lexicographic"))
         assert ours == by_subword_nmt(text, 1_000)
@@ -183,16 +185,18 @@ def bytes_by_value(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def overlaps_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of one letter are counted as often as they can be replaced."""
-    begin = merging._first
 
-    def fewer(row, times, learned):  # type: ignore[no-untyped-def]
-        found = begin(row, times, learned)
-        for pair, key in enumerate(learned.keys):
-            if key // learned.size == key % learned.size:
-                learned.births[pair] -= learned.births[pair] // 2
-        return found
+    def fewer(corpus, size):  # type: ignore[no-untyped-def]
+        pairs = yield from count(corpus, size)
+        own = pairs.keys // size == pairs.keys % size
+        return replace(pairs, counts=pairs.counts - own * (pairs.counts // 2))
 
-    monkeypatch.setattr(merging, "_first", fewer)
+    monkeypatch.setattr(merging, "count", fewer)
+
+
+def first_places_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a pair was first when it arose is taken for where it is first."""
+    monkeypatch.setattr(merging.Merging, "first", lambda self, pair: int(self.places_of(pair)[0]))
 
 
 def from_the_right(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,6 +228,7 @@ MUTANTS: dict[Callable[[pytest.MonkeyPatch], None], Callable[[], None]] = {
     no_order: lambda: test_words_merge_as_in_subword_nmt(),
     bytes_by_value: lambda: test_a_real_text_merges_as_in_tokenizers("python", 60_000),
     overlaps_count_once: lambda: test_the_first_met_merge_as_in_minbpe("none"),
+    first_places_stay: lambda: test_the_first_met_merge_as_in_minbpe("spaces"),
     from_the_right: lambda: test_raw_bytes_merge_as_in_rustbpe("none"),
     stale_counts: lambda: test_merges_counts_and_ties_are_those_of_a_naive_recount(
         "smaller", "bytes", "spaces"
