@@ -31,6 +31,10 @@ def follows(vocabulary: Vocabulary, rows: tuple[Row, ...]) -> bool:
             return False
         if len(row.places) != len(row.ids) - len(following.ids):
             return False
+        if any(following.ids[place] != first + best - 1 for place in following.made):
+            return False
+        if len(following.made) != len(row.places):
+            return False
         if list(following.ids) != naive.replaced(row.ids, pair, first + best - 1):
             return False
     last = rows[-1]
@@ -69,6 +73,7 @@ def test_of_aaa_the_first_two_are_one() -> None:
     assert [row.tokens for row in found.rows] == [(b"a",) * 5, (b"aa", b"aa", b"a")]
     assert found.rows[0].places == (0, 2)
     assert found.rows[0].waiting == (1, 1, 1, 1)
+    assert [row.made for row in found.rows] == [(), (0, 1)]
 
 
 def test_a_token_is_made_of_what_its_merge_says() -> None:
@@ -110,7 +115,7 @@ def test_a_tree_stops_where_nobody_could_read_it() -> None:
     vocabulary = naive.learned("a" * 4_096, 12, split="none")
     nodes = tree(of_merges(vocabulary), 267)
     assert nodes[0].token == b"a" * 4_096
-    assert len(nodes) <= explaining.MOST
+    assert len(nodes) <= explaining.NODES
     assert any(node.left < 0 < node.rank for node in nodes)
 
 

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from bench import declaration as making
 from core.bpe.exporting import tokenizer_json
-from core.bpe.languages import FILE, SCRIPTS, Language, languages, parallel
+from core.bpe.languages import FILE, SCRIPTS, Language, languages, parallel, spell
 from core.shared.progress import Done
 from tests.bpe import naive
 from tests.bpe.draining import drained
@@ -129,3 +129,20 @@ def test_the_file_can_be_made_again(
     monkeypatch.setattr(making, "LARGEST", 10)
     with pytest.raises(SystemExit, match=r"^The declaration has [\d,]+ bytes, more than 10\.$"):
         making.main()
+
+
+def test_an_article_is_spelled_by_each() -> None:
+    vocabulary = naive.learned(languages()[0].text, 30)
+    for code, article in (("eng", 1), ("jpn", 5)):
+        text = next(each for each in languages() if each.code == code).articles[article - 1]
+        found = spell(vocabulary, code, article)
+        assert tuple(found) == NAMES
+        assert found["cl100k"].ids.tolist() == library("cl100k").encode_ordinary(text)
+        assert found["bpe"].ids.tolist() == [
+            each for piece in naive.encoded(vocabulary, text) for each in piece
+        ]
+    with pytest.raises(ValueError, match=r"^code must be one of \('eng', .* got 'xx'$"):
+        spell(vocabulary, "xx")
+    for article in (0, 6):
+        with pytest.raises(ValueError, match=rf"^article must be from 1 to 5, got {article}$"):
+            spell(vocabulary, "eng", article)
