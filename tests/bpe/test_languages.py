@@ -91,18 +91,16 @@ def test_each_costs_what_tiktoken_says() -> None:
     assert not found.unknown.any()
 
 
-def test_of_characters_other_scripts_are_unknown() -> None:
+def test_of_characters_other_scripts_are_unknown_and_it_tells_how_far_it_is() -> None:
     vocabulary = naive.learned(languages()[0].text, 10, units="characters")
-    found = drained(parallel(vocabulary))
+    work, count = parallel(vocabulary), len(languages())
+    assert [next(work) for _ in range(count)] == [
+        Done(place, count, "languages") for place in range(count)
+    ]
+    found = drained(work)
     assert found.unknown[0, 0] == 0
     assert found.unknown[0, -1] > 0.9 * found.tokens[0, -1]
     assert not found.unknown[1:].any()
-
-
-def test_it_tells_how_far_it_is() -> None:
-    count = len(languages())
-    told = list(parallel(naive.learned("", 0)))
-    assert told == [Done(place, count, "languages") for place in range(count)]
 
 
 def test_the_file_can_be_made_again(
