@@ -12,9 +12,9 @@ from itertools import zip_longest
 
 from tokenizers import Tokenizer
 
-from core.bpe.counting import stretches
 from core.bpe.encoding import UNKNOWN, encode, of_merges, scalars
 from core.bpe.splitting import PATTERNS
+from core.bpe.tallying import stretches
 from core.bpe.vocabulary import END, Vocabulary
 from core.shared.progress import Done
 

@@ -10,13 +10,13 @@ import tiktoken
 from tiktoken.load import load_tiktoken_bpe
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
-from core.bpe import counting, exporting
+from core.bpe import exporting, tallying
 from core.bpe.encoding import UNKNOWN, encode, of_merges
 from core.bpe.exporting import checked, tiktoken_ranks, tokenizer_json
 from core.bpe.vocabulary import Vocabulary
 from core.shared.natural import help_topics, python_source, tang_poems
 from core.shared.progress import Done
-from tests.bpe import naive
+from tests.bpe import schoolbook
 from tests.bpe.draining import drained
 from tests.bpe.fuzzing import fuzzed
 
@@ -31,7 +31,7 @@ SPLITS = ["gpt2", "gpt4", "spaces", "none"]
 @pytest.mark.parametrize("units", ["bytes", "characters"])
 def test_the_library_gives_the_same_ids_and_the_text_back(units: str, split: str) -> None:
     source = random.Random(7)
-    vocabulary = naive.learned(TEXT, 60, units=units, split=split, order="hf")
+    vocabulary = schoolbook.learned(TEXT, 60, units=units, split=split, order="hf")
     library = Tokenizer.from_str(tokenizer_json(vocabulary))
     for length in (0, 1, *[40] * 60):
         text = fuzzed(source, length)
@@ -52,7 +52,7 @@ def test_tiktoken_gives_the_same_ids(
     split: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", "")
-    vocabulary = naive.learned(TEXT, 60, split=split)
+    vocabulary = schoolbook.learned(TEXT, 60, split=split)
     lines, pattern = tiktoken_ranks(vocabulary)
     (tmp_path / "own.tiktoken").write_bytes(lines)
     ranks = load_tiktoken_bpe(str(tmp_path / "own.tiktoken"))
@@ -85,7 +85,7 @@ def with_two_ids_exchanged(vocabulary: Vocabulary) -> str:
 def test_that_the_check_says_no_to_a_wrong_file(
     wrong: Callable[[Vocabulary], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vocabulary = naive.learned("aa aa ab bab aa ab", 4)
+    vocabulary = schoolbook.learned("aa aa ab bab aa ab", 4)
     text = "xy " * 9 + "aa aa bab ab\n\n ab"
     assert drained(checked(vocabulary, text)).same
     spoilt = wrong(vocabulary)
@@ -104,26 +104,26 @@ def test_that_the_check_says_no_to_a_wrong_file(
 
 
 def test_two_tokens_that_read_alike_are_told() -> None:
-    vocabulary = naive.learned("a</w>x a</w>y a", 9, units="characters", split="spaces")
+    vocabulary = schoolbook.learned("a</w>x a</w>y a", 9, units="characters", split="spaces")
     assert "a</w>" in {token.decode() for token in vocabulary.tokens}
     with pytest.raises(ValueError, match=r"^the vocabulary must have no two .* got 'a</w>' twice$"):
         tokenizer_json(vocabulary)
 
 
 def test_a_token_that_reads_as_the_unknown_one_is_told() -> None:
-    vocabulary = naive.learned("<unk>x <unk>y", 9, units="characters", split="spaces")
+    vocabulary = schoolbook.learned("<unk>x <unk>y", 9, units="characters", split="spaces")
     with pytest.raises(ValueError, match=r"^the vocabulary must have no token that reads <unk>, "):
         tokenizer_json(vocabulary)
 
 
 def test_tiktoken_has_no_characters() -> None:
     with pytest.raises(ValueError, match=r"^units must be 'bytes' for tiktoken, .*'characters'$"):
-        tiktoken_ranks(naive.learned(TEXT, 3, units="characters"))
+        tiktoken_ranks(schoolbook.learned(TEXT, 3, units="characters"))
 
 
 def test_a_lone_surrogate_is_told_before_the_library_sees_it() -> None:
     with pytest.raises(ValueError, match=r"^the text must be Unicode without lone surrogates"):
-        drained(checked(naive.learned(TEXT, 3), "\ud800"))
+        drained(checked(schoolbook.learned(TEXT, 3), "\ud800"))
 
 
 def hf_learned(text: str, size: int) -> Vocabulary:
@@ -169,8 +169,8 @@ def test_what_the_library_learned_from_a_real_text_encodes_others_alike() -> Non
 def test_it_is_compared_in_turns_and_the_first_difference_is_found_in_any(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(counting, "PART", 50)
-    vocabulary = naive.learned("aa aa ab bab aa ab", 4)
+    monkeypatch.setattr(tallying, "PART", 50)
+    vocabulary = schoolbook.learned("aa aa ab bab aa ab", 4)
     text = "xb " * 100 + "aa aa" + " x" * 60
     told = list(checked(vocabulary, text))
     assert told[0] == Done(0, len(text), "characters")
@@ -197,5 +197,5 @@ def without_the_token(vocabulary: Vocabulary, token: str) -> str:
 
 def test_of_one_long_piece_the_beginning_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "LONGEST", 30)
-    vocabulary = naive.learned(TEXT, 4, split="none")
+    vocabulary = schoolbook.learned(TEXT, 4, split="none")
     assert drained(checked(vocabulary, TEXT)).characters == 30
