@@ -1,100 +1,61 @@
-"""How often each token stands in a long text, and each merge is done: in turns, word by word.
+"""The pairs before any merge: which there are, how often, and where."""
 
-A piece that comes again is encoded once. As a merge of learned tokens never comes before one that
-was learned earlier, what is left at any smaller vocabulary follows from the merges that are done.
-"""
-
-import time
-from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import regex
 from jaxtyping import Int
 
-from core.bpe.encoding import UNKNOWN, Encoder, merging, units_of
-from core.bpe.splitting import pieces
-from core.shared.progress import Done
+from core.bpe.corpus import OUTSIDE, Corpus
 
-__all__ = ["Counts", "Tally", "count", "tally"]
+__all__ = ["Pairs", "count"]
 
-PART = 50_000  # characters that are cut into pieces in one turn
-TURN = 0.02  # seconds
-SAFE = regex.compile(r"(?<=[\p{L}\p{N}])(?=\s)")  # each pre-tokenizer cuts here, whatever is around
-
-Tally = Counter[str]  # how often each different piece stands in a text, in the order of the text
+SHORT = 2**16  # ids below fit in two bytes, which NumPy sorts by counting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """What a text becomes."""
+class Pairs:
+    """Pairs sorted by their keys, left · size + right; each with its places in their order."""
 
-    units: int  # before any merge
-    tokens: int
-    unknown: int  # of these, how many the vocabulary has no token for
-    uses: Int[np.ndarray, " v"]  # how often each token stands there at the end
-    made: Int[np.ndarray, " v"]  # how often each was made by a merge, on the way
-
-
-def tally(text: str, split: str) -> Generator[None, None, Tally]:
-    """Count the pieces of a long text, in turns."""
-    found: Tally = Counter()
-    first = 0
-    while first < len(text):
-        safe = SAFE.search(text, min(first + PART, len(text))) if split != "none" else None
-        last = safe.start() if safe else len(text)
-        found.update(pieces(text[first:last], split))
-        first = last
-        yield
-    return found
+    keys: Int[np.ndarray, " k"]
+    counts: Int[np.ndarray, " k"]  # in the whole text
+    places: Int[np.ndarray, " n"]  # in the row, of the right one of the two; a pair's are together
+    upto: Int[np.ndarray, " k1"]  # where in `places` those of each pair begin, and where all end
 
 
-def count(encoder: Encoder, words: Mapping[str, int]) -> Generator[Done, None, Counts]:
-    """Encode each different piece, and count by how often it stands there.
+def count(corpus: Corpus, size: int) -> Generator[Any, None, Pairs]:
+    """Count the pairs of units; yields now and then.
 
-    Returns: how far it is, about every 20 ms, and the counts at the end.
+    Args:
+        corpus: the text.
+        size: more than any id.
     """
-    size = len(encoder.tokens)
-    uses, made = [0] * size, [0] * size
-    before = after = unknown = 0
-    first = _first(encoder)
-    turn = time.monotonic()
-    for done, (word, often) in enumerate(words.items()):
-        if time.monotonic() - turn > TURN:
-            yield Done(done, len(words), "different pieces")
-            turn = time.monotonic()
-        ids = first(word)
-        work = merging(ids, encoder.join)
-        while True:
-            try:
-                next(work)
-                yield Done(done, len(words), "different pieces")
-            except StopIteration as end:
-                left, merged = end.value
-                break
-        before += often * len(ids)
-        after += often * len(left)
-        for each in left:
-            if each == UNKNOWN:
-                unknown += often
-            else:
-                uses[each] += often
-        for each in merged:
-            made[each] += often
-    return Counts(
-        units=before,
-        tokens=after,
-        unknown=unknown,
-        uses=np.array(uses, dtype=np.int64),
-        made=np.array(made, dtype=np.int64),
+    row = corpus.row
+    places = np.flatnonzero((row[:-1] != OUTSIDE) & (row[1:] != OUTSIDE)) + 1
+    yield
+    order = _sorted(row[places], size)
+    yield
+    lefts = row[places[order] - 1]
+    yield
+    order = order[_sorted(lefts, size)]
+    yield
+    places = places[order]
+    yield
+    keys = row[places - 1].astype(np.int64) * size + row[places]
+    starts = np.flatnonzero(np.diff(keys, prepend=-1))
+    yield
+    times = corpus.times()
+    yield
+    counts = np.add.reduceat(times[places], starts) if len(starts) else np.zeros(0, np.int64)
+    return Pairs(
+        keys=keys[starts],
+        counts=counts,
+        places=places.astype(np.int32),
+        upto=np.append(starts, len(places)),
     )
 
 
-def _first(encoder: Encoder) -> Callable[[str], list[int]]:
-    """Give what turns a piece into the ids of its units; of bytes by a table, as it is quicker."""
-    if encoder.units == "bytes":
-        table = [encoder.alphabet[bytes([each]), False] for each in range(256)]
-        return lambda piece: [table[each] for each in piece.encode("utf-8", "surrogateescape")]
-    known = encoder.alphabet
-    return lambda piece: [known.get(unit, UNKNOWN) for unit in units_of(encoder, piece)]
+def _sorted(ids: Int[np.ndarray, " n"], size: int) -> Int[np.ndarray, " n"]:
+    """Give what sorts ids; equals stay as they are."""
+    return np.argsort(ids.astype(np.uint16) if size < SHORT else ids, kind="stable")

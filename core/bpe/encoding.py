@@ -9,7 +9,6 @@ Source: Sennrich, Haddow, Birch 2016, arXiv:1508.07909, section 3.2; OpenAI's ti
 import heapq
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -171,15 +170,9 @@ def encode(encoder: Encoder, text: str | bytes) -> Encoded:
 
     Raises: ValueError when the text has lone surrogates.
     """
-
-    @cache  # for this text: a word comes again
-    def of_piece(piece: str) -> tuple[tuple[bytes, bool, int], ...]:
-        units = units_of(encoder, piece)
-        ids, _ = merge([encoder.alphabet.get(unit, UNKNOWN) for unit in units], encoder.join)
-        return tuple(_told(encoder, units, ids))
-
-    found = [of_piece(piece) for piece in pieces(scalars(text), encoder.split)]
-    return gather(found)
+    found = pieces(scalars(text), encoder.split)
+    known = {piece: _of_piece(encoder, piece) for piece in dict.fromkeys(found)}
+    return gather(known[piece] for piece in found)
 
 
 def gather(found: Iterable[Sequence[tuple[bytes, bool, int]]]) -> Encoded:
@@ -217,21 +210,22 @@ def readable(content: bytes) -> list[tuple[bytes, str]]:
     ]
 
 
-def _told(
-    encoder: Encoder, units: Sequence[tuple[bytes, bool]], ids: Sequence[int]
-) -> Iterable[tuple[bytes, bool, int]]:
+def _of_piece(encoder: Encoder, piece: str) -> list[tuple[bytes, bool, int]]:
     """Give bytes, mark and id of each token; what is unknown has the bytes of its unit."""
-    place = 0
+    units = units_of(encoder, piece)
+    ids, _ = merge([encoder.alphabet.get(unit, UNKNOWN) for unit in units], encoder.join)
+    found, place = [], 0
     for each in ids:
         if each == UNKNOWN:
             token, ends = units[place]
         else:
             token, ends = encoder.tokens[each], encoder.ends[each]
-        yield token, ends, each
+        found.append((token, ends, each))
         if encoder.units == "bytes":
             place += len(token)
         else:
             place += len(token.decode("utf-8", "surrogateescape"))
+    return found
 
 
 def _merge_long(

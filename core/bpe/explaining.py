@@ -25,7 +25,8 @@ from core.bpe.splitting import pieces
 
 __all__ = ["Compared", "Node", "Row", "Trace", "compare", "longest", "parts", "trace", "tree"]
 
-MOST = 2_000  # characters of a text that is traced, and nodes of a tree
+MOST = 2_000  # characters of a text that is traced
+NODES = 400  # of a tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class Row:
     tokens: tuple[bytes, ...]
     ends: tuple[bool, ...]  # which have the end-of-word mark
     ids: tuple[int, ...]
+    made: tuple[int, ...]  # places of the tokens that the merge before this row made
     places: tuple[int, ...]  # of the left parts of what is merged next; none in the last row
     makes: int  # the id of the token it becomes; UNKNOWN in the last row
     rank: int  # of that merge, from 1; 0 in the last row
@@ -116,7 +118,7 @@ def tree(encoder: Encoder, token: int) -> tuple[Node, ...]:
     found: list[list[int]] = [[token, -1, -1, -1]]  # id, left, right, parent
     for place, node in enumerate(found):  # it grows while we go through it
         halves = parts(encoder, node[0])
-        if halves and len(found) + 2 <= MOST:
+        if halves and len(found) + 2 <= NODES:
             node[1], node[2] = len(found), len(found) + 1
             found += [[half, -1, -1, place] for half in halves]
     return tuple(
@@ -173,7 +175,8 @@ def _traced(encoder: Encoder, piece: str) -> Trace:
     content = [each for each, _ in units]
     ends = [mark for _, mark in units]
     ids = [encoder.alphabet.get(unit, UNKNOWN) for unit in units]
-    rows = []
+    rows: list[Row] = []
+    before: list[int] = []  # places that were merged before
     while True:
         made = [encoder.join(ids[i], ids[i + 1]) for i in range(len(ids) - 1)]
         best = min(made, default=NEVER)
@@ -184,6 +187,7 @@ def _traced(encoder: Encoder, piece: str) -> Trace:
                 tokens=tuple(content),
                 ends=tuple(ends),
                 ids=tuple(ids),
+                made=tuple(place - merged for merged, place in enumerate(before)),
                 places=tuple(places),
                 makes=UNKNOWN if last else best,
                 rank=0 if last else _rank(encoder, best),
@@ -192,6 +196,7 @@ def _traced(encoder: Encoder, piece: str) -> Trace:
         )
         if last:
             return Trace(b"".join(each for each, _ in units), tuple(rows))
+        before = places
         for place in reversed(places):
             content[place : place + 2] = [content[place] + content[place + 1]]
             ends[place : place + 2] = [ends[place + 1]]

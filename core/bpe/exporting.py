@@ -5,6 +5,7 @@ Source: the file formats of the libraries `tokenizers` (version "1.0") and `tikt
 
 import base64
 import json
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cache
 from itertools import zip_longest
@@ -13,10 +14,13 @@ from tokenizers import Tokenizer
 
 from core.bpe.encoding import UNKNOWN, encode, of_merges, scalars
 from core.bpe.splitting import PATTERNS
+from core.bpe.tallying import stretches
 from core.bpe.vocabulary import END, Vocabulary
+from core.shared.progress import Done
 
 __all__ = ["UNKNOWN_TOKEN", "Checked", "Difference", "checked", "tiktoken_ranks", "tokenizer_json"]
 
+LONGEST = 50_000  # characters of a text that is one piece
 UNKNOWN_TOKEN = "<unk>"  # in the file; only where units are characters
 # Possessive repeats mean another thing to the engine inside HF's library, and so does `$`.
 HF_PATTERNS = {
@@ -41,6 +45,7 @@ class Difference:
 class Checked:
     """Whether the library gives the same ids."""
 
+    characters: int  # of the text that were compared, from its beginning
     tokens: int  # ours
     difference: Difference | None  # the first; None where all are the same
 
@@ -129,21 +134,32 @@ def tiktoken_ranks(vocabulary: Vocabulary) -> tuple[bytes, str]:
     return b"".join(lines), PATTERNS.get(vocabulary.split, r"[\s\S]+")
 
 
-def checked(vocabulary: Vocabulary, text: str) -> Checked:
-    """Load what would be taken away into HF's library, and compare the ids of a text.
+def checked(vocabulary: Vocabulary, text: str) -> Generator[Done, None, Checked]:
+    """Load what would be taken away into HF's library, and compare the ids of a text, in turns.
+
+    Where the text is one piece, what is compared is its first 50,000 characters.
 
     Raises: ValueError when it cannot be written, or the text has lone surrogates.
     """
-    library = Tokenizer.from_str(tokenizer_json(vocabulary))
-    found = encode(of_merges(vocabulary), scalars(text))
+    library, encoder = Tokenizer.from_str(tokenizer_json(vocabulary)), of_merges(vocabulary)
+    whole = scalars(text)
+    if vocabulary.split == "none":
+        whole = whole[:LONGEST]
     unknown = len(vocabulary.tokens)
-    ours = [unknown if each == UNKNOWN else each for each in found.ids.tolist()]
-    theirs = library.encode(text, add_special_tokens=False).ids
-    for place, (one, other) in enumerate(zip_longest(ours, theirs)):
-        if one != other:
-            near = b"".join(found.tokens[max(0, place - 5) : place + 5]).decode(errors="replace")
-            return Checked(len(ours), Difference(place, one, other, near))
-    return Checked(len(ours), None)
+    tokens = characters = 0
+    for stretch in stretches(whole, vocabulary.split):
+        yield Done(characters, len(whole), "characters")
+        found = encode(encoder, stretch)
+        ours = [unknown if each == UNKNOWN else each for each in found.ids.tolist()]
+        theirs = library.encode(stretch, add_special_tokens=False).ids
+        characters += len(stretch)
+        for place, (one, other) in enumerate(zip_longest(ours, theirs)):
+            if one != other:
+                near = b"".join(found.tokens[max(0, place - 5) : place + 5])
+                told = Difference(tokens + place, one, other, near.decode(errors="replace"))
+                return Checked(characters, tokens + len(ours), told)
+        tokens += len(ours)
+    return Checked(characters, tokens, None)
 
 
 def _names(vocabulary: Vocabulary) -> list[str]:

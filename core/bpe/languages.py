@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from core.bpe.encoding import UNKNOWN, encode, of_merges
+from core.bpe.encoding import UNKNOWN, Encoded, Encoder, encode, of_merges
 from core.bpe.ranks import RANKS, ranked
 from core.bpe.vocabulary import Vocabulary
 from core.shared.progress import Done
 
-__all__ = ["ARTICLES", "FILE", "SCRIPTS", "Language", "Parallel", "languages", "parallel"]
+__all__ = ["ARTICLES", "FILE", "SCRIPTS", "Language", "Parallel", "languages", "parallel", "spell"]
 
 FILE = Path(__file__).parents[2] / "assets" / "text" / "declaration.json"
 ARTICLES = 5
@@ -93,8 +93,7 @@ def languages() -> tuple[Language, ...]:
 
 def parallel(vocabulary: Vocabulary) -> Generator[Done, None, Parallel]:
     """Encode all languages by this vocabulary and by those of OpenAI."""
-    known = languages()
-    encoders = {"bpe": of_merges(vocabulary), **{name: ranked(name) for name in RANKS}}
+    known, encoders = languages(), _encoders(vocabulary)
     tokens = np.zeros((len(encoders), len(known)), dtype=np.int64)
     unknown = np.zeros_like(tokens)
     for place, language in enumerate(known):
@@ -112,3 +111,21 @@ def parallel(vocabulary: Vocabulary) -> Generator[Done, None, Parallel]:
         fertility=tokens / np.array([each.words for each in known]),
         premium=tokens / tokens[:, [each.code for each in known].index(ENGLISH), None],
     )
+
+
+def spell(vocabulary: Vocabulary, code: str, article: int = 1) -> dict[str, Encoded]:
+    """Give an article of one language in the tokens of each tokenizer, by its name.
+
+    Raises: ValueError when there is no such language or article.
+    """
+    found = {each.code: each for each in languages()}
+    if code not in found:
+        raise ValueError(f"code must be one of {tuple(found)}, got {code!r}")
+    if not 1 <= article <= ARTICLES:
+        raise ValueError(f"article must be from 1 to {ARTICLES}, got {article}")
+    text = found[code].articles[article - 1]
+    return {name: encode(encoder, text) for name, encoder in _encoders(vocabulary).items()}
+
+
+def _encoders(vocabulary: Vocabulary) -> dict[str, Encoder]:
+    return {"bpe": of_merges(vocabulary), **{name: ranked(name) for name in RANKS}}

@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Int
 
 from core.bpe.corpus import OUTSIDE, Corpus
-from core.bpe.pair_counts import Pairs, count
+from core.bpe.counting import Pairs, count
 from core.bpe.queue import Queue
 from core.bpe.ties import Grown, order_of
 from core.shared.progress import Done

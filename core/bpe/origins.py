@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from core.bpe.counting import count
 from core.bpe.encoding import UNKNOWN, Encoder, merging, of_merges, units_of
+from core.bpe.tallying import count
 from core.bpe.vocabulary import Vocabulary
 from core.shared.progress import Done
 
@@ -63,7 +63,7 @@ def lives(vocabulary: Vocabulary, words: Mapping[str, int]) -> Generator[Done, N
 
     Args:
         vocabulary: that learned from it.
-        words: how often each different piece stands in it, see `counting.tally`.
+        words: how often each different piece stands in it, see `tallying.tally`.
     """
     counts = yield from count(of_merges(vocabulary), words)
     first = vocabulary.alphabet
@@ -95,7 +95,7 @@ def born(
 
     Args:
         vocabulary: that learned from them.
-        words: how often each different piece stands in the text, see `counting.tally`.
+        words: how often each different piece stands in the text, see `tallying.tally`.
         token: its id.
 
     Raises: ValueError when there is no such token.

@@ -25,4 +25,4 @@ def first_made(history: History, step: int) -> int:
     place = max(place, begin)
     nth = int(np.argmax(corpus.sequence == piece))
     before = int(history.ends[nth - 1]) if nth else 0
-    return before + int(history.widths[corpus.row[begin:place]].sum())
+    return before + int(corpus.widths(begin, place).sum())

@@ -143,8 +143,7 @@ def checked(plan: Plan) -> Generator[Any, None, Checked]:
     Raises: ValueError when there is no such text, or the file cannot say it.
     """
     grown = yield from history(plan)
-    yield
-    return held(grown.vocabulary, grown.corpus.text[:CHECKED])
+    return (yield from held(grown.vocabulary, grown.corpus.text[:CHECKED]))
 
 
 @remembered(4)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import regex
 from tokenizers import Tokenizer, models, trainers
 
-from core.bpe.counting import Tally
 from core.bpe.encoding import UNKNOWN, Encoded, gather, scalars
 from core.bpe.splitting import pieces
+from core.bpe.tallying import Tally
 from core.shared.turns import WAITING
 
 __all__ = ["UNKNOWN_TOKEN", "Rival", "Spelt", "characters", "learned", "words"]

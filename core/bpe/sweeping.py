@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from core.bpe.counting import count, tally
 from core.bpe.encoding import Encoder, of_merges, scalars
+from core.bpe.tallying import count, tally
 from core.bpe.vocabulary import Vocabulary
 
 __all__ = ["HELD", "POINTS", "WIDTH", "Sweep", "divide", "sweep"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 from core.bpe import encoding
 from core.bpe.encoding import NEVER, UNKNOWN, Encoder, decode, encode, merge, of_merges, of_ranks
 from core.bpe.vocabulary import Vocabulary
-from tests.bpe import slow
+from tests.bpe import schoolbook
 
 ENGLISH = (
     "It was the best of times, it was the worst of times, it was the age of wisdom…\n"
@@ -54,32 +54,32 @@ def test_each_text_has_the_tokens_that_the_learned_order_gives(units: str, split
     source = random.Random(3)
     for _ in range(12):
         text = "".join(source.choices("abc e", k=source.randint(1, 60)))
-        vocabulary = slow.learned(text, 20, units=units, split=split)
+        vocabulary = schoolbook.learned(text, 20, units=units, split=split)
         encoder = of_merges(vocabulary)
         for _ in range(5):
             other = "".join(source.choices("abc é", k=source.randint(0, 160)))
             found = encode(encoder, other)
-            assert found.ids.tolist() == flat(slow.encoded(vocabulary, other))
+            assert found.ids.tolist() == flat(schoolbook.encoded(vocabulary, other))
             assert b"".join(found.tokens) == other.encode()
 
 
 @pytest.mark.parametrize("name", ["one merge less", "pairs by their bytes' order"])
 def test_that_oracle_rejects_other_merges(name: str) -> None:
-    vocabulary = slow.learned(ENGLISH, 40)
+    vocabulary = schoolbook.learned(ENGLISH, 40)
     wrong = encode(wrong_ones(vocabulary)[name], ENGLISH).ids.tolist()
-    assert wrong != flat(slow.encoded(vocabulary, ENGLISH))
+    assert wrong != flat(schoolbook.encoded(vocabulary, ENGLISH))
 
 
 def test_that_oracle_rejects_the_latest_merge_first() -> None:
-    vocabulary = slow.learned("ab bc bc abc" * 3, 2, split="none")
+    vocabulary = schoolbook.learned("ab bc bc abc" * 3, 2, split="none")
     wrong = encode(wrong_ones(vocabulary)["the latest first"], "abc")
-    assert len(wrong.tokens) == len(slow.encoded(vocabulary, "abc")[0])
+    assert len(wrong.tokens) == len(schoolbook.encoded(vocabulary, "abc")[0])
     assert [len(each) for each in encode(of_merges(vocabulary), "abc").tokens] == [1, 2]
     assert wrong.tokens != encode(of_merges(vocabulary), "abc").tokens
 
 
 def test_a_text_of_its_training_is_what_training_left_of_it() -> None:
-    vocabulary = slow.learned(WORDS, 10, units="characters", split="spaces")
+    vocabulary = schoolbook.learned(WORDS, 10, units="characters", split="spaces")
     encoder = of_merges(vocabulary)
     merged = [token.decode() for token in vocabulary.tokens[vocabulary.alphabet :]]
     assert merged[:3] == ["es", "est", "lo"]  # as in Sennrich et al. 2016
@@ -149,8 +149,8 @@ def test_that_oracle_rejects_a_heap_that_takes_the_right_one_of_aaa() -> None:
 
 
 def test_the_first_few_merges_are_a_vocabulary_of_their_own() -> None:
-    whole = slow.learned(ENGLISH, 30)
-    few = slow.learned(ENGLISH, 7)
+    whole = schoolbook.learned(ENGLISH, 30)
+    few = schoolbook.learned(ENGLISH, 7)
     for text in (ENGLISH, "the best"):
         one, other = encode(of_merges(whole, 7), text), encode(of_merges(few), text)
         assert one.ids.tolist() == other.ids.tolist()
@@ -161,7 +161,7 @@ def test_the_first_few_merges_are_a_vocabulary_of_their_own() -> None:
 
 @pytest.mark.parametrize("units", ["bytes", "characters"])
 def test_nothing_has_no_tokens(units: str) -> None:
-    encoder = of_merges(slow.learned("", 5, units=units))
+    encoder = of_merges(schoolbook.learned("", 5, units=units))
     found = encode(encoder, "")
     assert (found.tokens, found.ids.tolist(), found.starts.tolist()) == ((), [], [])
     assert decode(encoder, []) == b""
@@ -178,9 +178,9 @@ def test_a_lone_surrogate_is_told_in_one_sentence() -> None:
 @pytest.mark.parametrize("number", [-1, 276])
 def test_an_id_that_is_none_is_told(number: int) -> None:
     with pytest.raises(ValueError, match=rf"^ids must be from 0 to 275, .* got {number}$"):
-        decode(of_merges(slow.learned(ENGLISH, 20)), [3, number])
+        decode(of_merges(schoolbook.learned(ENGLISH, 20)), [3, number])
 
 
-VOCABULARY = slow.learned(ENGLISH, 60)
-CHARACTERS = slow.learned(ENGLISH, 40, units="characters")
-FLAT = slow.learned("aab" * 9 + "abbabaabb" * 3 + "aaaa", 30, split="none")
+VOCABULARY = schoolbook.learned(ENGLISH, 60)
+CHARACTERS = schoolbook.learned(ENGLISH, 40, units="characters")
+FLAT = schoolbook.learned("aab" * 9 + "abbabaabb" * 3 + "aaaa", 30, split="none")

@@ -12,9 +12,9 @@ from tokenizers import Tokenizer
 
 from bench import declaration as making
 from core.bpe.exporting import tokenizer_json
-from core.bpe.languages import FILE, SCRIPTS, Language, languages, parallel
+from core.bpe.languages import FILE, SCRIPTS, Language, languages, parallel, spell
 from core.shared.progress import Done
-from tests.bpe import slow
+from tests.bpe import schoolbook
 from tests.bpe.draining import drained
 from tests.bpe.test_ranks import library
 
@@ -67,7 +67,7 @@ def test_words_are_what_stands_apart(text: str, script: str, words: float) -> No
 
 
 def test_each_costs_what_tiktoken_says() -> None:
-    vocabulary = slow.learned(languages()[0].text, 100)
+    vocabulary = schoolbook.learned(languages()[0].text, 100)
     own = Tokenizer.from_str(tokenizer_json(vocabulary))
     found = drained(parallel(vocabulary))
     assert found.names == NAMES
@@ -91,18 +91,16 @@ def test_each_costs_what_tiktoken_says() -> None:
     assert not found.unknown.any()
 
 
-def test_of_characters_other_scripts_are_unknown() -> None:
-    vocabulary = slow.learned(languages()[0].text, 10, units="characters")
-    found = drained(parallel(vocabulary))
+def test_of_characters_other_scripts_are_unknown_and_it_tells_how_far_it_is() -> None:
+    vocabulary = schoolbook.learned(languages()[0].text, 10, units="characters")
+    work, count = parallel(vocabulary), len(languages())
+    assert [next(work) for _ in range(count)] == [
+        Done(place, count, "languages") for place in range(count)
+    ]
+    found = drained(work)
     assert found.unknown[0, 0] == 0
     assert found.unknown[0, -1] > 0.9 * found.tokens[0, -1]
     assert not found.unknown[1:].any()
-
-
-def test_it_tells_how_far_it_is() -> None:
-    count = len(languages())
-    told = list(parallel(slow.learned("", 0)))
-    assert told == [Done(place, count, "languages") for place in range(count)]
 
 
 def test_the_file_can_be_made_again(
@@ -129,3 +127,20 @@ def test_the_file_can_be_made_again(
     monkeypatch.setattr(making, "LARGEST", 10)
     with pytest.raises(SystemExit, match=r"^The declaration has [\d,]+ bytes, more than 10\.$"):
         making.main()
+
+
+def test_an_article_is_spelled_by_each() -> None:
+    vocabulary = schoolbook.learned(languages()[0].text, 30)
+    for code, article in (("eng", 1), ("jpn", 5)):
+        text = next(each for each in languages() if each.code == code).articles[article - 1]
+        found = spell(vocabulary, code, article)
+        assert tuple(found) == NAMES
+        assert found["cl100k"].ids.tolist() == library("cl100k").encode_ordinary(text)
+        assert found["bpe"].ids.tolist() == [
+            each for piece in schoolbook.encoded(vocabulary, text) for each in piece
+        ]
+    with pytest.raises(ValueError, match=r"^code must be one of \('eng', .* got 'xx'$"):
+        spell(vocabulary, "xx")
+    for article in (0, 6):
+        with pytest.raises(ValueError, match=rf"^article must be from 1 to 5, got {article}$"):
+            spell(vocabulary, "eng", article)

@@ -10,7 +10,7 @@ from tokenizers import pre_tokenizers
 from core.bpe import SPLITS, TIES, Plan, merging, texts
 from core.bpe import queue as queues
 from core.bpe.corpus import mapped
-from core.bpe.pair_counts import count
+from core.bpe.counting import count
 from core.bpe.splitting import pieces
 from tests.bpe.grown import grow, grown_by, pairs
 from tests.bpe.naive import drawn, naive, words_of

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from core.bpe import origins
-from core.bpe.counting import tally
 from core.bpe.encoding import encode, of_merges
 from core.bpe.origins import Birth, Home, born, lives
 from core.bpe.splitting import pieces
+from core.bpe.tallying import tally
 from core.bpe.vocabulary import Vocabulary
 from core.shared.progress import Done
-from tests.bpe import slow
+from tests.bpe import schoolbook
 from tests.bpe.draining import drained
 
 TEXT = (
@@ -29,12 +29,12 @@ def history(vocabulary: Vocabulary, text: str) -> list[list[list[int]]]:
         if place < vocabulary.alphabet
     }
     words = [
-        [number[unit] for unit in slow.units_of(piece, vocabulary.units)]
+        [number[unit] for unit in schoolbook.units_of(piece, vocabulary.units)]
         for piece in pieces(text, vocabulary.split)
     ]
     states = [words]
     for place, pair in enumerate(vocabulary.merges):
-        words = [slow.replaced(word, pair, vocabulary.alphabet + place) for word in words]
+        words = [schoolbook.replaced(word, pair, vocabulary.alphabet + place) for word in words]
         states.append(words)
     return states
 
@@ -61,7 +61,7 @@ def agrees(birth: Birth, vocabulary: Vocabulary, text: str) -> bool:
 
 @pytest.mark.parametrize("units", ["bytes", "characters"])
 def test_each_token_is_born_where_its_pair_stood(units: str) -> None:
-    vocabulary = slow.learned(TEXT, 60, units=units)
+    vocabulary = schoolbook.learned(TEXT, 60, units=units)
     words = drained(tally(TEXT, "gpt2"))
     overlapping = 0
     for place, parts in enumerate(vocabulary.merges):
@@ -76,7 +76,7 @@ def test_each_token_is_born_where_its_pair_stood(units: str) -> None:
 
 
 def test_that_oracle_rejects_a_birth_at_another_time_or_by_fewer_words() -> None:
-    vocabulary = slow.learned(TEXT, 60)
+    vocabulary = schoolbook.learned(TEXT, 60)
     words = drained(tally(TEXT, "gpt2"))
     late = Vocabulary(
         units="bytes",
@@ -96,7 +96,7 @@ def test_that_oracle_rejects_a_birth_at_another_time_or_by_fewer_words() -> None
 
 
 def test_one_of_the_alphabet_is_there_from_the_start() -> None:
-    vocabulary = slow.learned("abba", 1, split="spaces")
+    vocabulary = schoolbook.learned("abba", 1, split="spaces")
     birth = drained(born(vocabulary, {"abba": 3, "xa": 1, "é": 1}, ord("a")))
     assert (birth.number, birth.parts, birth.counted, birth.replaced) == (0, None, 7, 7)
     assert birth.homes == (Home(b"abba", 0, 6), Home(b"xa", 1, 1))
@@ -104,7 +104,7 @@ def test_one_of_the_alphabet_is_there_from_the_start() -> None:
 
 def test_of_a_long_piece_what_is_around_is_told() -> None:
     text = "x" * 100 + "ab" + "y" * 100 + "ab" + "y" * 9
-    vocabulary = slow.learned("ab" * 9, 1, split="none")
+    vocabulary = schoolbook.learned("ab" * 9, 1, split="none")
     birth = drained(born(vocabulary, {text: 2}, 256))
     assert birth.counted == 4
     assert birth.homes == (
@@ -114,7 +114,7 @@ def test_of_a_long_piece_what_is_around_is_told() -> None:
 
 
 def test_what_is_unknown_is_passed_over() -> None:
-    vocabulary = slow.learned("hug hug", 2, units="characters", split="spaces")
+    vocabulary = schoolbook.learned("hug hug", 2, units="characters", split="spaces")
     birth = drained(born(vocabulary, {"éhug": 1, "漢字hug": 2}, len(vocabulary.tokens) - 1))
     assert vocabulary.tokens[-1] == b"hug"
     assert birth.homes == (Home("漢字hug".encode(), 6, 2), Home("éhug".encode(), 2, 1))
@@ -123,7 +123,7 @@ def test_what_is_unknown_is_passed_over() -> None:
 @pytest.mark.parametrize("units", ["bytes", "characters"])
 @pytest.mark.parametrize("split", ["gpt2", "none"])
 def test_the_dead_are_those_that_nobody_meets(units: str, split: str) -> None:
-    vocabulary = slow.learned(TEXT, 60, units=units, split=split)
+    vocabulary = schoolbook.learned(TEXT, 60, units=units, split=split)
     found = drained(lives(vocabulary, drained(tally(TEXT, split))))
     states = history(vocabulary, TEXT)
     ever = [{each for word in state for each in word} for state in states]
@@ -147,13 +147,13 @@ def test_the_dead_are_those_that_nobody_meets(units: str, split: str) -> None:
 
 
 def test_nothing_lives_in_nothing() -> None:
-    found = drained(lives(slow.learned("", 4), {}))
+    found = drained(lives(schoolbook.learned("", 4), {}))
     assert (found.dead.size, found.absent.size, found.heirs) == (0, 256, ())
 
 
 def test_it_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(origins, "TURN", -1.0)
-    vocabulary = slow.learned(TEXT, 60)
+    vocabulary = schoolbook.learned(TEXT, 60)
     told = list(born(vocabulary, {"hug": 1, "pug": 2}, 256))
     assert told == [Done(0, 2, "different pieces"), Done(1, 2, "different pieces")]
     assert len(list(born(vocabulary, {vocabulary.tokens[256].decode() * 9_000: 1}, 256))) > 3
@@ -162,4 +162,4 @@ def test_it_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("token", [-1, 258])
 def test_a_token_that_is_none_is_refused(token: int) -> None:
     with pytest.raises(ValueError, match=rf"^token must be from 0 to 257, .* got {token}$"):
-        drained(born(slow.learned(TEXT, 2), {}, token))
+        drained(born(schoolbook.learned(TEXT, 2), {}, token))

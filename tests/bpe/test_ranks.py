@@ -79,7 +79,8 @@ def test_our_ids_are_those_of_tiktoken(name: str) -> None:
 
 def spoilt(name: str) -> dict[str, Encoder]:
     tokens = list(ranked(name).tokens)
-    exchanged = [*tokens[:256], tokens[257], tokens[256], *tokens[258:]]
+    exchanged, the, of = tokens.copy(), tokens.index(b" the"), tokens.index(b" of")
+    exchanged[the], exchanged[of] = b" of", b" the"
     other = "spaces"
     return {
         "two ranks exchanged": of_ranks(exchanged, RANKS[name].split),
@@ -90,7 +91,7 @@ def spoilt(name: str) -> dict[str, Encoder]:
 
 @pytest.mark.parametrize("name", RANKS)
 def test_that_oracle_rejects_other_ranks_and_another_pre_tokenizer(name: str) -> None:
-    text = help_topics(once=False)[:200_000]
+    text = help_topics(once=False)[:20_000]
     right = library(name).encode_ordinary(text)
     for wrong in spoilt(name).values():
         assert encode(wrong, text).ids.tolist() != right

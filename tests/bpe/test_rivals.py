@@ -6,10 +6,10 @@ import pytest
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
 from core.bpe import rivals
-from core.bpe.counting import Tally, tally
 from core.bpe.encoding import UNKNOWN
 from core.bpe.rivals import Rival, characters, learned, words
 from core.bpe.splitting import PATTERNS
+from core.bpe.tallying import Tally, tally
 from core.shared.natural import help_topics
 from core.shared.turns import WAITING
 from tests.bpe.draining import drained

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from core.bpe.counting import count, tally
 from core.bpe.encoding import of_merges
 from core.bpe.exporting import tokenizer_json
 from core.bpe.sweeping import POINTS, Sweep, divide, sweep
+from core.bpe.tallying import count, tally
 from core.shared.natural import help_topics
-from tests.bpe import slow
+from tests.bpe import schoolbook
 from tests.bpe.draining import drained
 
 TEXT = help_topics(once=True)[:5_000]
@@ -19,7 +19,7 @@ def separately(found: Sweep, units: str, split: str, texts: tuple[str, str]) -> 
     """Learn each size anew, and let HF's library encode."""
     tokens: list[list[int]] = [[], []]
     for merges in found.merges.tolist():
-        vocabulary = slow.learned(texts[0], merges, units=units, split=split)
+        vocabulary = schoolbook.learned(texts[0], merges, units=units, split=split)
         library = Tokenizer.from_str(tokenizer_json(vocabulary))
         for text, counts in zip(texts, tokens, strict=True):
             counts.append(len(library.encode(text).ids))
@@ -30,7 +30,7 @@ def separately(found: Sweep, units: str, split: str, texts: tuple[str, str]) -> 
 @pytest.mark.parametrize("split", ["gpt2", "none"])
 def test_each_size_is_that_of_a_vocabulary_of_its_own(units: str, split: str) -> None:
     texts = divide(TEXT[:900] + "Zß")
-    vocabulary = slow.learned(texts[0], 40, units=units, split=split)
+    vocabulary = schoolbook.learned(texts[0], 40, units=units, split=split)
     found = drained(sweep(vocabulary, *texts, width=10))
     assert found.merges[0] == 0
     assert found.merges[-1] == 40
@@ -46,13 +46,13 @@ def test_each_size_is_that_of_a_vocabulary_of_its_own(units: str, split: str) ->
 
 def test_that_oracle_rejects_the_sizes_of_another_vocabulary() -> None:
     texts = divide(TEXT[:900])
-    other = drained(sweep(slow.learned(texts[1], 40), *texts))
+    other = drained(sweep(schoolbook.learned(texts[1], 40), *texts))
     assert other.tokens.tolist() != separately(other, "bytes", "gpt2", texts)
 
 
 def test_what_was_held_out_is_compressed_less() -> None:
     texts = divide(TEXT, 0.3)
-    found = drained(sweep(slow.learned(texts[0], 250), *texts))
+    found = drained(sweep(schoolbook.learned(texts[0], 250), *texts))
     assert found.rates[0, -1] > found.rates[1, -1] > found.rates[1, 0] == 1
     assert len(found.merges) <= POINTS
     assert (np.diff(found.tokens) <= 0).all()
@@ -69,14 +69,14 @@ def test_the_parts_are_the_text(text: str, held: float) -> None:
 
 
 def test_texts_and_vocabularies_may_be_empty() -> None:
-    found = drained(sweep(slow.learned("", 5), "", "ab"))
+    found = drained(sweep(schoolbook.learned("", 5), "", "ab"))
     assert found.merges.tolist() == [0]
     assert np.isnan(found.rates[0]).all()
     assert found.rates[1].tolist() == [1.0]
 
 
 def test_the_counts_are_of_all_merges() -> None:
-    vocabulary = slow.learned(TEXT, 100)
+    vocabulary = schoolbook.learned(TEXT, 100)
     found = drained(sweep(vocabulary, TEXT, TEXT))
     whole = drained(count(of_merges(vocabulary), drained(tally(TEXT, "gpt2"))))
     assert found.tokens[:, -1].tolist() == [whole.tokens] * 2
@@ -87,4 +87,4 @@ def test_what_is_no_number_of_the_kind_is_refused() -> None:
         with pytest.raises(ValueError, match=r"^held must be between 0 and 1, got "):
             divide(TEXT, held)
     with pytest.raises(ValueError, match=r"^width must be at least 1, got 0$"):
-        drained(sweep(slow.learned("", 0), "", "", 0))
+        drained(sweep(schoolbook.learned("", 0), "", "", 0))

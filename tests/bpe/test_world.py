@@ -11,7 +11,7 @@ from core.bpe.vocabulary import Vocabulary
 from core.bpe.world import TITLES, Answer, World, compare, prepare
 from core.shared.natural import help_topics
 from core.shared.progress import Done
-from tests.bpe import slow
+from tests.bpe import schoolbook
 from tests.bpe.draining import drained
 
 TEXT = help_topics(once=True)[:6_000]
@@ -26,7 +26,7 @@ def asked(vocabulary: Vocabulary, text: str, sentence: str = SENTENCE) -> dict[s
 
 @pytest.mark.parametrize("units", ["bytes", "characters"])
 def test_each_answer_is_that_of_the_tokenizer_it_names(units: str) -> None:
-    vocabulary = slow.learned(TEXT, 90, units=units)
+    vocabulary = schoolbook.learned(TEXT, 90, units=units)
     answers = asked(vocabulary, TEXT)
     encoders = {"bpe": of_merges(vocabulary), **{name: ranked(name) for name in RANKS}}
     for name, encoder in encoders.items():
@@ -53,7 +53,7 @@ def test_each_answer_is_that_of_the_tokenizer_it_names(units: str) -> None:
 
 
 def test_the_rate_of_words_that_are_lacking_is_the_share_that_is_out_of_vocabulary() -> None:
-    vocabulary = slow.learned("", 0)  # 256 tokens: 255 words and <unk>
+    vocabulary = schoolbook.learned("", 0)  # 256 tokens: 255 words and <unk>
     text = " ".join(f"w{each} w{each}" for each in range(255)) + " rare seldom"
     answer = asked(vocabulary, text)["words"]
     assert (answer.vocabulary, answer.tokens, answer.unknown) == (256, 512, 2)
@@ -63,7 +63,7 @@ def test_the_rate_of_words_that_are_lacking_is_the_share_that_is_out_of_vocabula
 
 def test_what_a_tokenizer_cannot_learn_from_is_told_and_the_others_answer() -> None:
     many = "".join(chr(0x4E00 + each) for each in range(600))
-    answers = asked(slow.learned("", 0), many)
+    answers = asked(schoolbook.learned("", 0), many)
     assert answers["unigram"].problem.startswith("HF's library could not learn from this text: ")
     assert answers["unigram"].sentence is None
     assert answers["unigram"].tokens == 0
@@ -76,7 +76,7 @@ def test_what_a_tokenizer_cannot_learn_from_is_told_and_the_others_answer() -> N
 @pytest.mark.parametrize("split", ["gpt2", "none"])
 @pytest.mark.parametrize("text", ["", "   ", "x"])
 def test_the_smallest_texts_give_answers(text: str, split: str) -> None:
-    vocabulary = slow.learned(text, 3, split=split)
+    vocabulary = schoolbook.learned(text, 3, split=split)
     for each in asked(vocabulary, text).values():
         assert each.problem == "" or not text
         assert each.size == len(text)
@@ -85,7 +85,7 @@ def test_the_smallest_texts_give_answers(text: str, split: str) -> None:
 
 
 def test_a_long_text_is_counted_from_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
-    vocabulary = slow.learned(TEXT, 20)
+    vocabulary = schoolbook.learned(TEXT, 20)
     monkeypatch.setattr(world, "LONGEST", 1_000)
     few = drained(prepare(vocabulary, "é" + TEXT))
     assert (few.size, few.whole) == (1_001, False)
@@ -96,7 +96,7 @@ def test_a_long_text_is_counted_from_its_beginning(monkeypatch: pytest.MonkeyPat
 
 
 def test_it_tells_how_far_it_is() -> None:
-    told = [each for each in prepare(slow.learned(TEXT, 20), TEXT) if isinstance(each, Done)]
+    told = [each for each in prepare(schoolbook.learned(TEXT, 20), TEXT) if isinstance(each, Done)]
     assert told[0] == Done(0, len(TITLES), "tokenizers")
     assert [each.done for each in told] == sorted(each.done for each in told)
     assert {each.done for each in told} == set(range(len(TITLES)))

@@ -6,13 +6,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from core.bpe import counting
-from core.bpe.counting import count, tally
+from core.bpe import tallying
 from core.bpe.encoding import UNKNOWN, encode, of_merges
 from core.bpe.splitting import PATTERNS, pieces
+from core.bpe.tallying import count, tally
 from core.shared.progress import Done
 from core.shared.turns import patient
-from tests.bpe import slow
+from tests.bpe import schoolbook
 from tests.bpe.draining import drained
 from tests.bpe.fuzzing import fuzzed
 
@@ -23,7 +23,7 @@ TEXT = "the theme there them then these: 12 banana bandana ananas aaaa, don't\n\
 def test_the_pieces_are_those_of_the_whole_text(
     split: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(counting, "PART", 20)
+    monkeypatch.setattr(tallying, "PART", 20)
     source = random.Random(4)
     cuts = 0
     for _ in range(80):
@@ -38,7 +38,7 @@ def test_the_pieces_are_those_of_the_whole_text(
 @pytest.mark.parametrize("units", ["bytes", "characters"])
 @pytest.mark.parametrize("split", ["gpt2", "none"])
 def test_the_counts_are_those_of_the_whole_text(units: str, split: str) -> None:
-    vocabulary = slow.learned(TEXT, 50, units=units, split=split)
+    vocabulary = schoolbook.learned(TEXT, 50, units=units, split=split)
     encoder = of_merges(vocabulary)
     text = TEXT + "then Zß"
     found = drained(count(encoder, drained(tally(text, split))))
@@ -53,14 +53,14 @@ def test_the_counts_are_those_of_the_whole_text(units: str, split: str) -> None:
 
 
 def test_that_oracle_rejects_pieces_that_are_counted_once() -> None:
-    encoder = of_merges(slow.learned(TEXT, 50))
+    encoder = of_merges(schoolbook.learned(TEXT, 50))
     once = dict.fromkeys(drained(tally(TEXT, "gpt2")), 1)
     assert drained(count(encoder, once)).tokens != len(encode(encoder, TEXT).tokens)
 
 
 def test_it_tells_how_far_it_is_also_within_a_long_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "TURN", -1.0)
-    encoder = of_merges(slow.learned(TEXT, 50))
+    monkeypatch.setattr(tallying, "TURN", -1.0)
+    encoder = of_merges(schoolbook.learned(TEXT, 50))
     told = list(count(encoder, drained(tally(TEXT, "gpt2"))))
     different = len(set(pieces(TEXT, "gpt2")))
     assert told == [Done(done, different, "different pieces") for done in range(different)]
