@@ -40,7 +40,6 @@ Named = tuple[int, bytes, bool]  # a token: its id, its bytes, whether it has th
 HEIRS = 12  # that are told of
 DEAD = 60  # likewise, those that stood there most often
 MERGES = 8_000  # at least, of a sweep
-CHECKED = 200_000  # characters of the text that HF's library is held against
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +142,7 @@ def checked(plan: Plan) -> Generator[Any, None, Checked]:
     Raises: ValueError when there is no such text, or the file cannot say it.
     """
     grown = yield from history(plan)
-    return (yield from held(grown.vocabulary, grown.corpus.text[:CHECKED]))
+    return (yield from held(grown.vocabulary, grown.corpus.text))
 
 
 @remembered(4)
