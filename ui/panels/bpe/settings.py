@@ -73,7 +73,8 @@ def _about(name: str) -> str:
     if name in texts.TEXTS:
         return texts.TEXTS[name].about
     text = texts.read(name)
-    return f"{len(text):,} characters, {len(text.encode()):,} bytes, {len(set(text)):,} different."
+    characters = "1 character" if len(text) == 1 else f"{len(text):,} characters"
+    return f"{characters}, {len(text.encode()):,} bytes; {len(set(text)):,} different."
 
 
 def _chosen(name: str) -> None:
