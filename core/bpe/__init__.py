@@ -13,10 +13,12 @@ arXiv:1508.07909, section 3.2.
 
 from dataclasses import dataclass
 
-__all__ = ["MOMENT", "MOST", "SPLITS", "SUMMARY", "TIES", "UNITS", "Plan"]
+__all__ = ["LEARNED", "MOMENT", "MOST", "PARTED", "SPLITS", "SUMMARY", "TIES", "UNITS", "Plan"]
 
 SUMMARY = "core.bpe.asking:summary"  # a call: of a plan
 MOMENT = "core.bpe.asking:moment"  # of a plan, merges done, a place
+PARTED = "core.bpe.asking:parted"  # of a plan, another rule of ties
+LEARNED = "core.bpe.asking:learned"  # of a plan: its vocabulary
 
 UNITS = {
     "bytes": "bytes of UTF-8",

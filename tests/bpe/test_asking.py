@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.bpe import SPLITS, UNITS, Plan, asking, merging
+from core.bpe import SPLITS, UNITS, Plan, asking, merging, queue
 from core.bpe.asking import learned, moment, parted, summary
 from core.bpe.history import grow
 from core.shared import own_texts as own
@@ -132,6 +132,7 @@ def test_turns_do_not_change_what_is_learned(monkeypatch: pytest.MonkeyPatch) ->
     whole = grown_by(plan, text)
     monkeypatch.setattr(merging, "TURN", 0.0)
     monkeypatch.setattr(merging, "PART", 10)
+    monkeypatch.setattr(queue, "PART", 1)
     parts = grown_by(plan, text)
     assert parts.vocabulary == whole.vocabulary
     assert (parts.gone == whole.gone).all()
