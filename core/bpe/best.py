@@ -34,12 +34,20 @@ def best(history: History, step: int, most: int) -> tuple[Pairs, Int[np.ndarray,
     most = min(most, int((counts > 0).sum()))
     if not most:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), 0
-    least = np.partition(counts, -most)[-most]
+    least = _at(counts, most)
     chosen = np.flatnonzero(counts > least)
     levels = [chosen[counts[chosen] == count] for count in np.unique(counts[chosen])[::-1]]
     levels.append(np.flatnonzero(counts == least))
     pairs = np.concatenate([_first(history, step, level, most) for level in levels])[:most]
     return pairs, counts[pairs], len(levels[0])
+
+
+def _at(counts: Int[np.ndarray, " q"], place: int) -> int:
+    """Give the count that so many pairs have or exceed; looks among the highest alone."""
+    threshold = int(counts.max())
+    while len(high := counts[counts >= threshold]) < place:
+        threshold //= 2
+    return int(np.partition(high, -place)[-place])
 
 
 def _first(history: History, step: int, pairs: Pairs, most: int) -> Int[np.ndarray, " m"]:

@@ -4,7 +4,6 @@ Position 0 of the row is OUTSIDE, then come the units of the first piece, OUTSID
 of the second, and so on; pieces in the order in which the text first has them.
 """
 
-import sys
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
@@ -159,7 +158,7 @@ def _sorted(
     points: Int[np.ndarray, " u"],
 ) -> tuple[Int[np.ndarray, " a"], Int[np.ndarray, " u"]]:
     """Give the different code points in their order, and each one's place there."""
-    there = np.zeros(sys.maxunicode + 1, bool)
+    there = np.zeros(points.max(initial=0) + 1, bool)
     there[points] = True
     place = np.cumsum(there, dtype=np.int32) - 1
     return np.flatnonzero(there), place[points]

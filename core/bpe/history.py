@@ -17,11 +17,13 @@ from core.bpe.corpus import Corpus, prepare
 from core.bpe.merging import Learned, learn
 from core.bpe.ties import Grown
 from core.bpe.vocabulary import Vocabulary
-from core.shared.turns import remembered
+from core.shared.turns import Room, remembered
 
 __all__ = ["History", "grow", "history"]
 
 KEPT = 4  # histories
+LARGE = 1_500_000  # characters
+LEARNING = Room()  # what is large takes up to 0.7 GB for a while
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,14 @@ def history(plan: Plan) -> Generator[Any, None, History]:
 
     Raises: ValueError when there is no such text.
     """
-    return (yield from grow(plan, texts.read(plan.text)))
+    text = texts.read(plan.text)
+    if len(text) < LARGE:
+        return (yield from grow(plan, text))
+    yield from LEARNING.enter()
+    try:
+        return (yield from grow(plan, text))
+    finally:
+        LEARNING.leave()
 
 
 def _noted(plan: Plan, corpus: Corpus, learned: Learned) -> Generator[Any, None, History]:
@@ -124,7 +133,7 @@ def _noted(plan: Plan, corpus: Corpus, learned: Learned) -> Generator[Any, None,
         merges=tuple(parts),
     )
     yield
-    return History(
+    whole = History(
         plan=plan,
         corpus=corpus,
         vocabulary=vocabulary,
@@ -144,6 +153,10 @@ def _noted(plan: Plan, corpus: Corpus, learned: Learned) -> Generator[Any, None,
         tokens=corpus.units - np.cumsum([0, *replaced]),
         ends=(yield from _ends(corpus)),
     )
+    for name in History.__slots__:
+        if isinstance(value := getattr(whole, name), np.ndarray):
+            value.flags.writeable = False  # all who ask share them
+    return whole
 
 
 def _ends(corpus: Corpus) -> Generator[Any, None, Int[np.ndarray, " e"]]:

@@ -210,8 +210,8 @@ class Merging:
     ) -> None:
         """Count what is no more and what is new beside the new token.
 
-        Right neighbours first: where the new token follows itself, it was one of the left token
-        there that its right neighbour was, and is no more.
+        Right neighbours first: of two new tokens side by side the earlier one noted a left part as
+        its neighbour, which then became the later one; the later one's left neighbour corrects it.
         """
         learned, counts, number, queue = self.learned, self.counts, self.number, self.queue
         keys, births, places, buckets = learned.keys, learned.births, self.places, queue.buckets
@@ -220,7 +220,7 @@ class Merging:
         learned.grown.join(left, right)
         counts[pair] = 0
         queue.tied -= 1
-        for neighbours, was, now, along in (
+        for neighbours, was, now, along in (  # a pair's key is left · size + right
             (rights, right * size, new * size, 1),
             (lefts, left, new, size),
         ):

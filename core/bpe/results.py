@@ -56,7 +56,8 @@ class Moment:
     step: int  # merges done
     steps: int  # that there are
     made: Merge | None  # the last one
-    best: tuple[Candidate, ...]  # the ten best for the next one, that one first; none at the end
+    best: tuple[Candidate, ...]  # the ten best for the next one, that one first, even where no
+    # more are asked for; none where no pair is left
     ties: int  # how many could be next, as none is commoner
     tokens: int  # of the whole text
     vocabulary: int  # tokens that are known

@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.bpe import SPLITS, TIES, UNITS, Plan, asking, merging
+from core.bpe import SPLITS, TIES, UNITS, Plan, asking, merging, queue
+from core.bpe import history as histories
 from core.bpe.asking import learned, moment, parted, summary
 from core.bpe.history import grow
 from core.shared import own_texts as own
 from core.shared.progress import Done
+from core.shared.turns import WAITING
 from tests.bpe.grown import grown_by
 
 WIKIPEDIA = Plan(text="wikipedia", split="none")
@@ -132,10 +134,31 @@ def test_turns_do_not_change_what_is_learned(monkeypatch: pytest.MonkeyPatch) ->
     whole = grown_by(plan, text)
     monkeypatch.setattr(merging, "TURN", 0.0)
     monkeypatch.setattr(merging, "PART", 10)
+    monkeypatch.setattr(queue, "PART", 1)
     parts = grown_by(plan, text)
     assert parts.vocabulary == whole.vocabulary
     assert (parts.gone == whole.gone).all()
     assert (parts.replaced == whole.replaced).all()
+
+
+def test_of_large_texts_one_is_learned_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(histories, "LARGE", 10)
+    first = histories.history(Plan(text="tang", merges=37))
+    second = histories.history(Plan(text="tang", merges=38))
+    assert next(first) is not WAITING
+    assert next(second) is WAITING
+    first.close()
+    assert next(second) is not WAITING
+    small = histories.history(Plan(text="wikipedia", merges=5))
+    monkeypatch.setattr(histories, "LARGE", 1_000_000)
+    assert next(small) is not WAITING
+    second.close()
+
+
+def test_nobody_can_change_a_history() -> None:
+    grown = grown_by(Plan(text="wikipedia"), "aaab")
+    with pytest.raises(ValueError, match="read-only"):
+        grown.gone[0] = 1
 
 
 def test_two_rules_are_learned_under_their_names(monkeypatch: pytest.MonkeyPatch) -> None:

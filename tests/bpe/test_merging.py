@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 from tokenizers import pre_tokenizers
 
 from core.bpe import SPLITS, TIES, Plan, merging, texts
@@ -51,6 +53,16 @@ def test_merges_counts_and_ties_are_those_of_a_naive_recount(
     for seed in range(8):
         text = drawn(seed, "ab" if seed % 2 else "abc")
         agrees(text, Plan(units=units, split=split, ties=ties))
+
+
+@given(
+    rule=some.sampled_from([rule for rule in RULES if rule[0] != "shorter"]),
+    split=some.sampled_from([*SPLITS]),
+    text=some.text(max_size=30) | some.text(some.sampled_from("ab é漢\n'1😀"), max_size=30),
+)
+@settings(derandomize=True, deadline=None, max_examples=300)
+def test_so_are_those_of_any_text(rule: tuple[str, str], split: str, text: str) -> None:
+    agrees(text, Plan(ties=rule[0], units=rule[1], split=split))
 
 
 @pytest.mark.parametrize(("ties", "units"), RULES)
@@ -153,6 +165,17 @@ def test_sennrichs_words_merge_as_each_peer_has_them() -> None:
     assert merged(text, 10, split="spaces", ties="smaller") == smaller.split()
     marked = merged(text, 2, units="characters", split="spaces", ties="lexicographic")
     assert marked == ["st</w>", "est</w>"]
+
+
+def test_the_shorter_first_merge_as_in_sentencepiece() -> None:
+    """Seen in sentencepiece 0.2.1, whose mark of a word's beginning is written ~ here."""
+    text = "bbbcac cabcb accc aa cab a a b bb aaaacb babcb bcccbcc bccc bcabc cbbabbc cacbbc"
+    seen = (
+        "bc ~a cc ~b ~c ac abc bbc ~bc ~aa abcb ~bccc ab ba aac bba bcc ccc ~bb aacb ~cab ~cac "
+        "bbcac ~accc ~cbba ~babcb ~bcabc ~cabcb ~aaaacb ~bbbcac ~cacbbc ~bcccbcc ~cbbabbc"
+    )
+    words = " ".join("~" + word for word in text.split())
+    assert merged(words, 1_000, split="spaces", ties="shorter") == seen.split()
 
 
 def test_one_word_has_four_different_answers() -> None:

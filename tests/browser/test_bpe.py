@@ -47,7 +47,7 @@ def test_the_slider_goes_through_the_history(visit: Visit) -> None:
     slider = part(page, "history").locator("input[type=range]")
     slider.press("Home")
     assert_engines_own(page, 0)
-    text = part(page, "tokenised").locator(".printed").first
+    text = part(page, "tokenised").locator(":scope > .printed")
     shown = re.sub(r"[·\s⏎]", "", text.inner_text())
     assert re.sub(r"\s", "", read("topics")[:FIRST]).startswith(shown[:200])
     slider.press("ArrowRight")
@@ -56,7 +56,7 @@ def test_the_slider_goes_through_the_history(visit: Visit) -> None:
     assert_engines_own(page, 11)
     slider.press("End")
     assert_engines_own(page, 1_000)
-    lit = part(page, "tokenised").locator(".printed .lit").first
+    lit = part(page, "tokenised").locator(":scope > .printed > .lit").first
     expect(lit).to_be_in_viewport(ratio=0)
     made = moment(Plan(), 1_000).made
     assert made is not None
@@ -86,7 +86,7 @@ def test_a_sentence_is_encoded_as_it_is_typed(visit: Visit) -> None:
     field = part(page, "typed", "bpe_encoding").locator("textarea")
     field.fill("a lowest 🙂")
     expected = reading.encoded(Plan(), 1_000, "a lowest 🙂")
-    ways = page.locator(".st-key-bpe_encoding section.tokenised h4 span:first-child")
+    ways = page.locator(".st-key-bpe_encoding section.tokenised h4 > span:first-child")
     merged, longest = len(expected.compared.merged.ids), len(expected.compared.longest.ids)
     expect(ways.nth(0)).to_have_text(f"By the merges: {merged} tokens")
     expect(ways.nth(1)).to_have_text(f"By the longest token that fits: {longest} tokens")
