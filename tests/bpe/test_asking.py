@@ -1,7 +1,9 @@
 """What is asked of a plan is told, of a text without pairs too, and in turns."""
 
+import gc
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,6 +129,27 @@ def test_learning_says_how_far_it_is_and_gives_turns(monkeypatch: pytest.MonkeyP
     assert done == sorted(done)
     assert done.count(0) > 2, "a long merge is several turns"
     assert {*range(3)} <= {*done}
+
+
+def test_between_turns_cycles_are_looked_for_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(merging, "TURN", 0.0)
+    looked, during = [], []
+    replace = merging.Merging.replace
+
+    def seen(self: merging.Merging, *rest: Any) -> int:
+        during.append(gc.isenabled())
+        return replace(self, *rest)
+
+    monkeypatch.setattr(merging.Merging, "replace", seen)
+    work = grow(Plan(text="wikipedia"), "aaab ab abb" * 20)
+    for _ in range(20):
+        next(work)
+        looked.append(gc.isenabled())
+    work.close()
+    assert during
+    assert not any(during)
+    assert all(looked)
+    assert gc.isenabled()
 
 
 def test_turns_do_not_change_what_is_learned(monkeypatch: pytest.MonkeyPatch) -> None:
