@@ -48,7 +48,14 @@ STEP = f"() => {SCREEN}.querySelector('.figures b').innerText"
 TEXT = ".st-key-lstm_screen .typed textarea"
 # What stands under the maps is written when they are painted: the character, and all its gates.
 GATES = f"() => {SCREEN}.querySelector('.gates output').textContent"
+MERGES = ".st-key-bpe_screen .history input[type=range]"
+# The tokens that are left; all blocks are painted in one go, the text in its tokens too.
+LEFT = f"() => {SCREEN}.querySelector('.figures > :nth-child(4) b').innerText"
+ON, FAR = ("ArrowRight", "ArrowRight"), ("PageUp", "PageUp")
 SIDES = ("ArrowRight", "ArrowLeft")
+LATE = dict.fromkeys(  # and a goal of the slowest twentieth
+    ("the history of 8,000 merges, a step on", "the history of 8,000 merges, a hundred on"), 250.0
+)
 WARM = 3  # presses that are not counted
 SOME = {"train_images": "10,000"}
 REPLAYED = {
@@ -173,12 +180,26 @@ def typing(page: Page, url: str, count: int) -> dict[str, list[float]]:
     return rows
 
 
+def merging(page: Page, url: str, count: int) -> dict[str, list[float]]:
+    """Time the panel of BPE: each press is another moment of 8,000 merges."""
+    page.goto(f"{url}/bpe?bpe_merges=8%2C000&bpe_step=10")
+    settle(page)
+    page.wait_for_selector(".st-key-bpe_screen .tokenised .printed span")
+    page.wait_for_timeout(1500)
+    return {
+        "the history of 8,000 merges, a step on": presses(page, MERGES, LEFT, count, ON),
+        "the history of 8,000 merges, a hundred on": presses(page, MERGES, LEFT, count, FAR),
+    }
+
+
 def main() -> None:
     """Measure the floor and the panels."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--quick", action="store_true", help="about a minute")
     parser.add_argument(
-        "--only", choices=("training", "looking", "attacking", "typing"), help="one panel alone"
+        "--only",
+        choices=("training", "looking", "attacking", "typing", "merging"),
+        help="one panel alone",
     )
     wish = parser.parse_args()
     count = 12 if wish.quick else 40
@@ -198,6 +219,8 @@ def main() -> None:
                 rows |= attacking(page, server.url, count)
             if wish.only in (None, "typing"):
                 rows |= typing(page, server.url, count)
+            if wish.only in (None, "merging"):
+                rows |= merging(page, server.url, count)
     finally:
         server.close()
     for name, times in rows.items():
@@ -210,6 +233,9 @@ def main() -> None:
             claims.append(report.claim(f"{name} / floor, p50", value / base, goal, at_most=True))
         else:
             claims.append(report.claim(f"{name}, ms, p50", value, goal, at_most=True))
+        if name in LATE:
+            late = statistics.quantiles(rows[name], n=20)[-1]
+            claims.append(report.claim(f"{name}, ms, p95", late, LATE[name], at_most=True))
     report.finish("latency", device, claims)
 
 
@@ -220,6 +246,7 @@ def _goals(only: str | None) -> list[tuple[float, bool]]:
         "looking": [(150.0, False), (400.0, False)],
         "attacking": [(150.0, False), (500.0, False)],
         "typing": [(200.0, False), (200.0, False)],
+        "merging": [(120.0, False), (120.0, False)],
     }
     return [goal for panel, rows in goals.items() if only in (None, panel) for goal in rows]
 

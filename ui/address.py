@@ -17,7 +17,7 @@ PREFIXES = frozenset(  # with which the keys of all pages begin, before the firs
     (
         *("attack", "curve", "dream", "fake", "filter", "harden", "lab", "maps", "matrix"),
         *("hans", "lstm", "pin", "race", "saliency", "train", "transfer", "universal", "wanted"),
-        *("attacked", "court", "melt"),
+        *("attacked", "bpe", "court", "melt"),
     )
 )
 

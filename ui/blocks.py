@@ -31,6 +31,7 @@ __all__ = [
     "pad",
     "progress",
     "reading",
+    "said",
 ]
 
 SERIES = ("training", "validation")
@@ -116,6 +117,11 @@ class Picture:
 def progress(value: float, text: str, *, warn: bool = False) -> Block:
     """Say how far something is, from 0 to 1, and how it stands."""
     return Block({"kind": "progress", "span": 12, "value": value, "text": text, "warn": warn})
+
+
+def said(text: str) -> Block:
+    """Say something in a sentence or two."""
+    return Block({"kind": "progress", "span": 12, "value": None, "text": text, "warn": False})
 
 
 def figures(rows: Sequence[tuple[str, str, float]], *, span: int = 12, columns: int = 0) -> Block:

@@ -13,14 +13,41 @@ arXiv:1508.07909, section 3.2.
 
 from dataclasses import dataclass
 
-__all__ = ["MOMENT", "MOST", "SPLITS", "SUMMARY", "TIES", "UNITS", "Plan"]
+__all__ = [
+    "CHECKED",
+    "DECODED",
+    "ENCODED",
+    "EXPORTED",
+    "LIFE",
+    "MOMENT",
+    "MOST",
+    "PARALLEL",
+    "PARTED",
+    "SPLITS",
+    "SUMMARY",
+    "SWEPT",
+    "TIES",
+    "UNITS",
+    "WORLD",
+    "Plan",
+]
 
-SUMMARY = "core.bpe.asking:summary"  # a call: of a plan
-MOMENT = "core.bpe.asking:moment"  # of a plan, merges done, a place
+# Each of these is a call that takes a plan, and beside it
+SUMMARY = "core.bpe.asking:summary"  # nothing
+MOMENT = "core.bpe.asking:moment"  # how many merges are done, a place in the text
+PARTED = "core.bpe.asking:parted"  # another rule of ties
+ENCODED = "core.bpe.reading:encoded"  # how many merges are done, a text, a token
+DECODED = "core.bpe.reading:decoded"  # ids
+LIFE = "core.bpe.reading:life"  # a token
+SWEPT = "core.bpe.reading:swept"  # the width of an embedding
+WORLD = "core.bpe.reading:world"  # a sentence
+PARALLEL = "core.bpe.reading:parallel"  # nothing
+EXPORTED = "core.bpe.reading:exported"  # the kind of file
+CHECKED = "core.bpe.reading:checked"  # nothing
 
 UNITS = {
     "bytes": "bytes of UTF-8",
-    "characters": "characters, the last of a piece with an end-of-word mark",
+    "characters": "characters with </w>",
 }
 SPLITS = {
     "gpt2": "GPT-2's regex",
@@ -29,11 +56,11 @@ SPLITS = {
     "none": "none",
 }
 TIES = {  # which of the pairs that are equally frequent is merged
-    "smaller": "smaller pair of ids (HF tokenizers)",  # ids in HF's order of the alphabet
-    "raw": "smaller pair of ids, bytes by value (rustbpe)",
-    "first": "first met (minbpe, tiktoken's teaching code)",
-    "lexicographic": "lexicographically largest (subword-nmt)",
-    "shorter": "shorter first, then lexicographic (sentencepiece)",
+    "smaller": "smaller ids (HF)",  # the pair of lower ids, in HF's order of the alphabet
+    "raw": "smaller bytes (rustbpe)",  # the same, with the bytes as ids
+    "first": "first met (minbpe)",  # in the text; so does tiktoken's teaching code
+    "lexicographic": "last by letters (subword-nmt)",
+    "shorter": "shorter (sentencepiece)",  # then first by letters
 }
 MOST = 30_000  # merges
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-__all__ = ["Candidate", "Merge", "Moment", "Summary", "Window"]
+__all__ = ["Candidate", "Merge", "Moment", "Own", "Parted", "Summary", "Window"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,8 @@ class Moment:
     step: int  # merges done
     steps: int  # that there are
     made: Merge | None  # the last one
-    best: tuple[Candidate, ...]  # the ten best for the next one, that one first; none at the end
+    best: tuple[Candidate, ...]  # the ten best for the next one, that one first, even where no
+    # more are asked for; none where no pair is left
     ties: int  # how many could be next, as none is commoner
     tokens: int  # of the whole text
     vocabulary: int  # tokens that are known
@@ -78,3 +79,27 @@ class Summary:
     at: Int[np.ndarray, " p"]  # at most 500 numbers of merges done, spread out, from 0 to the end
     tokens: Float[np.ndarray, " p"]  # of the text then
     counted: Float[np.ndarray, " p"]  # of the last merge then; NaN at 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """A token that one vocabulary has and another has not."""
+
+    token: bytes
+    ends: bool  # whether it has the end-of-word mark
+    number: int  # of its merge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parted:
+    """Two rules of ties on the same text; of each pair of values the plan's own rule is first."""
+
+    rules: tuple[str, str]  # two of TIES
+    number: int  # of the first merge that is not the same; 0 where all are
+    merges: tuple[Merge | None, Merge | None]  # what each takes there; None where it takes none
+    alphabet: int  # tokens before the first merge; these they have in common
+    steps: tuple[int, int]  # merges that there are
+    at: Int[np.ndarray, " p"]  # numbers of merges done: 1, 2, 3, 4, 6, 8, 12, … and all
+    common: Int[np.ndarray, " p"]  # tokens that both then have, without the alphabet
+    tokens: Int[np.ndarray, "2 p"]  # of the text then
+    own: tuple[tuple[Own, ...], tuple[Own, ...]]  # at the end, that only one has; the first of them

@@ -26,6 +26,7 @@ const kinds = {
     paint(node, block) {
       set(node.firstChild, block.text)
       node.classList.toggle('warn', block.warn)
+      node.lastChild.hidden = block.value === null
       node.querySelector('i').style.width = `${(100 * block.value).toFixed(2)}%`
     },
   },

@@ -1,0 +1,243 @@
+"""Why a text has these tokens: merge by merge, the tree of each, and the wrong way beside it.
+
+The wrong way is to take the longest token that fits, from the left: it gives other tokens than the
+merges do, as the longest may never be made from there. (For WordPiece it is the right way.)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+
+from core.bpe.encoding import (
+    NEVER,
+    UNKNOWN,
+    Encoded,
+    Encoder,
+    encode,
+    gather,
+    merge,
+    scalars,
+    units_of,
+)
+from core.bpe.splitting import pieces
+
+__all__ = ["Compared", "Node", "Row", "Trace", "compare", "longest", "parts", "trace", "tree"]
+
+MOST = 2_000  # characters of a text that is traced
+NODES = 400  # of a tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A piece before one of its merges, or after the last."""
+
+    tokens: tuple[bytes, ...]
+    ends: tuple[bool, ...]  # which have the end-of-word mark
+    ids: tuple[int, ...]
+    made: tuple[int, ...]  # places of the tokens that the merge before this row made
+    places: tuple[int, ...]  # of the left parts of what is merged next; none in the last row
+    makes: int  # the id of the token it becomes; UNKNOWN in the last row
+    rank: int  # of that merge, from 1; 0 in the last row
+    waiting: tuple[int, ...]  # for each two neighbours the rank of their merge; 0 where none is
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How a piece becomes tokens."""
+
+    text: bytes
+    rows: tuple[Row, ...]  # one more than merges
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A token in a tree; the root is the first, and each comes before what it is made of."""
+
+    id: int
+    token: bytes
+    ends: bool
+    rank: int  # of the merge that makes it, from 1; 0 for one of the alphabet
+    left: int  # the place of its left part among the nodes; −1 where none is, or no room was left
+    right: int
+    parent: int  # −1 for the root
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """The right way and the wrong one."""
+
+    merged: Encoded
+    longest: Encoded
+    parted: tuple[bool, ...]  # for each piece, whether they differ there
+    merged_differs: Bool[np.ndarray, " m"]  # for each token, whether its piece is one of these
+    longest_differs: Bool[np.ndarray, " l"]
+
+
+def trace(encoder: Encoder, text: str | bytes) -> tuple[Trace, ...]:
+    """Encode merge by merge, each piece by itself; of a pair that is there often, all at once.
+
+    Raises: ValueError when the text has lone surrogates, or is too long to be looked at.
+    """
+    characters = _short(text)
+    return tuple(_traced(encoder, piece) for piece in pieces(characters, encoder.split))
+
+
+def parts(encoder: Encoder, token: int) -> tuple[int, int] | None:
+    """Find of which two a token is made; None for one of the alphabet.
+
+    It is what its own bytes are before the last merge. A token that its own bytes never become is
+    made of what they do become, where these are two; where they are more, nobody can say.
+
+    Raises: ValueError when there is no such token.
+    """
+    if not 0 <= token < len(encoder.tokens):
+        raise ValueError(
+            f"token must be from 0 to {len(encoder.tokens) - 1:,}, as there are so many, "
+            f"got {token}"
+        )
+    if token < encoder.merges_from:
+        return None
+    content = encoder.tokens[token].decode("utf-8", "surrogateescape")
+    units = units_of(encoder, content)
+    if not encoder.ends[token]:
+        units = [(each, False) for each, _ in units]
+    ids, _ = merge(
+        [encoder.alphabet.get(unit, UNKNOWN) for unit in units],
+        lambda left, right: made if (made := encoder.join(left, right)) < token else NEVER,
+    )
+    return (ids[0], ids[1]) if len(ids) == 2 else None  # noqa: PLR2004
+
+
+def tree(encoder: Encoder, token: int) -> tuple[Node, ...]:
+    """Take a token apart, down to the alphabet.
+
+    Raises: ValueError when there is no such token.
+    """
+    found: list[list[int]] = [[token, -1, -1, -1]]  # id, left, right, parent
+    for place, node in enumerate(found):  # it grows while we go through it
+        halves = parts(encoder, node[0])
+        if halves and len(found) + 2 <= NODES:
+            node[1], node[2] = len(found), len(found) + 1
+            found += [[half, -1, -1, place] for half in halves]
+    return tuple(
+        Node(
+            id=each,
+            token=encoder.tokens[each],
+            ends=encoder.ends[each],
+            rank=_rank(encoder, each),
+            left=left,
+            right=right,
+            parent=parent,
+        )
+        for each, left, right, parent in found
+    )
+
+
+def longest(encoder: Encoder, text: str | bytes) -> Encoded:
+    """Encode the wrong way: the longest token that fits, from the left of each piece.
+
+    Raises: ValueError when the text has lone surrogates.
+    """
+    known: dict[tuple[bytes, bool], int] = {}
+    for place, unit in enumerate(zip(encoder.tokens, encoder.ends, strict=True)):
+        known.setdefault(unit, place)
+    most = max(map(len, encoder.tokens), default=0)  # bytes, and so of units too
+    cut = pieces(scalars(text), encoder.split)
+    return gather(_longest_of(known, most, units_of(encoder, piece)) for piece in cut)
+
+
+def compare(encoder: Encoder, text: str | bytes) -> Compared:
+    """Encode both ways, and say where they differ.
+
+    Raises: ValueError when the text has lone surrogates, or is too long to be looked at.
+    """
+    _short(text)
+    right, wrong = encode(encoder, text), longest(encoder, text)
+    groups = [
+        np.split(each.ids, np.flatnonzero(each.starts)[1:]) if each.tokens else []
+        for each in (right, wrong)
+    ]
+    parted = [not np.array_equal(one, other) for one, other in zip(*groups, strict=True)]
+    spread = [np.repeat(np.array(parted, dtype=bool), [len(x) for x in each]) for each in groups]
+    return Compared(
+        merged=right,
+        longest=wrong,
+        parted=tuple(parted),
+        merged_differs=spread[0],
+        longest_differs=spread[1],
+    )
+
+
+def _traced(encoder: Encoder, piece: str) -> Trace:
+    units = units_of(encoder, piece)
+    content = [each for each, _ in units]
+    ends = [mark for _, mark in units]
+    ids = [encoder.alphabet.get(unit, UNKNOWN) for unit in units]
+    rows: list[Row] = []
+    before: list[int] = []  # places that were merged before
+    while True:
+        made = [encoder.join(ids[i], ids[i + 1]) for i in range(len(ids) - 1)]
+        best = min(made, default=NEVER)
+        last = best == NEVER
+        places = [] if last else _from_the_left(made, best)
+        rows.append(
+            Row(
+                tokens=tuple(content),
+                ends=tuple(ends),
+                ids=tuple(ids),
+                made=tuple(place - merged for merged, place in enumerate(before)),
+                places=tuple(places),
+                makes=UNKNOWN if last else best,
+                rank=0 if last else _rank(encoder, best),
+                waiting=tuple(0 if each == NEVER else _rank(encoder, each) for each in made),
+            )
+        )
+        if last:
+            return Trace(b"".join(each for each, _ in units), tuple(rows))
+        before = places
+        for place in reversed(places):
+            content[place : place + 2] = [content[place] + content[place + 1]]
+            ends[place : place + 2] = [ends[place + 1]]
+            ids[place : place + 2] = [best]
+
+
+def _from_the_left(made: Sequence[int], best: int) -> list[int]:
+    """Find where a pair is, none overlapping the one before: of aaa the first two are one."""
+    places: list[int] = []
+    for place, each in enumerate(made):
+        if each == best and not (places and places[-1] == place - 1):
+            places.append(place)
+    return places
+
+
+def _longest_of(
+    known: dict[tuple[bytes, bool], int], most: int, units: Sequence[tuple[bytes, bool]]
+) -> list[tuple[bytes, bool, int]]:
+    found: list[tuple[bytes, bool, int]] = []
+    first, count = 0, len(units)
+    while first < count:
+        for last in range(min(count, first + most), first, -1):
+            token = b"".join(each for each, _ in units[first:last])
+            ends = units[last - 1][1]
+            number = known.get((token, ends), UNKNOWN)
+            if number != UNKNOWN or last == first + 1:
+                found.append((token, ends, number))
+                first = last
+                break
+    return found
+
+
+def _rank(encoder: Encoder, token: int) -> int:
+    return max(token - encoder.merges_from + 1, 0)
+
+
+def _short(text: str | bytes) -> str:
+    characters = scalars(text)
+    if len(characters) > MOST:
+        raise ValueError(
+            f"the text must have at most {MOST:,} characters to be looked at, "
+            f"got {len(characters):,}"
+        )
+    return characters
