@@ -1,6 +1,7 @@
 """The panel of BPE in a real browser, used as somebody would who asks how a vocabulary grows."""
 
 import json
+import random
 import re
 from pathlib import Path
 
@@ -147,3 +148,18 @@ def test_nonsense_in_the_address_is_named_and_nothing_is_lost(visit: Visit) -> N
         assert f"bpe_{key} must be" in told, key
     assert "bpe_magic in the address is no setting here" in told
     assert_engines_own(page, 100)
+
+
+def test_a_long_text_shows_how_far_it_is_and_can_be_stopped(visit: Visit, tmp_path: Path) -> None:
+    source = random.Random(0)
+    file = tmp_path / "long.txt"
+    file.write_text("".join(source.choices("abcdefgh \n", k=3_000_000)), encoding="utf-8")
+    page = visit("/bpe?bpe_split=none&bpe_merges=30%2C000")
+    assert_engines_own(page, 100, Plan(split="none", merges=30_000))
+    page.get_by_role("button", name="Own text").click()
+    page.locator("input[type=file]").set_input_files(file)
+    waits = page.locator(".st-key-bpe_screen")
+    expect(waits.get_by_text(re.compile(r"[\d,]+ of 30,000 merges"))).to_be_visible()
+    waits.locator(".waiting button").evaluate("node => node.click()")
+    expect(waits.get_by_text(re.compile(r"Stopped after [\d,]+ of 30,000 merges"))).to_be_visible()
+    expect(waits.get_by_text("Ask again")).to_be_visible()
