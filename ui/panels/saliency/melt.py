@@ -162,7 +162,7 @@ def _chart(queries: list[Query], place: int, layers: int, known: dict[int, list[
         rows,
         now=int(np.searchsorted(x, place)),
         ends=(-1.05, 1.05),
-        under=f"1 is the same order of pixels, 0 none in common.{more}",
+        under=f"1 is the same order of pixels, 0 no more alike than chance.{more}",
         span=12,
     )
 
