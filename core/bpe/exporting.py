@@ -22,12 +22,13 @@ __all__ = ["UNKNOWN_TOKEN", "Checked", "Difference", "checked", "tiktoken_ranks"
 
 LONGEST = 50_000  # characters of a text that is one piece
 UNKNOWN_TOKEN = "<unk>"  # in the file; only where units are characters
-# Possessive repeats mean another thing to the engine inside HF's library, and so does `$`.
+# Possessive repeats mean another thing to the engine inside HF's library, and so does `$`: `\z` is
+# the end of the text there, without which a newline and spaces at the end were two pieces.
 HF_PATTERNS = {
     **PATTERNS,
     "gpt2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
     "gpt4": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|(?>\s+)\z|\s*[\r\n]+|\s+(?!\S)|\s+",
 }
 
 

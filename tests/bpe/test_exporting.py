@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,14 @@ def test_tiktoken_gives_the_same_ids(
     source = random.Random(8)
     for text in ("", TEXT, *(fuzzed(source, 40) for _ in range(60))):
         assert encode(of_merges(vocabulary), text).ids.tolist() == library.encode_ordinary(text)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_white_space_at_the_end_of_a_text_is_cut_alike(split: str) -> None:
+    ends = ["", *("".join(each) for each in product(" \n\t\r\u3000", repeat=3))]
+    vocabulary = schoolbook.learned(" ".join(ends), 60, units="characters", split=split)
+    for end in ends:
+        assert drained(checked(vocabulary, f"a b{end}")).same
 
 
 def without_a_merge(vocabulary: Vocabulary) -> str:
