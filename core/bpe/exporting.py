@@ -13,8 +13,7 @@ from itertools import zip_longest
 from tokenizers import Tokenizer
 
 from core.bpe.encoding import UNKNOWN, encode, of_merges, scalars
-from core.bpe.splitting import PATTERNS
-from core.bpe.tallying import stretches
+from core.bpe.splitting import PATTERNS, stretches
 from core.bpe.vocabulary import END, Vocabulary
 from core.shared.progress import Done
 

@@ -11,7 +11,7 @@ import tiktoken
 from tiktoken.load import load_tiktoken_bpe
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
-from core.bpe import exporting, tallying
+from core.bpe import exporting, splitting
 from core.bpe.encoding import UNKNOWN, encode, of_merges
 from core.bpe.exporting import checked, tiktoken_ranks, tokenizer_json
 from core.bpe.vocabulary import Vocabulary
@@ -178,7 +178,7 @@ def test_what_the_library_learned_from_a_real_text_encodes_others_alike() -> Non
 def test_it_is_compared_in_turns_and_the_first_difference_is_found_in_any(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tallying, "PART", 50)
+    monkeypatch.setattr(splitting, "PART", 50)
     vocabulary = schoolbook.learned("aa aa ab bab aa ab", 4)
     text = "xb " * 100 + "aa aa" + " x" * 60
     told = list(checked(vocabulary, text))
