@@ -19,7 +19,7 @@ from core.shared.progress import Done
 
 __all__ = ["UNKNOWN_TOKEN", "Checked", "Difference", "checked", "tiktoken_ranks", "tokenizer_json"]
 
-LONGEST = 50_000  # characters of a text that is one piece
+LONGEST = 20_000  # characters of a text that is one piece: one turn
 UNKNOWN_TOKEN = "<unk>"  # in the file; only where units are characters
 # Possessive repeats mean another thing to the engine inside HF's library, and so does `$`: `\z` is
 # the end of the text there, without which a newline and spaces at the end were two pieces.
@@ -137,7 +137,7 @@ def tiktoken_ranks(vocabulary: Vocabulary) -> tuple[bytes, str]:
 def checked(vocabulary: Vocabulary, text: str) -> Generator[Done, None, Checked]:
     """Load what would be taken away into HF's library, and compare the ids of a text, in turns.
 
-    Where the text is one piece, what is compared is its first 50,000 characters.
+    Where the text is one piece, what is compared is its first 20,000 characters.
 
     Raises: ValueError when it cannot be written, or the text has lone surrogates.
     """
