@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.bpe import SPLITS, TIES, UNITS, Plan, asking, merging
-from core.bpe.asking import learned, moment, parted, summary
+from core.bpe.asking import moment, parted, summary
 from core.bpe.history import grow
 from core.shared import own_texts as own
 from core.shared.progress import Done
@@ -85,7 +85,6 @@ def test_of_any_text_all_can_be_told(
         assert there.tokens == told.tokens[min(step, told.steps)]
         assert b"".join(there.window.tokens) == text.encode()[there.window.first :]
     assert b"".join(moment(plan, 9).window.tokens) == text.encode()
-    assert learned(plan).alphabet == told.alphabet
     assert parted(plan, "first").alphabet == told.alphabet
 
 
