@@ -12,12 +12,11 @@ from core.bpe.history import History, history
 from core.bpe.parting import compare, made
 from core.bpe.places import first_made
 from core.bpe.results import Candidate, Moment, Parted, Summary
-from core.bpe.vocabulary import Vocabulary
 from core.bpe.windows import window
 from core.shared.progress import titled
 from core.shared.turns import patient
 
-__all__ = ["learned", "moment", "parted", "summary"]
+__all__ = ["moment", "parted", "summary"]
 
 BEST = 10  # pairs that a moment tells of
 AROUND = 150  # bytes before what is looked for
@@ -82,15 +81,6 @@ def moment(plan: Plan, step: int, place: int | None = 0) -> Generator[Any, None,
         vocabulary=grown.vocabulary.alphabet + step,
         window=window(grown, step, place),
     )
-
-
-@patient
-def learned(plan: Plan) -> Generator[Any, None, Vocabulary]:
-    """Give the vocabulary that a plan comes to.
-
-    Raises: ValueError when there is no such text.
-    """
-    return (yield from history(plan)).vocabulary
 
 
 @patient

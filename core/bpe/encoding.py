@@ -29,7 +29,6 @@ __all__ = [
     "merging",
     "of_merges",
     "of_ranks",
-    "readable",
     "scalars",
     "units_of",
 ]
@@ -199,15 +198,6 @@ def decode(encoder: Encoder, ids: Iterable[int]) -> bytes:
                 f"got {each}"
             )
     return b"".join(encoder.tokens[each] for each in found)
-
-
-def readable(content: bytes) -> list[tuple[bytes, str]]:
-    """Tell characters from broken UTF-8: bytes and their character, "" for a byte that has none."""
-    characters = content.decode("utf-8", "surrogateescape")
-    return [
-        (each.encode("utf-8", "surrogateescape"), "" if "\ud800" <= each <= "\udfff" else each)
-        for each in characters
-    ]
 
 
 def _of_piece(encoder: Encoder, piece: str) -> list[tuple[bytes, bool, int]]:

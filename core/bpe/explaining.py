@@ -4,8 +4,10 @@ The wrong way is to take the longest token that fits, from the left: it gives ot
 merges do, as the longest may never be made from there. (For WordPiece it is the right way.)
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 from jaxtyping import Bool
@@ -143,9 +145,9 @@ def longest(encoder: Encoder, text: str | bytes) -> Encoded:
     known: dict[tuple[bytes, bool], int] = {}
     for place, unit in enumerate(zip(encoder.tokens, encoder.ends, strict=True)):
         known.setdefault(unit, place)
-    most = max(map(len, encoder.tokens), default=0)  # bytes, and so of units too
+    plain = sorted(token for token, ends in known if not ends)
     cut = pieces(scalars(text), encoder.split)
-    return gather(_longest_of(known, most, units_of(encoder, piece)) for piece in cut)
+    return gather(_longest_of(known, plain, units_of(encoder, piece)) for piece in cut)
 
 
 def compare(encoder: Encoder, text: str | bytes) -> Compared:
@@ -213,20 +215,42 @@ def _from_the_left(made: Sequence[int], best: int) -> list[int]:
 
 
 def _longest_of(
-    known: dict[tuple[bytes, bool], int], most: int, units: Sequence[tuple[bytes, bool]]
+    known: dict[tuple[bytes, bool], int], plain: list[bytes], units: Sequence[tuple[bytes, bool]]
 ) -> list[tuple[bytes, bool, int]]:
+    """Take the longest token again and again; plain: those without the mark, sorted."""
+    *_, (end, marked) = units
+    content = b"".join(each for each, _ in units)
+    inner = len(content) - len(end) * marked  # where what has no mark ends
     found: list[tuple[bytes, bool, int]] = []
-    first, count = 0, len(units)
-    while first < count:
-        for last in range(min(count, first + most), first, -1):
-            token = b"".join(each for each, _ in units[first:last])
-            ends = units[last - 1][1]
-            number = known.get((token, ends), UNKNOWN)
-            if number != UNKNOWN or last == first + 1:
-                found.append((token, ends, number))
-                first = last
-                break
+    first = place = 0
+    while place < len(units):
+        token, ends = content[first:], marked
+        if (token, ends) not in known:
+            token, ends = _prefix(plain, content[first:inner]), False
+        if not token:
+            token, ends = units[place]
+        found.append((token, ends, known.get((token, ends), UNKNOWN)))
+        first += len(token)
+        width = 0
+        while width < len(token):
+            width += len(units[place][0])
+            place += 1
     return found
+
+
+def _prefix(tokens: list[bytes], text: bytes) -> bytes:
+    """Find the longest of sorted tokens with which a text begins; nothing where none is.
+
+    Of tokens up to the text the last has most in common with it, and what is longer none has.
+    """
+    while text:
+        place = bisect_right(tokens, text)
+        near = tokens[place - 1] if place else b""
+        if text.startswith(near):
+            return near
+        same = takewhile(lambda both: both[0] == both[1], zip(near, text, strict=False))
+        text = text[: len([*same])]
+    return b""
 
 
 def _rank(encoder: Encoder, token: int) -> int:

@@ -92,7 +92,7 @@ def grow(plan: Plan, text: str) -> Generator[Any, None, History]:
         plan: what to do.
         text: with which text, whatever the plan says.
 
-    Raises: ValueError when the text cannot be said in UTF-8.
+    Raises: ValueError when the text cannot be said in UTF-8, or its tokens fill too much memory.
     """
     order = "mapped" if plan.ties == "smaller" else "value"
     corpus = yield from prepare(text, plan.units, plan.split, order)

@@ -30,6 +30,7 @@ __all__ = ["NEVER", "Learned", "learn"]
 
 TURN = 0.02  # seconds between two yields
 PART = 20_000  # places that are merged without a look at the clock
+LARGEST = 50_000_000  # bytes of all tokens: where each is one more than the last they fill memory
 NEVER = 2**31 - 1  # the number of the merge that removes a boundary which stays
 INT, LONG = "i", "q"  # of four bytes, of eight
 BURIED = -2  # in the row, what begins no token any more
@@ -66,6 +67,8 @@ def learn(corpus: Corpus, ties: str, merges: int) -> Generator[Any, None, Learne
         corpus: the text.
         ties: one of TIES.
         merges: how many at most.
+
+    Raises: ValueError when the tokens have more than LARGEST bytes in all.
 
     Source: Sennrich, Haddow, Birch 2016, arXiv:1508.07909, algorithm 1; that counts are corrected
         and not counted anew is after huggingface/tokenizers and karpathy/rustbpe.
@@ -145,6 +148,11 @@ class Merging:
                 yield
             learned.replaced.append(replaced)
             self.correct(best, left, right, lefts, rights)
+            if learned.grown.size > LARGEST:
+                raise ValueError(
+                    f"merges must be at most {step - 1:,} here, as this text repeats itself at "
+                    f"such length that more tokens have over {LARGEST // 10**6} MB, got {merges:,}"
+                )
 
     def places_of(self, pair: int) -> "Int[np.ndarray, ' n'] | Sequence[int]":
         """Give where a pair was when it arose."""

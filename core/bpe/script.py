@@ -99,7 +99,7 @@ def script(plan: Plan) -> str:
     if plan.split == "none":
         pieces = "pieces = Counter([text])"
     else:
-        pieces = f"pieces = Counter(regex.findall(r{_quoted(PATTERNS[plan.split])}, text))"
+        pieces = f'pieces = Counter(regex.findall(r"{PATTERNS[plan.split]}", text))'
     read = READ.get(plan.text) or FILE.format(file=FILES.get(plan.text, "your own text"))
     head = HEAD.format(
         merges=plan.merges,
@@ -119,7 +119,3 @@ def script(plan: Plan) -> str:
         first=f"len({left})",
     )
     return head + order + UNITS[plan.units] + "\n" + LOOP.format(merges=plan.merges, best=best)
-
-
-def _quoted(pattern: str) -> str:
-    return f'"{pattern}"' if '"' not in pattern else f"'''{pattern}'''"

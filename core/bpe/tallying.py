@@ -6,22 +6,19 @@ was learned earlier, what is left at any smaller vocabulary follows from the mer
 
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import regex
 from jaxtyping import Int
 
 from core.bpe.encoding import UNKNOWN, Encoder, merging, units_of
-from core.bpe.splitting import pieces
+from core.bpe.splitting import parts
 from core.shared.progress import Done
 
-__all__ = ["Counts", "Tally", "count", "stretches", "tally"]
+__all__ = ["Counts", "Tally", "count", "tally"]
 
-PART = 50_000  # characters that are cut into pieces in one turn
 TURN = 0.02  # seconds
-SAFE = regex.compile(r"(?<=[\p{L}\p{N}])(?=\s)")  # each pre-tokenizer cuts here, whatever is around
 
 Tally = Counter[str]  # how often each different piece stands in a text, in the order of the text
 
@@ -37,21 +34,11 @@ class Counts:
     made: Int[np.ndarray, " v"]  # how often each was made by a merge, on the way
 
 
-def stretches(text: str, split: str) -> Iterator[str]:
-    """Cut a long text where the pre-tokenizer does so anyway, each stretch some 20 ms of work."""
-    first = 0
-    while first < len(text):
-        safe = SAFE.search(text, min(first + PART, len(text))) if split != "none" else None
-        last = safe.start() if safe else len(text)
-        yield text[first:last]
-        first = last
-
-
 def tally(text: str, split: str) -> Generator[None, None, Tally]:
     """Count the pieces of a long text, in turns."""
     found: Tally = Counter()
-    for stretch in stretches(text, split):
-        found.update(pieces(stretch, split))
+    for few in parts(text, split):
+        found.update(few)
         yield
     return found
 

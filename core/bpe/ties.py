@@ -25,12 +25,14 @@ class Grown:
         self.tokens = list(tokens)
         self.ends = list(ends)
         self.lengths = [1] * len(self.tokens)  # units
+        self.size = sum(map(len, self.tokens))  # bytes of all
 
     def join(self, left: int, right: int) -> None:
         """Add the token that two make."""
         self.tokens.append(self.tokens[left] + self.tokens[right])
         self.ends.append(self.ends[right])
         self.lengths.append(self.lengths[left] + self.lengths[right])
+        self.size += len(self.tokens[-1])
 
     def text(self, token: int) -> bytes:
         """Give a token's bytes, with the mark written out."""

@@ -10,7 +10,7 @@ import pytest
 
 from core.bpe import SPLITS, TIES, UNITS, Plan, asking, merging, queue
 from core.bpe import history as histories
-from core.bpe.asking import learned, moment, parted, summary
+from core.bpe.asking import moment, parted, summary
 from core.bpe.history import grow
 from core.shared import own_texts as own
 from core.shared.progress import Done
@@ -89,7 +89,6 @@ def test_of_any_text_all_can_be_told(
         assert there.tokens == told.tokens[min(step, told.steps)]
         assert b"".join(there.window.tokens) == text.encode()[there.window.first :]
     assert b"".join(moment(plan, 9).window.tokens) == text.encode()
-    assert learned(plan).alphabet == told.alphabet
     assert parted(plan, "first").alphabet == told.alphabet
 
 

@@ -1,6 +1,7 @@
 """What is told of an encoding, merge by merge and as trees, is how it comes about."""
 
 import random
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -208,3 +209,12 @@ def test_what_cannot_be_told_is_refused_in_one_sentence() -> None:
     for token in (-1, 261):
         with pytest.raises(ValueError, match=rf"^token must be from 0 to 260, .* got {token}$"):
             tree(encoder, token)
+
+
+def test_the_longest_is_found_at_once_among_tokens_that_are_very_long() -> None:
+    vocabulary = schoolbook.learned("a" * 4_096, 12, split="none")
+    assert len(vocabulary.tokens[-1]) == 4_096
+    began = time.process_time()
+    found = longest(of_merges(vocabulary), "xyz" * 600 + "a" * 31)
+    assert time.process_time() - began < 1  # by trying all lengths it took minutes
+    assert [len(token) for token in found.tokens] == [1] * 1_800 + [16, 8, 4, 2, 1]

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import tiktoken
 from tiktoken.load import load_tiktoken_bpe
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
-from core.bpe import exporting, tallying
+from core.bpe import exporting, splitting
 from core.bpe.encoding import UNKNOWN, encode, of_merges
 from core.bpe.exporting import checked, tiktoken_ranks, tokenizer_json
 from core.bpe.vocabulary import Vocabulary
@@ -60,6 +61,14 @@ def test_tiktoken_gives_the_same_ids(
     source = random.Random(8)
     for text in ("", TEXT, *(fuzzed(source, 40) for _ in range(60))):
         assert encode(of_merges(vocabulary), text).ids.tolist() == library.encode_ordinary(text)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_white_space_at_the_end_of_a_text_is_cut_alike(split: str) -> None:
+    ends = ["", *("".join(each) for each in product(" \n\t\r\u3000", repeat=3))]
+    vocabulary = schoolbook.learned(" ".join(ends), 60, units="characters", split=split)
+    for end in ends:
+        assert drained(checked(vocabulary, f"a b{end}")).same
 
 
 def without_a_merge(vocabulary: Vocabulary) -> str:
@@ -169,7 +178,7 @@ def test_what_the_library_learned_from_a_real_text_encodes_others_alike() -> Non
 def test_it_is_compared_in_turns_and_the_first_difference_is_found_in_any(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(tallying, "PART", 50)
+    monkeypatch.setattr(splitting, "PART", 50)
     vocabulary = schoolbook.learned("aa aa ab bab aa ab", 4)
     text = "xb " * 100 + "aa aa" + " x" * 60
     told = list(checked(vocabulary, text))

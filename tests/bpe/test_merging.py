@@ -273,3 +273,22 @@ def test_the_order_of_bytes_is_that_of_tokenizers_alphabet() -> None:
     random.Random(0).shuffle(shuffled)
     value = bytes_of_characters()
     assert [value[each] for each in sorted(shuffled)] == mapped()
+
+
+def test_tokens_that_grow_by_one_at_each_merge_do_not_fill_the_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "".join(map(chr, range(0x4E00, 0x4E00 + 300))) * 2
+    asked = {"units": "characters", "split": "none", "ties": "first"}
+    whole = grow(text, merges=1_000, **asked)
+    assert len(whole.vocabulary.tokens[whole.vocabulary.alphabet + 298]) == 900
+    monkeypatch.setattr(merging, "LARGEST", 50_000)
+    with pytest.raises(
+        ValueError, match=r"^merges must be at most \d+ here, .* got 1,000$"
+    ) as told:
+        grow(text, merges=1_000, **asked)
+    most = int(str(told.value).split()[5])
+    assert grow(text, merges=most, **asked).steps == most
+    assert sum(map(len, whole.vocabulary.tokens[: whole.vocabulary.alphabet + most])) <= 50_000
+    with pytest.raises(ValueError, match=r"^merges must be"):
+        grow(text, merges=most + 1, **asked)

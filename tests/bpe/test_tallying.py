@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from core.bpe import tallying
+from core.bpe import splitting, tallying
 from core.bpe.encoding import UNKNOWN, encode, of_merges
 from core.bpe.splitting import PATTERNS, pieces
 from core.bpe.tallying import count, tally
@@ -23,7 +23,7 @@ TEXT = "the theme there them then these: 12 banana bandana ananas aaaa, don't\n\
 def test_the_pieces_are_those_of_the_whole_text(
     split: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tallying, "PART", 20)
+    monkeypatch.setattr(splitting, "PART", 20)
     source = random.Random(4)
     cuts = 0
     for _ in range(80):
