@@ -6,15 +6,13 @@ of its places: it is then dead, known to the vocabulary and met nowhere in the t
 
 import time
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int
 
-from core.bpe.encoding import UNKNOWN, Encoder, merging, of_merges, units_of
-from core.bpe.tallying import count
-from core.bpe.vocabulary import Vocabulary
+from core.bpe.history import History
 from core.shared.progress import Done
 
 __all__ = ["Birth", "Home", "Lives", "born", "lives"]
@@ -23,6 +21,7 @@ MOST = 20  # homes that are told of
 LONG = 64  # bytes of a piece that is shown whole; of a longer one what is around
 AROUND = 16  # bytes before and after
 TURN = 0.02  # seconds
+PLACES = 20_000  # of long pieces that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,125 +57,93 @@ class Lives:
     heirs: tuple[tuple[int, ...], ...]  # of each dead one, the tokens made of it, commonest first
 
 
-def lives(vocabulary: Vocabulary, words: Mapping[str, int]) -> Generator[Done, None, Lives]:
-    """Follow each token through the merging of a text.
-
-    Args:
-        vocabulary: that learned from it.
-        words: how often each different piece stands in it, see `tallying.tally`.
-    """
-    counts = yield from count(of_merges(vocabulary), words)
-    first = vocabulary.alphabet
-    taken = np.zeros_like(counts.uses)
-    heirs: dict[int, list[int]] = {}
-    for made, parts in enumerate(vocabulary.merges, first):
-        for part in parts:
-            taken[part] += counts.made[made]
+def lives(history: History) -> Lives:
+    """Follow each token through the merging of the text."""
+    vocabulary, corpus, times = history.vocabulary, history.corpus, history.corpus.times()
+    at, ids = history.cut(np.arange(len(corpus.row)), history.steps)
+    inside = ids >= 0
+    size = len(vocabulary.tokens)
+    uses = np.bincount(ids[inside], times[at[inside]], size).astype(np.int64)
+    units = corpus.row >= 0
+    stood = np.bincount(corpus.row[units], times[units], size).astype(np.int64)
+    stood[vocabulary.alphabet :] = history.replaced
+    dead = np.flatnonzero((uses == 0) & (stood > 0))
+    heirs: dict[int, list[int]] = {each: [] for each in dead.tolist()}
+    for made, parts in enumerate(vocabulary.merges, vocabulary.alphabet):
         for part in set(parts):
-            heirs.setdefault(part, []).append(made)
-    stood = counts.uses + taken
-    dead = np.flatnonzero((counts.uses == 0) & (stood > 0))
+            if part in heirs:
+                heirs[part].append(made)
     return Lives(
-        uses=counts.uses,
+        uses=uses,
         stood=stood,
         dead=dead,
         absent=np.flatnonzero(stood == 0),
         heirs=tuple(
-            tuple(sorted(heirs[each], key=lambda heir: (-int(counts.made[heir]), heir)))
-            for each in dead.tolist()
+            tuple(sorted(each, key=lambda heir: (-int(stood[heir]), heir)))
+            for each in heirs.values()
         ),
     )
 
 
-def born(
-    vocabulary: Vocabulary, words: Mapping[str, int], token: int
-) -> Generator[Done, None, Birth]:
+def born(history: History, token: int) -> Generator[Done, None, Birth]:
     """Find the words by which a token came to be, as they stood before its merge.
 
-    Args:
-        vocabulary: that learned from them.
-        words: how often each different piece stands in the text, see `tallying.tally`.
-        token: its id.
+    Returns: how far it is, about every 20 ms, and the birth at the end.
 
     Raises: ValueError when there is no such token.
     """
+    vocabulary, corpus = history.vocabulary, history.corpus
     if not 0 <= token < len(vocabulary.tokens):
         raise ValueError(
             f"token must be from 0 to {len(vocabulary.tokens) - 1:,}, as there are so many, "
             f"got {token}"
         )
-    number = token - vocabulary.alphabet + 1
-    parts = vocabulary.merges[number - 1] if number > 0 else None
-    encoder = of_merges(vocabulary, max(number - 1, 0))
-    content = vocabulary.tokens[token]
+    number = max(0, token - vocabulary.alphabet + 1)
+    parts = vocabulary.merges[number - 1] if number else None
+    touched = np.flatnonzero(history.gone == number if number else corpus.row == token)
+    pieces = np.unique(np.searchsorted(corpus.begins, touched, "right") - 1)
     homes: Counter[tuple[bytes, int]] = Counter()
-    counted = replaced = 0
+    counted = 0
+    often, known = [*corpus.pieces.values()], [*corpus.pieces]
     turn = time.monotonic()
-    for done, (word, often) in enumerate(words.items()):
+    for done, piece in enumerate(pieces.tolist()):
         if time.monotonic() - turn > TURN:
-            yield Done(done, len(words), "different pieces")
+            yield Done(done, len(pieces), "different pieces")
             turn = time.monotonic()
-        whole = word.encode("utf-8", "surrogateescape")
-        if content not in whole:
-            continue
-        ids = yield from _before(encoder, word, Done(done, len(words), "different pieces"))
-        places, apart = _places(vocabulary, ids, whole, token, parts)
-        counted += often * len(places)
-        replaced += often * apart
+        places = _places(history, piece, max(0, number - 1), parts, token)
+        whole = known[piece].encode()
+        counted += often[piece] * len(places)
         if len(whole) <= LONG and places:
-            homes[whole, places[0]] += often * len(places)
-        elif places:
-            for place in places:
-                start = max(0, place - AROUND)
-                around = whole[start : place + len(content) + AROUND]
-                homes[around, place - start] += often
+            homes[whole, places[0]] += often[piece] * len(places)
+            continue
+        for place in places[:PLACES]:
+            start = max(0, place - AROUND)
+            around = whole[start : place + len(vocabulary.tokens[token]) + AROUND]
+            homes[around, place - start] += often[piece]
     commonest = sorted(homes.items(), key=lambda home: (-home[1], home[0]))[:MOST]
     return Birth(
         id=token,
-        number=max(number, 0),
+        number=number,
         parts=parts,
         counted=counted,
-        replaced=replaced,
+        replaced=int(history.replaced[number - 1]) if number else counted,
         different=len(homes),
         homes=tuple(Home(text, first, times) for (text, first), times in commonest),
     )
 
 
-def _before(encoder: Encoder, word: str, told: Done) -> Generator[Done, None, list[int]]:
-    """Encode a piece by the merges before; in turns, as it may be the whole text."""
-    units = units_of(encoder, word)
-    work = merging([encoder.alphabet.get(unit, UNKNOWN) for unit in units], encoder.join)
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            ids: list[int] = end.value[0]
-            return ids
-        yield told
-
-
 def _places(
-    vocabulary: Vocabulary,
-    ids: list[int],
-    whole: bytes,
-    token: int,
-    parts: tuple[int, int] | None,
-) -> tuple[list[int], int]:
-    """Find the pair, or the unit, in a piece: its places in bytes, and how many do not overlap."""
-    places, apart, first, free = [], 0, 0, 0
-    for place, each in enumerate(ids):
-        found = each == token if parts is None else tuple(ids[place : place + 2]) == parts
-        if found:
-            places.append(first)
-            if place >= free:
-                apart, free = apart + 1, place + (1 if parts is None else 2)
-        first += len(vocabulary.tokens[each]) if each != UNKNOWN else _width(whole, first)
-    return places, apart
-
-
-def _width(whole: bytes, first: int) -> int:
-    """Tell how many bytes the character there has."""
-    last = first + 1
-    while last < len(whole) and whole[last] & 0xC0 == 0x80:  # noqa: PLR2004 – goes on in UTF-8
-        last += 1
-    return last - first
+    history: History, piece: int, step: int, parts: tuple[int, int] | None, token: int
+) -> list[int]:
+    """Find the pair, or the unit, in a piece as it was at a step: its places in bytes."""
+    corpus = history.corpus
+    begin = int(corpus.begins[piece])
+    end = begin + int(corpus.lengths[piece])
+    at, ids = history.cut(np.arange(begin, end), step)
+    if parts is None:
+        found = np.flatnonzero(ids == token)
+    else:
+        found = np.flatnonzero((ids[:-1] == parts[0]) & (ids[1:] == parts[1]))
+    widths = np.cumsum(corpus.widths(begin, end)) - corpus.widths(begin, end)
+    places: list[int] = widths[at[found]].tolist()
+    return places

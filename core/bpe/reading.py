@@ -11,12 +11,11 @@ from core.bpe.encoding import decode, of_merges
 from core.bpe.explaining import Compared, Node, Trace, compare, trace, tree
 from core.bpe.exporting import Checked, tiktoken_ranks, tokenizer_json
 from core.bpe.exporting import checked as held
-from core.bpe.history import grow, history
+from core.bpe.history import History, grow, history
 from core.bpe.languages import Parallel
 from core.bpe.languages import parallel as spoken
 from core.bpe.origins import Birth, Lives, born, lives
 from core.bpe.sweeping import Sweep, divide, sweep
-from core.bpe.vocabulary import Vocabulary
 from core.bpe.world import Answer, World, prepare
 from core.bpe.world import compare as asked
 from core.shared.turns import patient, remembered
@@ -163,8 +162,8 @@ def life(plan: Plan, token: int) -> Generator[Any, None, Life]:
     Raises: ValueError when there is no such text or no such token.
     """
     grown = yield from history(plan)
-    vocabulary, words = grown.vocabulary, grown.corpus.pieces
-    birth = yield from born(vocabulary, words, token)
+    vocabulary = grown.vocabulary
+    birth = yield from born(grown, token)
     lived: Lives = yield from _lived(plan)
     place = int(np.searchsorted(lived.dead, token))
     died = place < len(lived.dead) and lived.dead[place] == token
@@ -196,18 +195,18 @@ def swept(plan: Plan, width: int) -> Generator[Any, None, Sweep]:
 
     Raises: ValueError when there is no such text, or the width is not positive.
     """
-    vocabulary, training, held = yield from _divided(plan)
-    return (yield from sweep(vocabulary, training, held, width))
+    grown, held_out = yield from _divided(plan)
+    return (yield from sweep(grown, held_out, width))
 
 
 @remembered(4)
 def _lived(plan: Plan) -> Generator[Any, None, Lives]:
     grown = yield from history(plan)
-    return (yield from lives(grown.vocabulary, grown.corpus.pieces))
+    return lives(grown)
 
 
 @remembered(2)
-def _divided(plan: Plan) -> Generator[Any, None, tuple[Vocabulary, str, str]]:
-    training, held = divide(texts.read(plan.text))
+def _divided(plan: Plan) -> Generator[Any, None, tuple[History, str]]:
+    training, held_out = divide(texts.read(plan.text))
     more = replace(plan, merges=max(plan.merges, MERGES))
-    return (yield from grow(more, training)).vocabulary, training, held
+    return (yield from grow(more, training)), held_out

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from core.bpe.encoding import Encoder, of_merges, scalars
+from core.bpe.history import History
 from core.bpe.tallying import count, tally
-from core.bpe.vocabulary import Vocabulary
 
 __all__ = ["HELD", "POINTS", "WIDTH", "Sweep", "divide", "sweep"]
 
@@ -30,7 +30,7 @@ class Sweep:
     vocabulary: Int[np.ndarray, " k"]  # tokens that are known then
     parameters: Int[np.ndarray, " k"]  # of the embedding
     sizes: tuple[int, int]  # bytes of what was learned from, and of what was held out
-    unknown: tuple[int, int]  # tokens that stand for what the vocabulary lacks, at any size
+    unknown: int  # of what was held out: units that the alphabet lacks, each a token at any size
     tokens: Int[np.ndarray, "2 k"]
     rates: Float[np.ndarray, "2 k"]  # bytes per token; NaN for an empty text
 
@@ -48,29 +48,24 @@ def divide(text: str, held: float = HELD) -> tuple[str, str]:
     return text[:cut], text[cut:]
 
 
-def sweep(
-    vocabulary: Vocabulary, training: str, held: str, width: int = WIDTH
-) -> Generator[object, None, Sweep]:
+def sweep(history: History, held: str, width: int = WIDTH) -> Generator[object, None, Sweep]:
     """Count what two texts become at each of some sizes.
 
     Args:
-        vocabulary: that learned from the first of them alone.
-        training: what it learned from.
-        held: what it did not.
+        history: of the text that is learned from.
+        held: what nothing is learned from.
         width: of the embedding.
 
     Raises: ValueError when the width is not positive, or a text has lone surrogates.
     """
     if width < 1:
         raise ValueError(f"width must be at least 1, got {width}")
-    encoder, most = of_merges(vocabulary), len(vocabulary.merges)
+    vocabulary, most = history.vocabulary, history.steps
     spread = np.geomspace(1, most + 1, min(POINTS, most + 1)).round() - 1
     merges = np.unique(spread.astype(np.int64))
-    found = []
-    for text in (training, held):
-        found.append((yield from _tokens(encoder, scalars(text))))
-    tokens = np.stack([curve[merges] for curve, _ in found])
-    sizes = (len(training.encode()), len(held.encode()))
+    curve, unknown = yield from _tokens(of_merges(vocabulary), scalars(held))
+    tokens = np.stack([history.tokens[merges], curve[merges]])
+    sizes = (len(history.corpus.text.encode()), len(held.encode()))
     known = vocabulary.alphabet + merges
     with np.errstate(invalid="ignore"):  # 0/0 of an empty text
         rates = np.array(sizes)[:, None] / tokens
@@ -79,7 +74,7 @@ def sweep(
         vocabulary=known,
         parameters=known * width,
         sizes=sizes,
-        unknown=(found[0][1], found[1][1]),
+        unknown=unknown,
         tokens=tokens,
         rates=rates,
     )

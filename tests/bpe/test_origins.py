@@ -1,5 +1,6 @@
 """Births and deaths are those that one sees who merges the whole text by hand."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,11 +10,11 @@ from core.bpe import origins
 from core.bpe.encoding import encode, of_merges
 from core.bpe.origins import Birth, Home, born, lives
 from core.bpe.splitting import pieces
-from core.bpe.tallying import tally
 from core.bpe.vocabulary import Vocabulary
 from core.shared.progress import Done
 from tests.bpe import schoolbook
 from tests.bpe.draining import drained
+from tests.bpe.grown import grow
 
 TEXT = (
     "the theme there them then these hug pug pun bun hugs banana bandana ananas aaaa aaaaa " * 3
@@ -21,7 +22,7 @@ TEXT = (
 )
 
 
-def history(vocabulary: Vocabulary, text: str) -> list[list[list[int]]]:
+def states_of(vocabulary: Vocabulary, text: str) -> list[list[list[int]]]:
     """Write down all pieces of the text before each merge, and at the end."""
     number = {
         unit: place
@@ -41,7 +42,7 @@ def history(vocabulary: Vocabulary, text: str) -> list[list[list[int]]]:
 
 def agrees(birth: Birth, vocabulary: Vocabulary, text: str) -> bool:
     """Tell whether a birth is that of the history, but for its homes' order."""
-    states = history(vocabulary, text)
+    states = states_of(vocabulary, text)
     before, after = states[birth.number - 1], states[birth.number]
     found = [sum(pair == birth.parts for pair in pairwise(word)) for word in before]
     homes: dict[bytes, int] = {}
@@ -61,11 +62,10 @@ def agrees(birth: Birth, vocabulary: Vocabulary, text: str) -> bool:
 
 @pytest.mark.parametrize("units", ["bytes", "characters"])
 def test_each_token_is_born_where_its_pair_stood(units: str) -> None:
-    vocabulary = schoolbook.learned(TEXT, 60, units=units)
-    words = drained(tally(TEXT, "gpt2"))
-    overlapping = 0
+    history = grow(TEXT, units=units, merges=60)
+    vocabulary, overlapping = history.vocabulary, 0
     for place, parts in enumerate(vocabulary.merges):
-        birth = drained(born(vocabulary, words, vocabulary.alphabet + place))
+        birth = drained(born(history, vocabulary.alphabet + place))
         assert (birth.number, birth.parts) == (place + 1, parts)
         assert agrees(birth, vocabulary, TEXT)
         overlapping += birth.counted > birth.replaced
@@ -75,57 +75,40 @@ def test_each_token_is_born_where_its_pair_stood(units: str) -> None:
     assert overlapping  # of aaa
 
 
-def test_that_oracle_rejects_a_birth_at_another_time_or_by_fewer_words() -> None:
-    vocabulary = schoolbook.learned(TEXT, 60)
-    words = drained(tally(TEXT, "gpt2"))
-    late = Vocabulary(
-        units="bytes",
-        split="gpt2",
-        tokens=vocabulary.tokens,
-        ends=vocabulary.ends,
-        merges=vocabulary.merges[::-1],
-    )
-    right = drained(born(vocabulary, words, 256))
-    assert agrees(right, vocabulary, TEXT)
-    assert not agrees(
-        drained(born(vocabulary, dict(list(words.items())[:9]), 256)), vocabulary, TEXT
-    )
-    assert not agrees(drained(born(late, words, 256)), vocabulary, TEXT)
-    once = dict.fromkeys(words, 1)
-    assert not agrees(drained(born(vocabulary, once, 256)), vocabulary, TEXT)
+def test_that_oracle_rejects_a_birth_at_another_time_or_in_another_text() -> None:
+    history = grow(TEXT, merges=60)
+    right = drained(born(history, 256))
+    assert agrees(right, history.vocabulary, TEXT)
+    assert not agrees(right, history.vocabulary, TEXT * 2)
+    late = drained(born(history, 257))
+    assert not agrees(replace(late, number=40), history.vocabulary, TEXT)
+    assert not agrees(replace(right, homes=right.homes[1:]), history.vocabulary, TEXT)
 
 
 def test_one_of_the_alphabet_is_there_from_the_start() -> None:
-    vocabulary = schoolbook.learned("abba", 1, split="spaces")
-    birth = drained(born(vocabulary, {"abba": 3, "xa": 1, "é": 1}, ord("a")))
+    history = grow("abba abba abba xa é", merges=1, split="spaces", ties="raw")
+    birth = drained(born(history, ord("a")))
     assert (birth.number, birth.parts, birth.counted, birth.replaced) == (0, None, 7, 7)
     assert birth.homes == (Home(b"abba", 0, 6), Home(b"xa", 1, 1))
 
 
 def test_of_a_long_piece_what_is_around_is_told() -> None:
-    text = "x" * 100 + "ab" + "y" * 100 + "ab" + "y" * 9
-    vocabulary = schoolbook.learned("ab" * 9, 1, split="none")
-    birth = drained(born(vocabulary, {text: 2}, 256))
-    assert birth.counted == 4
-    assert birth.homes == (
-        Home(b"x" * 16 + b"ab" + b"y" * 16, 16, 2),
-        Home(b"y" * 16 + b"ab" + b"y" * 9, 16, 2),
-    )
-
-
-def test_what_is_unknown_is_passed_over() -> None:
-    vocabulary = schoolbook.learned("hug hug", 2, units="characters", split="spaces")
-    birth = drained(born(vocabulary, {"éhug": 1, "漢字hug": 2}, len(vocabulary.tokens) - 1))
-    assert vocabulary.tokens[-1] == b"hug"
-    assert birth.homes == (Home("漢字hug".encode(), 6, 2), Home("éhug".encode(), 2, 1))
+    text = "x" * 100 + "ab" + "y" * 100 + "ab" + "y" * 9 + "ab" * 300
+    history = grow(text, merges=1, split="none")
+    assert history.vocabulary.tokens[-1] == b"ab"
+    birth = drained(born(history, 256))
+    assert birth.counted == birth.replaced == 302
+    homes = {home.text: home for home in birth.homes}
+    assert homes[b"x" * 16 + b"ab" + b"y" * 16] == Home(b"x" * 16 + b"ab" + b"y" * 16, 16, 1)
+    assert birth.homes[0] == Home(b"ab" * 17, 16, 284)  # those with eight more on either side
 
 
 @pytest.mark.parametrize("units", ["bytes", "characters"])
 @pytest.mark.parametrize("split", ["gpt2", "none"])
 def test_the_dead_are_those_that_nobody_meets(units: str, split: str) -> None:
-    vocabulary = schoolbook.learned(TEXT, 60, units=units, split=split)
-    found = drained(lives(vocabulary, drained(tally(TEXT, split))))
-    states = history(vocabulary, TEXT)
+    history = grow(TEXT, units=units, split=split, merges=60)
+    vocabulary, found = history.vocabulary, lives(history)
+    states = states_of(vocabulary, TEXT)
     ever = [{each for word in state for each in word} for state in states]
     met = set().union(*ever)
     assert set(found.dead.tolist()) == met - ever[-1]
@@ -147,19 +130,18 @@ def test_the_dead_are_those_that_nobody_meets(units: str, split: str) -> None:
 
 
 def test_nothing_lives_in_nothing() -> None:
-    found = drained(lives(schoolbook.learned("", 4), {}))
+    found = lives(grow("", merges=4))
     assert (found.dead.size, found.absent.size, found.heirs) == (0, 256, ())
 
 
 def test_it_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(origins, "TURN", -1.0)
-    vocabulary = schoolbook.learned(TEXT, 60)
-    told = list(born(vocabulary, {"hug": 1, "pug": 2}, 256))
+    history = grow("hug pug", merges=1, split="spaces")
+    told = list(born(history, 256))
     assert told == [Done(0, 2, "different pieces"), Done(1, 2, "different pieces")]
-    assert len(list(born(vocabulary, {vocabulary.tokens[256].decode() * 9_000: 1}, 256))) > 3
 
 
 @pytest.mark.parametrize("token", [-1, 258])
 def test_a_token_that_is_none_is_refused(token: int) -> None:
     with pytest.raises(ValueError, match=rf"^token must be from 0 to 257, .* got {token}$"):
-        drained(born(schoolbook.learned(TEXT, 2), {}, token))
+        drained(born(grow(TEXT, merges=2), token))
