@@ -19,6 +19,7 @@ __all__ = [
     "spaced",
     "table",
     "tested",
+    "whole",
 ]
 
 LEAST = 0.0005  # a smaller share is none in tenths of a per cent
@@ -122,3 +123,8 @@ def tested(result: tuple[int, float] | None) -> str:
         return ""
     step, accuracy = result
     return f"**{100 * accuracy:.2f} %** read right, by the weights of step {step:,}"
+
+
+def whole(text: str) -> str:
+    """Put U+FFFD where half of a character came alone, which no address can have."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -11,7 +11,7 @@ from core.bpe.best import best
 from core.bpe.history import History, history
 from core.bpe.parting import compare, made
 from core.bpe.places import first_made
-from core.bpe.results import Candidate, Moment, Parted, Summary
+from core.bpe.results import Candidate, Moment, Parted, Summary, shortened
 from core.bpe.windows import window
 from core.shared.progress import titled
 from core.shared.turns import patient
@@ -104,8 +104,8 @@ def _candidates(grown: History, step: int) -> tuple[tuple[Candidate, ...], int]:
     lefts, rights = grown.lefts[pairs].tolist(), grown.rights[pairs].tolist()
     return tuple(
         Candidate(
-            left=tokens[left],
-            right=tokens[right],
+            left=shortened(tokens[left]),
+            right=shortened(tokens[right]),
             ends=ends[right],
             ids=(left, right),
             count=count,

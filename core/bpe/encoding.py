@@ -53,6 +53,7 @@ class Encoder:
     alphabet: Mapping[tuple[bytes, bool], int]  # bytes and mark of each unit to its id
     merges_from: int  # the id of the first token that is merged
     join: Join
+    merges: Sequence[tuple[int, int]] = ()  # what each merged token is made of, where it is known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,7 @@ def of_merges(vocabulary: Vocabulary, merges: int | None = None) -> Encoder:
         alphabet={unit: place for place, unit in enumerate(units)},
         merges_from=first,
         join=lambda left, right: pairs.get((left, right), NEVER),
+        merges=vocabulary.merges[:count],
     )
 
 

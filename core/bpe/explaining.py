@@ -23,10 +23,12 @@ from core.bpe.encoding import (
     scalars,
     units_of,
 )
+from core.bpe.results import shortened
 from core.bpe.splitting import pieces
 
 __all__ = ["Compared", "Node", "Row", "Trace", "compare", "longest", "parts", "trace", "tree"]
 
+TRACED = 100  # characters of a piece: it has as many rows as merges, each of all its tokens
 MOST = 2_000  # characters of a text that is traced
 NODES = 400  # of a tree
 
@@ -42,12 +44,11 @@ class Row:
     places: tuple[int, ...]  # of the left parts of what is merged next; none in the last row
     makes: int  # the id of the token it becomes; UNKNOWN in the last row
     rank: int  # of that merge, from 1; 0 in the last row
-    waiting: tuple[int, ...]  # for each two neighbours the rank of their merge; 0 where none is
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """How a piece becomes tokens."""
+    """How a piece becomes tokens, of a long one how its beginning would by itself."""
 
     text: bytes
     rows: tuple[Row, ...]  # one more than merges
@@ -77,20 +78,27 @@ class Compared:
     longest_differs: Bool[np.ndarray, " l"]
 
 
-def trace(encoder: Encoder, text: str | bytes) -> tuple[Trace, ...]:
-    """Encode merge by merge, each piece by itself; of a pair that is there often, all at once.
+def trace(encoder: Encoder, text: str | bytes, piece: int) -> Trace | None:
+    """Encode a piece merge by merge; of a pair that is there often, all at once.
 
+    Args:
+        encoder: how.
+        text: of at most MOST characters.
+        piece: its place among the text's pieces; the last one for a place after it.
+
+    Returns: the rows of the piece's first TRACED characters; None where there is no piece.
     Raises: ValueError when the text has lone surrogates, or is too long to be looked at.
     """
-    characters = _short(text)
-    return tuple(_traced(encoder, piece) for piece in pieces(characters, encoder.split))
+    cut = pieces(_short(text), encoder.split)
+    return _traced(encoder, cut[min(piece, len(cut) - 1)][:TRACED]) if cut else None
 
 
 def parts(encoder: Encoder, token: int) -> tuple[int, int] | None:
     """Find of which two a token is made; None for one of the alphabet.
 
-    It is what its own bytes are before the last merge. A token that its own bytes never become is
-    made of what they do become, where these are two; where they are more, nobody can say.
+    Where tokens are known by their ranks alone, it is what its own bytes are before the last merge.
+    A token that its own bytes never become is made of what they do become, where these are two;
+    where they are more, nobody can say.
 
     Raises: ValueError when there is no such token.
     """
@@ -101,6 +109,8 @@ def parts(encoder: Encoder, token: int) -> tuple[int, int] | None:
         )
     if token < encoder.merges_from:
         return None
+    if encoder.merges:
+        return encoder.merges[token - encoder.merges_from]
     content = encoder.tokens[token].decode("utf-8", "surrogateescape")
     units = units_of(encoder, content)
     if not encoder.ends[token]:
@@ -126,7 +136,7 @@ def tree(encoder: Encoder, token: int) -> tuple[Node, ...]:
     return tuple(
         Node(
             id=each,
-            token=encoder.tokens[each],
+            token=shortened(encoder.tokens[each]),
             ends=encoder.ends[each],
             rank=_rank(encoder, each),
             left=left,
@@ -193,7 +203,6 @@ def _traced(encoder: Encoder, piece: str) -> Trace:
                 places=tuple(places),
                 makes=UNKNOWN if last else best,
                 rank=0 if last else _rank(encoder, best),
-                waiting=tuple(0 if each == NEVER else _rank(encoder, each) for each in made),
             )
         )
         if last:

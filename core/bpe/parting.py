@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Int
 
 from core.bpe.history import History
-from core.bpe.results import Merge, Own, Parted
+from core.bpe.results import Merge, Own, Parted, shortened
 
 __all__ = ["compare", "made"]
 
@@ -44,8 +44,8 @@ def made(history: History, number: int) -> Merge:
     pair, vocabulary = history.merged[number - 1], history.vocabulary
     return Merge(
         number=number,
-        left=vocabulary.tokens[history.lefts[pair]],
-        right=vocabulary.tokens[history.rights[pair]],
+        left=shortened(vocabulary.tokens[history.lefts[pair]]),
+        right=shortened(vocabulary.tokens[history.rights[pair]]),
         ends=vocabulary.ends[history.rights[pair]],
         id=vocabulary.alphabet + number - 1,
         counted=int(history.counted[number - 1]),
@@ -86,7 +86,7 @@ def _made_there(history: History, number: int) -> Merge | None:
 
 def _own(names: list[Name], others: set[Name]) -> tuple[Own, ...]:
     own = [
-        Own(token=token, ends=ends, number=number)
+        Own(token=shortened(token), ends=ends, number=number)
         for number, (token, ends) in enumerate(names, start=1)
         if (token, ends) not in others
     ]

@@ -15,6 +15,8 @@ from core.bpe.history import History, grow, history
 from core.bpe.languages import Parallel
 from core.bpe.languages import parallel as spoken
 from core.bpe.origins import Birth, Lives, born, lives
+from core.bpe.results import shortened
+from core.bpe.splitting import pieces
 from core.bpe.sweeping import Sweep, divide, sweep
 from core.bpe.world import Answer, World, prepare
 from core.bpe.world import compare as asked
@@ -36,6 +38,7 @@ __all__ = [
 
 Named = tuple[int, bytes, bool]  # a token: its id, its bytes, whether it has the end-of-word mark
 
+PIECES = 24  # of a text that are told of
 HEIRS = 12  # that are told of
 DEAD = 60  # likewise, those that stood there most often
 MERGES = 8_000  # at least, of a sweep
@@ -60,13 +63,14 @@ class Encoding:
     """A text by the merges that are done."""
 
     compared: Compared  # with the wrong way
-    traces: tuple[Trace, ...]  # of each piece
+    pieces: tuple[bytes, ...]  # the first of them
+    trace: Trace | None  # of the piece that was asked about, the last one where there are fewer
     tree: tuple[Node, ...]  # of the token that was asked about, if there is one
 
 
 @patient
 def encoded(
-    plan: Plan, step: int, text: str, token: int | None = None
+    plan: Plan, step: int, text: str, piece: int = 0, token: int | None = None
 ) -> Generator[Any, None, Encoding]:
     """Encode a text by the first merges of a plan.
 
@@ -74,6 +78,7 @@ def encoded(
         plan: from what text, and how.
         step: merges done; more than there are is all.
         text: that is encoded.
+        piece: whose trace is wanted, from 0.
         token: whose tree is wanted, if there is such a token.
 
     Raises: ValueError when there is no such text, or the one to encode is too long.
@@ -83,7 +88,8 @@ def encoded(
     known = token is not None and 0 <= token < len(encoder.tokens)
     return Encoding(
         compared=compare(encoder, text),
-        traces=trace(encoder, text),
+        pieces=tuple(shortened(each.encode()) for each in pieces(text, plan.split)[:PIECES]),
+        trace=trace(encoder, text, piece),
         tree=tree(encoder, token) if known and token is not None else (),
     )
 
@@ -170,7 +176,9 @@ def life(plan: Plan, token: int) -> Generator[Any, None, Life]:
     heirs = lived.heirs[place][:HEIRS] if died else ()
 
     def named(ids: Iterable[int]) -> tuple[Named, ...]:
-        return tuple((each, vocabulary.tokens[each], vocabulary.ends[each]) for each in ids)
+        return tuple(
+            (each, shortened(vocabulary.tokens[each]), vocabulary.ends[each]) for each in ids
+        )
 
     often = np.argsort(-lived.stood[lived.dead], kind="stable")[:DEAD]
     return Life(

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-__all__ = ["Candidate", "Merge", "Moment", "Own", "Parted", "Summary", "Window"]
+__all__ = ["Candidate", "Merge", "Moment", "Own", "Parted", "Summary", "Window", "shortened"]
+
+LONG = 400  # bytes of a token that are told
+
+
+def shortened(token: bytes) -> bytes:
+    """Give the beginning of a token that is too long to be looked at, with "…" after it."""
+    if len(token) <= LONG:
+        return token
+    return token[:LONG].decode(errors="ignore").encode() + "…".encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

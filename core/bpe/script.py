@@ -91,7 +91,7 @@ BEST = {
 def script(plan: Plan) -> str:
     """Write a script whose `merges` are those of a plan.
 
-    It counts all pairs anew for each merge, which takes a second where the page takes milliseconds.
+    It counts all pairs anew for each merge, which takes it a hundred times as long as the page.
 
     Args:
         plan: of which; a text that is not Python's own or a textbook's has to lie in text.txt.

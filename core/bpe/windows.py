@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Int
 
 from core.bpe.history import History
-from core.bpe.results import Window
+from core.bpe.results import Window, shortened
 
 __all__ = ["ROOM", "window"]
 
@@ -38,7 +38,7 @@ def window(history: History, step: int, place: int, room: int = ROOM) -> Window:
         first=first,
         last=first + sum(map(len, tokens)),
         size=size,
-        tokens=tokens,
+        tokens=tuple(map(shortened, tokens)),
         ends=np.fromiter((marks[each] for each in ids.tolist()), bool, len(ids)),
         ids=ids,
         lit=(ids == history.vocabulary.alphabet + step - 1) & (step > 0),

@@ -9,7 +9,8 @@ import pytest
 
 from core.bpe import explaining
 from core.bpe.encoding import UNKNOWN, Encoder, encode, of_merges, of_ranks
-from core.bpe.explaining import Row, compare, longest, parts, trace, tree
+from core.bpe.explaining import TRACED, Row, compare, longest, parts, trace, tree
+from core.bpe.splitting import pieces
 from core.bpe.vocabulary import Vocabulary
 from tests.bpe import schoolbook
 
@@ -26,7 +27,7 @@ def follows(vocabulary: Vocabulary, rows: tuple[Row, ...]) -> bool:
         if not best:
             return False
         pair = vocabulary.merges[best - 1]
-        if list(row.waiting) != ranks or row.rank != best or row.makes != first + best - 1:
+        if row.rank != best or row.makes != first + best - 1:
             return False
         if any(row.ids[place : place + 2] != pair for place in row.places):
             return False
@@ -39,7 +40,8 @@ def follows(vocabulary: Vocabulary, rows: tuple[Row, ...]) -> bool:
         if list(following.ids) != schoolbook.replaced(row.ids, pair, first + best - 1):
             return False
     last = rows[-1]
-    return not any(last.waiting) and (last.places, last.makes, last.rank) == ((), UNKNOWN, 0)
+    done = not any(pair in number for pair in pairwise(last.ids))
+    return done and (last.places, last.makes, last.rank) == ((), UNKNOWN, 0)
 
 
 @pytest.mark.parametrize("units", ["bytes", "characters"])
@@ -47,7 +49,8 @@ def test_each_row_follows_from_the_one_before(units: str) -> None:
     vocabulary = schoolbook.learned(TEXT, 60, units=units)
     encoder = of_merges(vocabulary)
     for text in (TEXT, "thereaaaaa bandé", "", "\n", "aaaaaaa"):
-        traces = trace(encoder, text)
+        count = len(pieces(text, "gpt2"))
+        traces = [each for place in range(count) if (each := trace(encoder, text, place))]
         assert b"".join(each.text for each in traces) == text.encode()
         for each in traces:
             assert follows(vocabulary, each.rows)
@@ -61,7 +64,9 @@ def test_each_row_follows_from_the_one_before(units: str) -> None:
 
 def test_that_oracle_rejects_a_trace_that_leaves_a_row_out_or_merges_late() -> None:
     vocabulary = schoolbook.learned(TEXT, 60)
-    rows = trace(of_merges(vocabulary), "there")[0].rows
+    found = trace(of_merges(vocabulary), "there", 0)
+    assert found is not None
+    rows = found.rows
     assert len(rows) > 3
     assert not follows(vocabulary, (rows[0], *rows[2:]))
     assert not follows(vocabulary, rows[:-1])
@@ -70,11 +75,19 @@ def test_that_oracle_rejects_a_trace_that_leaves_a_row_out_or_merges_late() -> N
 
 def test_of_aaa_the_first_two_are_one() -> None:
     vocabulary = schoolbook.learned("aaaa", 1, split="none")
-    (found,) = trace(of_merges(vocabulary), "aaaaa")
+    found = trace(of_merges(vocabulary), "aaaaa", 7)  # past the last piece is the last
+    assert found is not None
     assert [row.tokens for row in found.rows] == [(b"a",) * 5, (b"aa", b"aa", b"a")]
     assert found.rows[0].places == (0, 2)
-    assert found.rows[0].waiting == (1, 1, 1, 1)
     assert [row.made for row in found.rows] == [(), (0, 1)]
+
+
+def test_of_a_long_piece_the_beginning_is_traced() -> None:
+    encoder = of_merges(schoolbook.learned("ab", 1, split="none"))
+    found = trace(encoder, "ab" * 500, 0)
+    assert found is not None
+    assert found.text == b"ab" * (TRACED // 2)
+    assert trace(encoder, "", 0) is None
 
 
 def test_a_token_is_made_of_what_its_merge_says() -> None:
@@ -117,7 +130,7 @@ def test_a_tree_of_ranks_is_that_of_merges() -> None:
 def test_a_tree_stops_where_nobody_could_read_it() -> None:
     vocabulary = schoolbook.learned("a" * 4_096, 12, split="none")
     nodes = tree(of_merges(vocabulary), 267)
-    assert nodes[0].token == b"a" * 4_096
+    assert nodes[0].token == b"a" * 400 + "…".encode()
     assert len(nodes) <= explaining.NODES
     assert any(node.left < 0 < node.rank for node in nodes)
 
@@ -203,7 +216,7 @@ def test_nothing_is_compared_too() -> None:
 
 def test_what_cannot_be_told_is_refused_in_one_sentence() -> None:
     encoder = of_merges(schoolbook.learned(TEXT, 5))
-    for asked in (trace, compare):
+    for asked in (lambda encoder, text: trace(encoder, text, 0), compare):
         with pytest.raises(ValueError, match=r"^the text must have at most 2,000 .* got 2,001$"):
             asked(encoder, "a" * 2_001)
     for token in (-1, 261):

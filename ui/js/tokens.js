@@ -62,7 +62,7 @@ const spanOf = ([text, id, ends], name = '') => printed(make('span'), text, ends
 // A token in words; of one that has only some of the bytes of a character, which that is.
 function described([text, id, ends], split) {
   const bytes = bytesOf(text), first = bytes.slice(0, 12).map(hex).join(' ')
-  return [`token ${quoted([text, id, ends])}`, id >= 0 && `id ${spelled(id)}`, `${bytes.length} ${bytes.length === 1 ? 'byte' : 'bytes'}: ${first}${bytes.length > 12 ? ' …' : ''}`, split && `not all bytes of ${split} are in it`].filter(Boolean).join(', ')
+  return [`token ${quoted([text, id, ends])}`, id >= 0 && `id ${spelled(id)}`, `${text.endsWith('…') && bytes.length > 390 ? 'about 400 bytes or more' : `${bytes.length} ${bytes.length === 1 ? 'byte' : 'bytes'}`}: ${first}${bytes.length > 12 ? ' …' : ''}`, split && `not all bytes of ${split} are in it`].filter(Boolean).join(', ')
 }
 
 // The characters of which the token at a place has only some bytes: its neighbours have the others.

@@ -48,10 +48,12 @@ class Desk:
     def _moment(self) -> Moment:
         """Look at the step; where the window follows it goes to what is lit, unless it is there."""
         looks = self.looks
-        moment: Moment = self.ask(bpe.MOMENT, looks["step"], looks["place"])
+        place = looks["place"]
+        moment: Moment = self.ask(bpe.MOMENT, looks["step"], place)
         if looks["follow"] == "yes" and moment.made and not moment.window.lit.any():
             moment = self.ask(bpe.MOMENT, looks["step"], None)
-            looks["place"] = moment.window.first
+            if looks["place"] == place:  # nobody has chosen another one meanwhile
+                looks["place"] = moment.window.first
         return moment
 
     def steer(self) -> dict[str, Callable[[Any], object]]:
@@ -59,20 +61,20 @@ class Desk:
         looks = self.looks
 
         def step(said: Any) -> None:
-            looks["step"], looks["guess"] = int(said), None
+            looks["step"], looks["guess"] = max(0, int(said)), None
 
         def at(said: Any) -> None:
             step(self.ask(bpe.SUMMARY).at[int(said)])
 
         def place(said: Any) -> None:
-            looks["place"], looks["follow"] = int(said), "no"
+            looks["place"], looks["follow"] = max(0, int(said)), "no"
 
         def follow(said: Any) -> None:
             if said in FOLLOWING:
                 looks["follow"] = said
 
         def token(said: Any) -> None:
-            looks["token"] = None if said is None else int(said)
+            looks["token"] = None if said is None else max(0, int(said))
 
         def guessing(said: Any) -> None:
             if said in GUESSING:

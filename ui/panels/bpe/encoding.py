@@ -21,7 +21,6 @@ from ui.tokens import Branch, Row, spelt
 __all__ = ["SENTENCE", "branch", "encoding"]
 
 SENTENCE = "The language stores nested lowest tokens: 12345, 春眠不觉晓, 안녕하세요, مرحبا, 🙂!"
-PIECES = 24  # of a sentence that can be chosen
 
 
 def encoding(desk: Desk) -> None:
@@ -39,7 +38,9 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
     typed = SENTENCE if looks["sentence"] is None else looks["sentence"]
     field = sequences.typed("sentence", "Type a sentence", typed, most=LONGEST, lines=2)
     try:
-        found: Encoding = desk.ask(bpe.ENCODED, looks["step"], typed, looks["token"])
+        found: Encoding = desk.ask(
+            bpe.ENCODED, looks["step"], typed, looks["piece"], looks["token"]
+        )
     except EngineError as error:
         return [field, blocks.progress(0, words.sentence(str(error)), warn=True)]
     merged, longest = found.compared.merged, found.compared.longest
@@ -47,7 +48,7 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
     verdict = (
         "Here both ways give the same tokens."
         if not parted
-        else f"Wrong in {parted:,} of {len(found.compared.parted):,} pieces, which are outlined."
+        else f"Wrong in {parted:,} of {len(found.compared.parted):,} pieces."
     )
     drawn = [
         field,
@@ -66,18 +67,22 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
         tokens.tokenised(
             _window(longest, found.compared.longest_differs.tolist()),
             title=f"By the longest token that fits: {len(longest.ids):,} tokens",
-            lit=("other", "than by the merges"),
+            lit=("piece", "that the merges cut otherwise"),
             hint=f"This is not how BPE encodes. {verdict}",
             chosen=looks["token"],
             place="",
         )
     )
-    number = min(looks["piece"], len(found.traces) - 1)
-    trace = found.traces[number]
-    names = [(str(place), spelt(each.text)) for place, each in enumerate(found.traces[:PIECES])]
+    count, trace = len(found.compared.parted), found.trace
+    if trace is None:
+        return drawn
+    number = min(looks["piece"], count - 1)
+    names = [(str(place), spelt(each)) for place, each in enumerate(found.pieces)]
     hint = "The pair of the lowest rank first."
-    if len(found.traces) > PIECES:
-        hint = f"{hint} The first {PIECES} of {len(found.traces):,} pieces can be chosen."
+    if count > len(names):
+        hint += f" The first {len(names)} of {count:,} pieces can be chosen."
+    if number < len(names) and trace.text != found.pieces[number]:
+        hint += f" Its first {len(trace.text.decode()):,} characters are shown."
     rows = _rows(trace)
     at = len(rows) - 1 if looks["row"] is None else min(looks["row"], len(rows) - 1)
     return [
@@ -105,22 +110,18 @@ def _window(encoded: Encoded, lit: Sequence[bool] = ()) -> Window:
 
 
 def _rows(trace: Trace) -> list[Row]:
-    """Give the rows of a piece; what a merge made is marked in the row after it."""
-    rows: list[Row] = []
-    made: list[int] = []
-    for row in trace.rows:
-        rows.append(
-            Row(
-                tokens=row.tokens,
-                ids=row.ids,
-                ends=row.ends,
-                made=made,
-                merged=row.places,
-                rank=row.rank or None,
-            )
+    """Give the rows of a piece."""
+    return [
+        Row(
+            tokens=row.tokens,
+            ids=row.ids,
+            ends=row.ends,
+            made=row.made,
+            merged=row.places,
+            rank=row.rank or None,
         )
-        made = [place - number for number, place in enumerate(row.places)]
-    return rows
+        for row in trace.rows
+    ]
 
 
 def branch(nodes: Sequence[Node], place: int = 0) -> Branch | None:
@@ -143,16 +144,16 @@ def _steer(desk: Desk) -> dict[str, Callable[[Any], object]]:
     looks = desk.looks
 
     def sentence(said: Any) -> None:
-        looks.update(sentence=str(said)[:LONGEST], piece=0, row=None)
+        looks.update(sentence=words.whole(str(said))[:LONGEST], piece=0, row=None)
 
     def token(said: Any) -> None:
-        looks["token"] = None if said is None else int(said)
+        looks["token"] = None if said is None else max(0, int(said))
 
     def piece(said: Any) -> None:
-        looks.update(piece=int(said), row=None)
+        looks.update(piece=max(0, int(said)), row=None)
 
     def row(said: Any) -> None:
-        looks["row"] = int(said)
+        looks["row"] = max(0, int(said))
 
     return {"sentence": sentence, "token": token, "piece": piece, "row": row}
 

@@ -27,11 +27,11 @@ def living(desk: Desk) -> None:
     looks = desk.looks
     st.markdown(
         "Click a token anywhere on this page, or say its id. A token is **dead** when later merges "
-        "took up each of its places: it costs a vector, and no text like this one ever has it."
+        "took up each of its places: it costs a vector, and this text never has it."
     )
 
     def steer(name: str) -> Callable[[Any], object]:
-        return lambda said: looks.update({name: None if said is None else int(said)})
+        return lambda said: looks.update({name: None if said is None else max(0, int(said))})
 
     screen.screen("bpe_living", lambda: None, lambda _: _board(desk, _), {"token": steer("token")})
 
@@ -41,14 +41,16 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
         summary: Summary = desk.ask(bpe.SUMMARY)
         last = summary.alphabet + summary.steps - 1
         token = desk.looks["token"]
-        token = last if token is None else min(token, last)
+        token = last if token is None else min(max(token, 0), last)
         if token < 0:
-            return [blocks.said("There is no token yet.")]
+            return [blocks.said("There is no token: the text has no characters to make one of.")]
         found: Life = desk.ask(bpe.LIFE, token)
     except EngineError as error:
         return [blocks.progress(0, words.sentence(str(error)), warn=True)]
     root, birth = found.tree[0], found.birth
     name = spelt(root.token, ends=root.ends)
+    places = "places" if desk.plan.split == "none" else "words"
+    living = "Some of its places are left" if found.uses else "It was never in the text"
     born = "of the alphabet" if not birth.number else f"merge {birth.number:,}"
     return [
         tokens.reel("token", "Id of the token", token, last, note=f"{name}, {born}"),
@@ -64,15 +66,15 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
         ),
         tokens.tree(branch(found.tree), title=f"The tree of {name}", chosen=token),
         charts.bars(
-            f"Where it was born: {birth.different:,} different words",
+            f"Where it was born: {birth.different:,} different {places}",
             [""],
             [_home(home, birth.counted) for home in birth.homes[:HOMES]],
             span=6,
         ),
         _some(
-            "What took up its places" if found.heirs else "It lives: some of its places are left",
+            "What took up its places" if found.heirs else living,
             found.heirs,
-            "Nothing took all of them." if found.uses else "It never stood in the text.",
+            "Nothing took all of them." if found.uses else "So nothing took its places.",
         ),
         _some(
             f"Dead tokens: {found.deaths:,}",

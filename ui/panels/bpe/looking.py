@@ -31,7 +31,7 @@ def looks_of(asked: Mapping[str, str]) -> Looks:
     """Read off the address at what is to be looked."""
     looks: Looks = {"sentence": asked.get("bpe_typed"), "guess": None}
     if looks["sentence"] is not None:
-        looks["sentence"] = looks["sentence"][:LONGEST]
+        looks["sentence"] = words.whole(looks["sentence"])[:LONGEST]
     for key, (name, usual, _) in NUMBERS.items():
         found = address.number(asked.get(key, ""), FAR)
         looks[name] = usual if found is None else found

@@ -37,6 +37,10 @@ def _board(desk: Desk, width: int, _: View | None) -> list[Block]:
         return [blocks.progress(0, words.sentence(str(error)), warn=True)]
     at, titles = found.merges.astype(float), [f"{size:,} tokens" for size in found.vocabulary]
     rates = found.rates[:, -1]
+    lacking = (
+        f"{found.unknown:,} characters of what was held out are not in the alphabet; each counts "
+        "as a token."
+    )
     return [
         figures(
             [
@@ -52,6 +56,7 @@ def _board(desk: Desk, width: int, _: View | None) -> list[Block]:
             at,
             list(zip(NAMES, found.rates, strict=True)),
             titles=titles,
+            under=lacking if found.unknown else "",
         ),
         charts.lines(
             f"Parameters of an embedding {width:,} wide",

@@ -6,6 +6,7 @@ import streamlit as st
 
 from core import bpe
 from core.bpe.exporting import Checked
+from core.bpe.results import Summary
 from core.bpe.splitting import PATTERNS
 from core.shared.engine import EngineError
 from ui import words
@@ -41,9 +42,15 @@ def taking(desk: Desk) -> None:
     except EngineError as error:
         st.warning(words.plain(words.sentence(str(error))))
     else:
+        whole: Summary = desk.ask(bpe.SUMMARY)
+        part = (
+            ""
+            if found.characters == whole.characters
+            else (f" of its first {found.characters:,} characters, as it is one piece")
+        )
         if found.same:
             st.success(
-                f"HF gives the same ids on your text: **yes**, all {found.tokens:,}.",
+                f"HF gives the same ids on your text: **yes**, all {found.tokens:,}{part}.",
                 icon=":material/check:",
             )
         else:

@@ -9,6 +9,7 @@ import streamlit as st
 from core import bpe
 from core.bpe.languages import Parallel
 from core.bpe.ranks import RANKS
+from core.bpe.world import LONGEST as COUNTED
 from core.bpe.world import TITLES, Answer
 from core.shared.engine import EngineError, View
 from ui import blocks, screen, sequences, tokens, words
@@ -27,12 +28,12 @@ def world(desk: Desk) -> None:
     """Draw what other tokenizers make of the text, and of a sentence."""
     st.markdown(
         "The same text by a vocabulary of whole words, by characters, by OpenAI's vocabularies, "
-        "and by Unigram and WordPiece that learned from it as many tokens as this BPE has."
+        "and by Unigram and WordPiece that learned from it at most as many tokens as this BPE has."
     )
     looks = desk.looks
 
     def sentence(said: Any) -> None:
-        looks.update(sentence=str(said)[:LONGEST], piece=0, row=None)
+        looks.update(sentence=words.whole(str(said))[:LONGEST], piece=0, row=None)
 
     steer: dict[str, Callable[[Any], object]] = {"sentence": sentence}
     screen.screen("bpe_world", lambda: None, lambda _: _board(desk, _), steer)
@@ -50,11 +51,22 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
         tokens.versus(
             [_verdict(each) for each in answers],
             title="Tokens of the text, and of the sentence",
-            hint="Unknown: the share of the text's tokens that become <unk>; of words, those that "
-            "are out of the vocabulary.",
+            hint=_hint(desk, answers),
             sentence=typed,
         ),
     ]
+
+
+def _hint(desk: Desk, answers: tuple[Answer, ...]) -> str:
+    told = (
+        "Unknown: the share of the text's tokens that become <unk>; of words, those that are out "
+        "of the vocabulary. Words leave white space out, which flatters them."
+    )
+    if answers[0].size < desk.ask(bpe.SUMMARY).size:
+        told += f" Counted, and learned from, is the beginning of the text: {COUNTED:,} characters."
+    if desk.plan.split == "none":
+        told += " Unigram and WordPiece are not let across white space."
+    return told
 
 
 def _verdict(answer: Answer) -> Verdict:

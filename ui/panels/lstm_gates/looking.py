@@ -98,8 +98,7 @@ def note(looks: Looks) -> None:
 
 def cleaned(text: str) -> str:
     """Cut a text that was typed, and put U+FFFD where half of a character came alone."""
-    whole = text[:LONGEST].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return whole.replace("\r\n", "\n").replace("\r", "\n")
+    return words.whole(text[:LONGEST]).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def first_change(old: str, new: str) -> int:
