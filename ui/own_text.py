@@ -71,7 +71,7 @@ class Shelf:
         most = own.LARGEST // 10**6
         st.markdown(
             f"Typed, or a file in UTF-8 of at most {most} MB. It is kept on the server; who has "
-            f"your address can {self.use}."
+            f"your address can {self.use}. A byte-order mark goes, and lines end by one newline."
         )
         typed, file = f"{self.prefix}_own_text", f"{self.prefix}_file"
         with st.form(f"{self.prefix}_own_form", border=False):  # the text comes with the click

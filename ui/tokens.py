@@ -24,6 +24,7 @@ __all__ = [
     "versus",
 ]
 
+LONGEST = 32  # signs of a token in a title or a note
 PLACES = 10  # of pairs, so that the list keeps its height
 SIGNS = {" ": "·", "\n": "⏎", "\t": "⇥", "\r": "␍", "\u00a0": "⍽"}  # as ui/js/tokens.js has them
 FIRST = 0xDC00  # of the lone surrogates that stand for bytes
@@ -127,13 +128,18 @@ def running(
 
 
 def spelt(token: bytes | str, *, ends: bool = False) -> str:
-    """Write a token for a title or a note: signs for what is unseen, hex for cut characters."""
+    """Write a token, or its beginning, for a title or a note: signs for what is unseen, hex for
+    cut characters.
+    """
     signs = (
         SIGNS.get(sign)
         or (f"{ord(sign) - FIRST:02X}" if FIRST < ord(sign) <= FIRST + 255 else sign)
         for sign in _text(token)
     )
-    return "".join(signs) + (END if ends else "")
+    text = "".join(signs)
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}…"
+    return text + (END if ends else "")
 
 
 def tokenised(

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Int
 
 from core.bpe.history import History
+from core.bpe.results import shortened
 from core.shared.progress import Done
 
 __all__ = ["Birth", "Home", "Lives", "born", "lives"]
@@ -128,7 +129,7 @@ def born(history: History, token: int) -> Generator[Done, None, Birth]:
         counted=counted,
         replaced=int(history.replaced[number - 1]) if number else counted,
         different=len(homes),
-        homes=tuple(Home(text, first, times) for (text, first), times in commonest),
+        homes=tuple(Home(shortened(text), first, times) for (text, first), times in commonest),
     )
 
 

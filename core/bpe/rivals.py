@@ -80,6 +80,12 @@ def learned(kind: str, tally: Tally, split: str, size: int) -> Generator[object,
 
     Raises: ValueError, one sentence, when the library cannot learn from it.
     """
+    longest = max(map(len, tally), default=0)
+    if longest > LONGEST:
+        raise ValueError(
+            f"the text must have no piece of more than {LONGEST:,} characters for the library that "
+            f"trains it, got one of {longest:,}"
+        )
     if not tally:
         raise ValueError("the text must have at least one character to learn from, got none")
     library, trainer = _MAKERS[kind](size)

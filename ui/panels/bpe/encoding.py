@@ -8,6 +8,7 @@ import streamlit as st
 from core import bpe
 from core.bpe.encoding import Encoded
 from core.bpe.explaining import Node, Trace
+from core.bpe.exporting import UNKNOWN_TOKEN
 from core.bpe.reading import Encoding
 from core.bpe.results import Window
 from core.shared.engine import EngineError, View
@@ -21,13 +22,14 @@ from ui.tokens import Branch, Row, spelt
 __all__ = ["SENTENCE", "branch", "encoding"]
 
 SENTENCE = "The language stores nested lowest tokens: 12345, 春眠不觉晓, 안녕하세요, مرحبا, 🙂!"
+IDS = 200  # that are written out
 
 
 def encoding(desk: Desk) -> None:
     """Draw the encoding of a sentence, and the decoding of ids."""
     st.markdown(
         "A new text is not counted: the merges are done on it **in the order in which they were "
-        "learned**, those up to the one that is looked at above."
+        "learned**, those up to the one that is looked at above. Ids are decoded by all merges."
     )
     screen.screen("bpe_encoding", lambda: None, lambda _: _board(desk, _), _steer(desk))
     _decoding(desk)
@@ -45,6 +47,7 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
         return [field, blocks.progress(0, words.sentence(str(error)), warn=True)]
     merged, longest = found.compared.merged, found.compared.longest
     parted = sum(found.compared.parted)
+    more = " …" if len(merged.ids) > IDS else ""
     verdict = (
         "Here both ways give the same tokens."
         if not parted
@@ -55,7 +58,7 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
         tokens.tokenised(
             _window(merged),
             title=f"By the merges: {len(merged.ids):,} tokens",
-            hint="Click a token for its tree.",
+            hint="Click a token for its tree." + _strange(merged),
             chosen=looks["token"],
             place="",
             empty="Type something: there is nothing to encode yet.",
@@ -63,6 +66,7 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
     ]
     if not typed:
         return drawn
+    drawn.append(blocks.said(f"Ids: {' '.join(map(str, merged.ids[:IDS].tolist()))}{more}"))
     drawn.append(
         tokens.tokenised(
             _window(longest, found.compared.longest_differs.tolist()),
@@ -99,9 +103,16 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
     ]
 
 
+def _strange(encoded: Encoded) -> str:
+    """Say what it has no token for."""
+    count = int((encoded.ids < 0).sum())
+    return f" {count:,} characters were never seen: {UNKNOWN_TOKEN}." if count else ""
+
+
 def _window(encoded: Encoded, lit: Sequence[bool] = ()) -> Window:
+    known = zip(encoded.tokens, encoded.ids.tolist(), strict=True)
     return tokens.running(
-        encoded.tokens,
+        [token if number >= 0 else UNKNOWN_TOKEN.encode() for token, number in known],
         encoded.ids.tolist(),
         ends=encoded.ends.tolist(),
         starts=encoded.starts.tolist(),
@@ -161,7 +172,9 @@ def _steer(desk: Desk) -> dict[str, Callable[[Any], object]]:
 def _decoding(desk: Desk) -> None:
     """Turn ids that are typed into text; what is no whole character is told as bytes."""
     typed = st.text_input(
-        "Decode ids", key="bpe_ids", placeholder="259 97 32, with spaces or commas between them"
+        "Decode ids",
+        key="bpe_ids",
+        placeholder="Some of the ids above, with spaces or commas between them",
     )
     if not typed.strip():
         return

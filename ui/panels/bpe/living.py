@@ -50,7 +50,8 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
     root, birth = found.tree[0], found.birth
     name = spelt(root.token, ends=root.ends)
     places = "places" if desk.plan.split == "none" else "words"
-    living = "Some of its places are left" if found.uses else "It was never in the text"
+    left = "All" if found.uses == found.stood else "Some"
+    living = f"{left} of its places are left" if found.uses else "It was never in the text"
     born = "of the alphabet" if not birth.number else f"merge {birth.number:,}"
     return [
         tokens.reel("token", "Id of the token", token, last, note=f"{name}, {born}"),
@@ -67,7 +68,7 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
         tokens.tree(branch(found.tree), title=f"The tree of {name}", chosen=token),
         charts.bars(
             f"Where it was born: {birth.different:,} different {places}",
-            [""],
+            ["share of all its places"],
             [_home(home, birth.counted) for home in birth.homes[:HOMES]],
             span=6,
         ),
@@ -80,7 +81,7 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
             f"Dead tokens: {found.deaths:,}",
             found.dead,
             "All of them live.",
-            "Those that stood there most often come first.",
+            f"The first {len(found.dead)}, those that stood there most often.",
         ),
     ]
 

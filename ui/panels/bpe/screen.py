@@ -23,7 +23,7 @@ def draw(moment: Moment, summary: Summary, looks: dict[str, Any]) -> list[Block]
             [
                 ("counted", "–" if made is None else f"{made.counted:,}", 1.0),
                 ("replaced", "–" if made is None else f"{made.replaced:,}", 1.0),
-                ("as common then", "–" if made is None else f"{made.ties:,}", 1.0),
+                ("pairs as common", "–" if made is None else f"{made.ties:,}", 1.0),
                 ("tokens of the text", f"{moment.tokens:,}", 1.2),
                 ("bytes per token", _rate(moment, summary), 1.0),
                 ("vocabulary", f"{moment.vocabulary:,}", 1.0),
@@ -32,7 +32,7 @@ def draw(moment: Moment, summary: Summary, looks: dict[str, Any]) -> list[Block]
         tokens.tokenised(
             moment.window,
             title="The text in its tokens",
-            hint=_hint(made),
+            hint=_hint(moment),
             chosen=looks["token"],
         ),
         inside.choices(
@@ -45,7 +45,7 @@ def draw(moment: Moment, summary: Summary, looks: dict[str, Any]) -> list[Block]
             ]
         ),
         _next(moment, looks),
-        *_curves(moment, summary),
+        *_curves(moment, summary, hidden=looks["guessing"] == "yes"),
     ]
 
 
@@ -70,17 +70,20 @@ def _rate(moment: Moment, summary: Summary) -> str:
     return f"{summary.size / moment.tokens:.3f}" if moment.tokens else "–"
 
 
-def _hint(made: Merge | None) -> str:
-    lines = "A thin line is where a piece of the pre-tokenizer begins; no merge crosses it."
-    if made is None:
-        return lines
-    lit = f"Lit: {spelt(made.left + made.right, ends=made.ends)}, which the last merge made."
-    if made.counted > made.replaced:
-        lit += (
-            f" It overlaps itself: {made.counted:,} were counted, but only {made.replaced:,} "
-            "can become one token."
+def _hint(moment: Moment) -> str:
+    made, told = moment.made, ""
+    if made is not None and moment.window.lit.any():
+        told = f"Lit: {spelt(made.left + made.right, ends=made.ends)}, which the last merge made. "
+    if made is not None and made.counted > made.replaced:
+        told += (
+            f"It overlaps itself: of {made.counted:,} that were counted only {made.replaced:,} can "
+            "become one token. "
         )
-    return f"{lit} {lines}"
+    if moment.window.starts[1:].any():
+        told += "No merge crosses a thin line. "
+    if moment.window.ends.any():
+        told += "⌟ is the end-of-word mark </w>. "
+    return told
 
 
 def _next(moment: Moment, looks: dict[str, Any]) -> Block:
@@ -102,7 +105,8 @@ def _next(moment: Moment, looks: dict[str, Any]) -> Block:
     )
 
 
-def _curves(moment: Moment, summary: Summary) -> list[Block]:
+def _curves(moment: Moment, summary: Summary, *, hidden: bool) -> list[Block]:
+    """Draw what the merges do; nothing tells how common the next is, while that is guessed."""
     at, size, then = summary.at.astype(float), summary.size, summary.tokens
     rate = np.where(then > 0, size / np.maximum(then, 1), np.nan)
     return [
@@ -121,5 +125,5 @@ def _curves(moment: Moment, summary: Summary) -> list[Block]:
             ("Bytes per token", "bytes per token", rate, False),
             ("Vocabulary", "tokens that are known", summary.alphabet + at, False),
             ("How common the merged pair was", "counted", summary.counted, True),
-        )
+        )[: 3 if hidden else 4]
     ]

@@ -20,7 +20,8 @@ TEXTBOOK = {  # what a textbook example is read by, as long as nobody chooses ot
 LABELS = {"units": "Units", "split": "Pre-tokenizer", "ties": "Among equally common pairs"}
 HELP = {
     "units": "What a text is made of before the first merge.",
-    "split": "It cuts the text into pieces that no merge crosses.",
+    "split": "It cuts the text into pieces that no merge crosses. By white space each space is a "
+    "piece of its own, and so at least a token, which textbooks leave out.",
     "ties": "Which pair is merged where several are the commonest. Libraries disagree.",
 }
 ASKED = ("bpe_tab", "bpe_other", "bpe_width")  # what else has rules where it is drawn

@@ -93,7 +93,7 @@ def _merge(found: Parted, which: int) -> str:
 
 def _pair(merge: Merge) -> str:
     made = f"{spelt(merge.left)} + {spelt(merge.right, ends=merge.ends)}"
-    return f"{made}, which is there {merge.counted:,} times as {merge.ties:,} pairs are"
+    return f"{made}, one of {merge.ties:,} pairs that are there {merge.counted:,} times"
 
 
 def _only(title: str, own: tuple[Own, ...]) -> Block:

@@ -1,5 +1,7 @@
 """How large a vocabulary should be: on text that it learned from, and on text that it did not."""
 
+import math
+
 import streamlit as st
 
 from core import bpe
@@ -46,8 +48,8 @@ def _board(desk: Desk, width: int, _: View | None) -> list[Block]:
             [
                 ("vocabulary", f"{found.vocabulary[-1]:,}", 1.0),
                 ("embedding", f"{found.parameters[-1]:,} parameters", 1.5),
-                ("bytes per token, learned from", f"{rates[0]:.3f}", 1.5),
-                ("bytes per token, held out", f"{rates[1]:.3f}", 1.5),
+                ("bytes per token, learned from", _rate(rates[0]), 1.5),
+                ("bytes per token, held out", _rate(rates[1]), 1.5),
             ]
         ),
         charts.lines(
@@ -66,3 +68,7 @@ def _board(desk: Desk, width: int, _: View | None) -> list[Block]:
             titles=titles,
         ),
     ]
+
+
+def _rate(rate: float) -> str:
+    return "–" if math.isnan(rate) else f"{rate:.3f}"

@@ -46,7 +46,7 @@ def taking(desk: Desk) -> None:
         part = (
             ""
             if found.characters == whole.characters
-            else (f" of its first {found.characters:,} characters, as it is one piece")
+            else (f" of its first {found.characters:,} characters, as it has a very long piece")
         )
         if found.same:
             st.success(
@@ -59,6 +59,7 @@ def taking(desk: Desk) -> None:
                 f"HF gives the same ids on your text: **no**. Token {gone.place:,} is {gone.ours} "  # type: ignore[union-attr] # there is one
                 f"here and {gone.theirs} there, near {gone.near!r}."  # type: ignore[union-attr]
             )
+    st.caption("The files have all merges, wherever the slider stands.")
     buttons = st.container(horizontal=True)
     for kind, name in FILES.items():
         if kind == "tiktoken" and not desk.bytes:

@@ -28,7 +28,8 @@ def world(desk: Desk) -> None:
     """Draw what other tokenizers make of the text, and of a sentence."""
     st.markdown(
         "The same text by a vocabulary of whole words, by characters, by OpenAI's vocabularies, "
-        "and by Unigram and WordPiece that learned from it at most as many tokens as this BPE has."
+        "and by Unigram and WordPiece that learned from it at most as many tokens as this BPE has "
+        "with all its merges."
     )
     looks = desk.looks
 
@@ -73,13 +74,14 @@ def _verdict(answer: Answer) -> Verdict:
     if answer.sentence is None:
         return Verdict(name=answer.title, note=answer.problem)
     ids = answer.sentence.ids
+    whole = answer.name in BYTES and not answer.missed
     return Verdict(
         name=answer.title,
         size=answer.vocabulary,
         count=answer.tokens,
         rate=answer.rate if answer.tokens else None,
         unknown=answer.lacking,
-        tokens=answer.sentence.tokens if answer.name in BYTES else answer.written,
+        tokens=answer.sentence.tokens if whole else answer.written,
         ids=ids.tolist(),
         ends=answer.sentence.ends.tolist(),
         strange=np.flatnonzero(ids < 0).tolist(),
@@ -91,8 +93,9 @@ def speaking(desk: Desk) -> None:
     """Draw what each language costs."""
     st.markdown(
         "The first five articles of the Universal Declaration of Human Rights say the same in each "
-        "language. **Fertility** is tokens per word; where no spaces are between words there is "
-        "none. **By English** is how many times the tokens of the English text a language takes."
+        "language; this BPE is asked with all its merges. **Fertility** is tokens per word; where "
+        "no spaces are between words there is none. **By English** is how many times the tokens of "
+        "the English text a language takes."
     )
     try:
         found: Parallel = desk.ask(bpe.PARALLEL)
