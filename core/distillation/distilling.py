@@ -20,6 +20,7 @@ from core.distillation.students import LABELS_ALONE, Student, build
 from core.distillation.teaching import answers, chosen, learned_from
 from core.shared.evaluating import read
 from core.shared.snapshots import Snapshot
+from core.shared.turns import Turns
 
 __all__ = ["Distilling", "distil", "logits"]
 
@@ -192,11 +193,14 @@ class Distilling:
             student.errors = int((found.argmax(1) != test.labels).sum())
             certain, other = (F.log_softmax(each.double(), dim=1) for each in (said, found))
             divergence = F.kl_div(other, certain, reduction="batchmean", log_target=True)
-            student.divergence = float(divergence)
+            student.divergence = divergence.item()
         self.teacher_errors = int((said.argmax(1) != test.labels).sum())
         yield self
 
-    def _read(self, student: Student, images: Tensor) -> Iterator[object]:
+    def _read(
+        self, student: Student, images: Float[Tensor, "n c h w"]
+    ) -> Turns[Float[Tensor, "n k"]]:
+        """Let a student read images, in turns."""
         found = []
         for few in images.split(AT_ONCE):
             found.append(read(student.network, few))

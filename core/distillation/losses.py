@@ -1,4 +1,4 @@
-"""What a student's answer costs: against the label, and against what the teacher says of all classes.
+"""What a student's answer costs: against the label, and against what the teacher says.
 
 Each term is already multiplied by its weight, so that the loss is their sum, and each is the mean
 over the images. All is computed in 32 bits at least, under autocast too.

@@ -39,7 +39,7 @@ class Student:
         self.errors: int | None = None
         self.divergence: float | None = None
         self.tested: Float[Tensor, "n k"] | None = None  # logits of the test images, in the end
-        self._norms: list[Float[Tensor, "2"]] = []  # of the steps since the last point
+        self._norms: list[Float[Tensor, " two"]] = []  # of the steps since the last point
 
     def learn(
         self,
@@ -61,11 +61,11 @@ class Student:
         """
         if self.drops:
             networks.reseed(self.network, self.config.seed * DROPOUT_SEEDS + step)
-        hard, soft = self.terms(self.logits(images), labels, targets)
+        terms = self.terms(self.logits(images), labels, targets)
         if measured:
-            self._norms.append(torch.stack([self._norm(hard), self._norm(soft)]))
-        loss = hard if soft is None else soft if hard is None else hard + soft
-        slopes = torch.autograd.grad(loss, self.parameters)
+            self._norms.append(torch.stack([*map(self._norm, terms)]))
+        first, *others = (term for term in terms if term is not None)
+        slopes = torch.autograd.grad(sum(others, first), self.parameters)
         for parameter, slope in zip(self.parameters, slopes, strict=True):
             parameter.grad = slope
         self.optimiser.step()

@@ -27,8 +27,8 @@ def learned_from(teacher: Source) -> Dataset:
     dataset = known(model)
     if (dataset.shape, len(dataset.classes)) != (model.shape, len(model.classes)):
         raise ValueError(
-            f"teacher must take pictures of {dataset.shape} and tell {len(dataset.classes)} classes "
-            f"apart, as its data do, got {model.shape} and {len(model.classes)}"
+            f"teacher must take pictures of {dataset.shape} and tell apart {len(dataset.classes)} "
+            f"classes, as its data do, got {model.shape} and {len(model.classes)}"
         )
     return dataset
 
