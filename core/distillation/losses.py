@@ -62,8 +62,8 @@ def soft_term(
         temperature: T.
         weight: 1 − α.
         squared: whether T² is there.
-        reduction: "batchmean" divides by the images; "mean" by the classes too, as `nn.KLDivLoss`
-            does unless it is told otherwise.
+        reduction: "batchmean" divides by the images; "mean" by the classes too, as the `nn.KLDivLoss`
+            of torch 2 does unless it is told otherwise, with a warning that this will change.
 
     Raises: ValueError when there is no such reduction.
 
@@ -72,8 +72,9 @@ def soft_term(
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction must be one of {REDUCTIONS}, got {reduction!r}")
     said = F.log_softmax(_exact(logits) / temperature, dim=1)
-    divergence = F.kl_div(said, targets, reduction=reduction)
-    return divergence * (weight * (temperature**2 if squared else 1))
+    summed = F.kl_div(said, targets, reduction="sum")
+    count = len(logits) if reduction == "batchmean" else logits.numel()
+    return summed * (weight * (temperature**2 if squared else 1) / count)
 
 
 def permuted(logits: Float[Tensor, "n k"], source: torch.Generator) -> Float[Tensor, "n k"]:
