@@ -129,31 +129,31 @@ class Distilling:
         if self.ended:
             return
         yield from self._listen()
-        if not self.students[0].curves["epochs"]:
-            yield from self._add_points()
         an_epoch = len(self.all.places)
         every = max(1, math.ceil(an_epoch / self.config.batch_size) // MEASURED)
-        while self.seen < self.total:
+        while True:
+            if self.seen % an_epoch == 0:
+                yield from self._add_points()
+            if self.seen == self.total:
+                break
             count = min(self.config.batch_size, an_epoch - self.seen % an_epoch)
             batch = self.all.take(self.seen, count)
             known = batch if self.labelled is self.all else self.labelled.take(self.seen, count)
             images = self._images(batch)
             others = images if known is batch else self._images(known)
             for student in self.students:
+                if student.steps > self.step:  # a snapshot was taken between two students' steps
+                    continue
                 alone = student.arm in LABELS_ALONE
                 student.learn(
                     others if alone else images,
                     self.labels[known if alone else batch],
                     None if alone else self._targets[student.arm][batch],
-                    self.step,
                     measured=self.step % every == 0,
                 )
-                if student is not self.students[-1]:
-                    yield None
+                yield None
             self.step += 1
             self.seen += count
-            if self.seen % an_epoch == 0:
-                yield from self._add_points()
             yield self
         yield from self._test()
 
@@ -173,15 +173,18 @@ class Distilling:
         return self.dataset.training.images[self.places[batch]]
 
     def _add_points(self) -> Iterator[object]:
-        """Read the watched images, all students and, before the first, the teacher."""
+        """Let the students whose point is due read the watched images; the teacher has."""
+        epoch = self.seen / len(self.all.places)
         validation = self.dataset.validation
         labels = validation.labels[: self._watched]
         said = yield from answers(self.config.teacher, "validation", self._watched)
         for student in self.students:
+            if student.curves["epochs"][-1:] == [epoch]:
+                continue
             found = yield from self._read(student, validation.images[: self._watched])
             wrong, agreed = found.argmax(1) != labels, found.argmax(1) == said.argmax(1)
             shares = torch.stack([wrong, agreed]).double().mean(1).tolist()
-            student.add_point(self.seen / len(self.all.places), *shares)
+            student.add_point(epoch, *shares)
 
     def _test(self) -> Iterator[object]:
         """Read all test images, once."""

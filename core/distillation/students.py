@@ -35,6 +35,7 @@ class Student:
         self.parameters = list(network.parameters())
         self.optimiser = torch.optim.Adam(self.parameters, config.learning_rate, fused=True)
         self.drops = any(isinstance(layer, networks.Dropout) for layer in network.modules())
+        self.steps = 0  # done
         self.curves: dict[str, list[float]] = {name: [] for name in CURVES}
         self.errors: int | None = None
         self.divergence: float | None = None
@@ -46,7 +47,6 @@ class Student:
         images: Float[Tensor, "n c h w"],
         labels: Int[Tensor, " n"],
         targets: Float[Tensor, "n k"] | None,
-        step: int,
         *,
         measured: bool,
     ) -> None:
@@ -56,11 +56,10 @@ class Student:
             images: the batch.
             labels: the classes, or `losses.UNLABELLED`.
             targets: what the teacher says; None where the arm learns from labels alone.
-            step: its number, from 0, by which the masks of dropout are drawn.
             measured: whether the gradient of each term is measured by itself.
         """
         if self.drops:
-            networks.reseed(self.network, self.config.seed * DROPOUT_SEEDS + step)
+            networks.reseed(self.network, self.config.seed * DROPOUT_SEEDS + self.steps)
         terms = self.terms(self.logits(images), labels, targets)
         if measured:
             self._norms.append(torch.stack([*map(self._norm, terms)]))
@@ -69,6 +68,7 @@ class Student:
         for parameter, slope in zip(self.parameters, slopes, strict=True):
             parameter.grad = slope
         self.optimiser.step()
+        self.steps += 1
 
     def terms(
         self,
@@ -133,7 +133,8 @@ class Student:
 
     def record(self) -> dict[str, Any]:
         """Give all else, as JSON values."""
-        return {"curves": self.curves, "errors": self.errors, "divergence": self.divergence}
+        told = {"steps": self.steps, "errors": self.errors, "divergence": self.divergence}
+        return told | {"curves": self.curves}
 
     def take_up(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
         """Stand where another stood that gave these.
@@ -149,7 +150,8 @@ class Student:
         self._norms = [*tensors["norms"].to(device)] if "norms" in tensors else []
         self.tested = tensors.get("tested")
         self.curves = {name: list(record["curves"][name]) for name in CURVES}
-        self.errors, self.divergence = record["errors"], record["divergence"]
+        self.steps, self.errors = record["steps"], record["errors"]
+        self.divergence = record["divergence"]
 
     def _norm(self, term: Float[Tensor, ""] | None) -> Float[Tensor, ""]:
         """Measure the gradient of one term; NaN is that of none."""
