@@ -62,7 +62,7 @@ def soft_term(
         temperature: T.
         weight: 1 − α.
         squared: whether T² is there.
-        reduction: "batchmean" divides by the images; "mean" by the classes too, as the `nn.KLDivLoss`
+        reduction: "batchmean" divides by the images; "mean" by the classes too, as `nn.KLDivLoss`
             of torch 2 does unless it is told otherwise, with a warning that this will change.
 
     Raises: ValueError when there is no such reduction.

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.distillation import Distillation, teaching
-from core.shared import data, networks, tested
+from core.shared import data, networks
 from core.shared.data import Dataset, Split
 from core.shared.loading import Model
 from core.shared.models import Source
@@ -63,7 +63,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[Small]:
     with monkeypatch.context() as patched:
         patched.setattr(teaching, "load", lambda _: found.model)
         patched.setattr(data, "dataset", lambda *_: found.dataset)
-        patched.setattr(tested.data, "dataset", lambda *_: found.dataset)
         yield found
     teaching.answers.cache_clear()
 
@@ -80,10 +79,7 @@ def bare(
     places = turn_by_turn(split.labels.tolist())[:count]
     labelled = [k < config.images for k in range(count)]
     shown = [k for k in range(count) if int(split.labels[places[k]]) != config.left_out]
-    if arm in ("alone", "smoothed"):
-        epoch = [k for k in shown if labelled[k]]
-    else:
-        epoch = shown
+    epoch = [k for k in shown if labelled[k] or arm in ("distilled", "permuted")]
     said = world.network(split.images[places])
     if arm == "permuted":
         said = shuffled(said, config.seed)
@@ -134,7 +130,7 @@ def student(config: Distillation) -> nn.Sequential:
 
 def turn_by_turn(labels: list[int]) -> list[int]:
     """The places of the first of each class, then of the second of each, and so on."""
-    seen = {label: 0 for label in range(CLASSES)}
+    seen = [0] * CLASSES
     turns = []
     for place, label in enumerate(labels):
         turns.append((seen[label], label, place))

@@ -22,7 +22,7 @@ from tests.distillation.small import CLASSES, SMALL, Small, bare, small
 from tests.shared.untouched import untouched
 
 # A run adds the terms' gradients in one pass and its Adam is fused: 1e-7 a step, and 9 steps.
-ALIKE = {"rtol": 1e-4, "atol": 1e-5}
+RELATIVE, ABSOLUTE = 1e-4, 1e-5
 EXPERIMENTS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "soft alone": {"alpha": 0.0},
@@ -59,7 +59,7 @@ def ended(config: Distillation, snapshot: Snapshot | None = None) -> Distilling:
 
 def alike(network: nn.Module, other: nn.Module) -> bool:
     pairs = zip(network.parameters(), other.parameters(), strict=True)
-    return all(torch.allclose(one, two, **ALIKE) for one, two in pairs)
+    return all(torch.allclose(one, two, RELATIVE, ABSOLUTE) for one, two in pairs)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -161,7 +161,7 @@ def test_the_norms_are_those_of_each_term_by_itself(world: Small) -> None:
     assert soft_alone.soft[1] == pytest.approx(norm(divergence), rel=1e-4)
     # Adam makes little of the size of one term alone, so it is here that T² shows at α = 0.
     for changes, share in (({"squared": False}, 1 / 16), ({"reduction": "mean"}, 1 / CLASSES)):
-        other = replace(config, alpha=0.0, arms=("distilled",), **changes)  # type: ignore[arg-type]
+        other = replace(config, alpha=0.0, arms=("distilled",), **changes)
         (wrong,) = ended(other).freeze().arms
         assert wrong.soft[1] == pytest.approx(share * norm(divergence), rel=1e-4)
 
@@ -239,7 +239,7 @@ def test_a_students_logits_are_told_in_the_end_and_some_before(world: Small) -> 
     expected = bare(world, SMALL, "distilled")(images).detach().numpy()
     np.testing.assert_allclose(logits(end, "distilled"), expected, rtol=1e-3, atol=1e-4)
     assert np.array_equal(logits(end, "distilled", (7,)), logits(end, "distilled")[[7]])
-    with pytest.raises(ValueError, match="arm must be one of .*, got 'nobody'"):
+    with pytest.raises(ValueError, match=r"arm must be one of .*, got 'nobody'"):
         logits(end, "nobody")
     with pytest.raises(ValueError, match="images must be from 0 to 49, got"):
         logits(end, "alone", (50,))
