@@ -1,5 +1,6 @@
 """Blocks of what a network knows and how sure it is, painted by ui/js/knowledge.js."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ui.blocks import Block
+from ui.charts import round_steps
+from ui.numbers import log_place, plain, share, spelt
 
 __all__ = ["Face", "darkness", "faces", "nll", "reliability"]
 
@@ -48,7 +51,37 @@ def reliability(
 
     Source: Guo et al. 2017, arXiv:1706.04599, figure 1.
     """
-    raise NotImplementedError
+    edges = np.linspace(0, 1, len(counts) + 1)
+    total, most = int(counts.sum()), int(counts.max(initial=0))
+    bins = []
+    for k, count in enumerate(counts.tolist()):
+        if not count:
+            continue
+        sure, right = float(confidences[k]), float(accuracies[k])
+        gap = abs(right - sure)
+        bins.append(
+            {
+                "low": float(edges[k]),
+                "high": float(edges[k + 1]),
+                "sure": sure,
+                "right": right,
+                "share": count / most,
+                "said": f"({edges[k]:.3f}, {edges[k + 1]:.3f}]: {_images(count)}, confidence "
+                f"{share(sure)}, accuracy {share(right)}, gap {plain(gap)}: "
+                f"adds {plain(count / total * gap)} to the ECE",
+            }
+        )
+    words = {"kind": "reliability", "span": span, "name": "", "title": title, "hint": hint}
+    return Block(
+        {
+            **words,
+            "under": under,
+            "bins": bins,
+            "most": f"{most:,}",
+            "error": f"ECE {plain(error)}",
+            "alt": f"{title}: ECE {plain(error)} of {_images(total)} in {len(bins)} bins",
+        }
+    )
 
 
 def nll(
@@ -79,7 +112,47 @@ def nll(
         name: what T is told by; "" for nothing.
         span: twelfths of the screen.
     """
-    raise NotImplementedError
+    first, last = float(inverses[0]), float(inverses[-1])
+    known = np.concatenate([row[np.isfinite(row)] for _, row in losses])
+    low, high = float(known.min()), float(known.max())
+    room = 0.08 * (high - low) or 0.1
+
+    def mark(at: float, text: str, now: bool) -> tuple[float, float, str, bool] | None:
+        beta = 0.0 if math.isinf(at) else math.inf if at == 0 else 1 / at
+        if not first <= beta <= last:
+            return None
+        return beta, float(np.interp(beta, inverses, losses[0][1])), text, now
+
+    marks = [mark(1.0, "T = 1", False)]
+    if fitted is not None:
+        marks.append(mark(fitted, f"fitted T = {spelt(fitted)}", False))
+    marks.append(mark(temperature, f"T = {spelt(temperature)}", True))
+    words = {"kind": "nll", "span": span, "name": name, "title": title, "hint": hint}
+    return Block(
+        {
+            **words,
+            "under": under,
+            "points": len(inverses),
+            "names": [each for each, _ in losses],
+            "axis": "β = 1/T",
+            "unit": "β",
+            "log": False,
+            "first": first,
+            "last": last,
+            "stops": [(each, f"{each:g}") for each in round_steps(first, last)],
+            "low": low - room,
+            "high": high + room,
+            "ticks": [(each, f"{each:g}") for each in round_steps(low - room, high + room)],
+            "right": [],
+            "sides": ("nats", ""),
+            "dashed": [],
+            "marks": [each for each in marks if each is not None],
+            "slope": None,
+            "alt": f"{title}: "
+            + ", ".join(f"{each} least at β = {_least(inverses, row):.3g}" for each, row in losses),
+        },
+        np.concatenate([inverses, *(row for _, row in losses)]),
+    )
 
 
 def darkness(
@@ -112,7 +185,31 @@ def darkness(
 
     Source: Hinton, Vinyals, Dean 2015, arXiv:1503.02531, section 1.
     """
-    raise NotImplementedError
+    count = len(labels)
+    off = means[~np.eye(count, dtype=bool)]
+    top = highest or float(off.max(initial=0.0)) or 1.0
+    low = min(lowest, top / 10)
+    decades = math.log10(top / low)
+
+    def cell(i: int, j: int) -> tuple[float, str] | None:
+        value = float(means[i, j])
+        if i == j:
+            return None
+        place = 1 + math.log10(value / top) / decades if value > 0 else 0.0
+        return min(1.0, max(0.0, place)), share(value)
+
+    powers = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(top) + 1e-9) + 1)
+    words = {"kind": "darkness", "span": span, "name": name, "title": title, "hint": hint}
+    return Block(
+        {
+            **words,
+            "labels": list(labels),
+            "table": [[cell(i, j) for j in range(count)] for i in range(count)],
+            "chosen": None if chosen is None else list(chosen),
+            "scale": [(1 + math.log10(10.0**p / top) / decades, f"1e{p}") for p in powers],
+            "alt": f"{title}: {count} × {count} on a log scale, up to {share(top)}",
+        }
+    )
 
 
 def faces(
@@ -146,4 +243,41 @@ def faces(
         empty: what is said where there are none.
         span: twelfths of the screen.
     """
-    raise NotImplementedError
+    shape = shown[0].pixels.shape if shown else (1, 1, 1)
+    told = []
+    for face in shown:
+        rows = [[float(p) for p in each] for each in face.probabilities]
+        told.append(
+            {
+                "title": face.name,
+                "words": face.words,
+                "hard": face.hard,
+                "tells": face.tells,
+                "bars": [[log_place(p) if log else p for p in row] for row in rows],
+                "texts": [[share(p) for p in row] for row in rows],
+                "best": [int(np.argmax(row)) for row in rows],
+            }
+        )
+    words = {"kind": "faces", "span": span, "name": name, "title": title, "hint": hint}
+    return Block(
+        {
+            **words,
+            "shape": shape,
+            "labels": list(labels),
+            "networks": list(networks),
+            "cards": told,
+            "grey": grey,
+            "log": log,
+            "columns": columns,
+            "empty": empty,
+        },
+        np.concatenate([np.empty(0), *(face.pixels.ravel() for face in shown)]),
+    )
+
+
+def _images(count: int) -> str:
+    return f"{count:,} image{'' if count == 1 else 's'}"
+
+
+def _least(inverses: np.ndarray, losses: np.ndarray) -> float:
+    return float(inverses[int(np.nanargmin(losses))])

@@ -2,12 +2,14 @@
 
 import math
 
-__all__ = ["heat", "plain", "share", "spelt"]
+__all__ = ["heat", "log_place", "plain", "share", "spelt"]
 
 SMALL = 1e-3  # below which a number has an exponent
 LARGE = 1e6  # from which on it has one
 DIGITS = 3  # of a number that counts
 LONGEST = 8  # places of a share near 1 after the point; nearer to it the rest is said
+DECADES = 6  # of a probability on a log scale
+LIKELY = 0.1  # a share from which on there are three places after the point
 LIMITS = {"inf": math.inf, "∞": math.inf}
 
 
@@ -16,11 +18,11 @@ def heat(told: object) -> float:
 
     Raises: ValueError when it is none.
     """
-    known = isinstance(told, int | float | str) and not isinstance(told, bool)
-    try:
-        value = LIMITS[told] if told in LIMITS else float(told) if known else math.nan
-    except (TypeError, ValueError):
-        value = math.nan
+    value = math.nan
+    if isinstance(told, str):
+        value = LIMITS.get(told, math.nan)
+    elif isinstance(told, int | float) and not isinstance(told, bool):
+        value = float(told)
     if math.isnan(value) or value < 0:
         raise ValueError(f'temperature must be a number from 0, or "inf", got {told!r}')
     return value
@@ -32,15 +34,17 @@ def spelt(temperature: float) -> str:
 
 
 def plain(value: float) -> str:
-    """Write any number with three digits; what is not finite by its name."""
+    """Write any number with three digits that count; what is not finite by its name."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     size = abs(value)
-    if value != 0 and not SMALL <= size < LARGE:
+    if size == 0:
+        return "0"
+    if not SMALL <= size < LARGE:
         return _scientific(math.log10(size), value < 0)
-    places = 2 if size == 0 else max(0, DIGITS - 1 - math.floor(math.log10(size)))
+    places = max(0, DIGITS - 1 - math.floor(math.log10(size)))
     return f"{value:,.{places}f}".replace("-", "−")
 
 
@@ -62,9 +66,20 @@ def share(value: float, *, log: float = math.nan, rest: float = math.nan) -> str
     if missing <= 0:
         return "1"
     if missing >= SMALL:
-        return f"{value:.{DIGITS}f}" if value >= 0.1 else f"{value:.{DIGITS}g}"
+        return f"{value:.{DIGITS}f}" if value >= LIKELY else f"{value:.{DIGITS}g}"
     places = math.ceil(-math.log10(missing)) + 1
     return f"{value:.{places}f}" if places <= LONGEST else f"1 − {plain(missing)}"
+
+
+def log_place(probability: float, *, log: float = math.nan) -> float:
+    """Place a probability on a log scale, from 0 (10⁻⁶ or less) to 1.
+
+    Args:
+        probability: it; one that is not known has the place of 0.
+        log: its natural logarithm, for one that has become 0.
+    """
+    power = math.log10(probability) if probability > 0 else log / math.log(10)
+    return min(1.0, max(0.0, 1 + power / DECADES)) if math.isfinite(power) else 0.0
 
 
 def _scientific(power: float, negative: bool) -> str:
