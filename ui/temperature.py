@@ -13,7 +13,7 @@ from ui.numbers import log_place, plain, share, spelt
 
 __all__ = ["MARKS", "Arrows", "arrows", "dial", "draws", "entropy", "logits", "softmax"]
 
-MARKS = (0.5, 1.0, 2.0, 4.0, 10.0, 20.0)  # of a dial, between its ends
+MARKS = (0.1, 0.5, 1.0, 2.0, 4.0, 10.0, 20.0)  # of a dial, between its ends
 COLDEST, HOTTEST = 0.05, 100.0  # the log scale of a dial; beyond it there are 0 and ∞ alone
 STOPS = (0.01, 0.1, 0.5, 1.0, 2.0, 4.0, 10.0, 20.0, 100.0)  # of a log axis of T
 COUNTS = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)  # of a perplexity
@@ -261,7 +261,7 @@ def arrows(
             "name": row.name,
             "note": row.note,
             "norm": plain(float(np.linalg.norm(row.values))),
-            "scale": f"full length {plain(scale)}",
+            "scale": f"{'its own scale' if own else 'scale'} ±{plain(scale)}",
             "shares": np.clip(np.nan_to_num(row.values / scale), -1, 1).tolist(),
             "texts": [plain(float(value)) for value in row.values],
         }

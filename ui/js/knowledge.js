@@ -5,7 +5,7 @@ Object.assign(kinds, {
     paint(node, block, _, screen) {
       titled(node, block, screen)
       const canvas = node.querySelector('canvas'), output = node.querySelector('output'), em = node.querySelector('em')
-      const html = `<b>${escape(block.error)}</b><span><i class="sure"></i>sure beyond its accuracy</span><span><i class="shy"></i>short of it</span>`
+      const html = `<b>${escape(block.error)}</b><span><i class="sure"></i>overconfident</span><span><i class="shy"></i>underconfident</span>`
       if (em.__html !== html) em.innerHTML = em.__html = html
       label(canvas, block.alt)
       const ratio = devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight

@@ -176,7 +176,7 @@ Object.assign(kinds, {
       const power = shift ? 'exp(z/T − m)' : 'exp(z/T)'
       set(heads.children[2], 'z/T'); set(heads.children[3], power); set(heads.children[4], `p, of 1${block.log ? ', on a log scale from 1e-6' : ''}`)
       set(sums.children[2], block.frozen || !shift ? '' : `m = ${block.subtracted}`); set(sums.children[3], block.frozen ? '' : `Σ = ${block.total}`)
-      set(sums.children[4], '┊ uniform: 1/N')
+      set(sums.children[4], '┊ = 1/N each')
       node.style.setProperty('--level', block.level.toFixed(4))
       const rows = matched(body, block.table.length, node.__row)
       const state = { overflow: 'overflow', underflow: 'underflow', 'not a number': '' }
@@ -269,25 +269,26 @@ Object.assign(kinds, {
     paint(node, block, values, screen) { course(node, block, values, screen, { heat: at => at, at: heat => heat }) },
   },
   draws: {
-    build(node) { node.append(head(make('em')), make('p', 'hint'), make('div', 'counts'), make('p', 'ends'), make('output')) },
+    build(node) { node.append(head(make('em')), make('p', 'hint'), make('div', 'counts'), make('output')) },
     paint(node, block, values, screen) {
       titled(node, block, screen)
       const em = node.querySelector('em'), html = `<span><i></i>drawn</span><span><i class="theory"></i>expected ± 2σ</span>${block.outlined ? '<span><i class="full"></i>expected before the cut</span>' : ''}`
       if (em.__html !== html) em.innerHTML = em.__html = html
-      const box = node.querySelector('.counts'), rows = matched(box, block.bars.length, () => part('div', 'count', make('span', 'name'), part('u', '', make('i'), make('s'), make('em'), make('b')), make('span', 'told')))
+      const box = node.querySelector('.counts'), rows = matched(box, block.bars.length + 1, () => box.children.length ? part('div', 'count', make('span', 'name'), part('u', '', make('i'), make('s'), make('em'), make('b')), make('span', 'told'), make('span', 'told')) : part('div', 'count heads', make('span'), make('span', 'ends'), make('span', 'told', 'drawn'), make('span', 'told', 'expected ± σ')))
+      set(rows[0].children[1], `0 to ${block.end} draws`)
       label(box, block.alt)
       block.bars.forEach((row, k) => {
-        const [name, track, told] = rows[k].children, [bar, full, reach, mean] = track.children
-        set(name, row.label); set(told, `${row.count} of ${row.theory}`)
+        const line = rows[k + 1], [name, track, count, theory] = line.children, [bar, full, reach, mean] = track.children
+        set(name, row.label); set(count, row.count); set(theory, row.theory)
         stretch(bar, row.share)
         full.hidden = row.before === null
         if (row.before !== null) full.style.width = `${(100 * row.before).toFixed(2)}%`
         reach.style.left = `${(100 * row.low).toFixed(2)}%`; reach.style.width = `${(100 * (row.high - row.low)).toFixed(2)}%`
         mean.style.left = `${(100 * row.mean).toFixed(2)}%`
-        toggle(rows[k], 'far', row.far); toggle(rows[k], 'cut', row.cut)
-        if (row.far) rows[k].title = 'further than two standard deviations: by chance alone about one of 22 is'; else rows[k].removeAttribute('title')
+        toggle(line, 'far', row.far); toggle(line, 'cut', row.cut)
+        if (row.far) line.title = 'further than two standard deviations: by chance alone about one of 22 is'; else line.removeAttribute('title')
       })
-      set(node.querySelector('.ends'), `0 to ${block.end} draws`); set(node.querySelector('output'), block.under)
+      set(node.querySelector('output'), block.under)
     },
   },
 })
@@ -383,8 +384,8 @@ function course(node, block, values, screen, { heat, at }) {
     c.lineWidth = mine ? 2 : 1.2; c.setLineDash(mine ? [] : [3, 3]); c.beginPath(); c.moveTo(px, top); c.lineTo(px, height - bottom); c.stroke(); c.setLineDash([])
     c.beginPath(); c.arc(px, py, mine ? 6 : 4, 0, 7); c.fill()
     const from = px + 8 + room > width - right ? px - 8 - room : px + 8
-    let line = Math.max(top + 16, height - bottom - 6)
-    while (taken.some(([a, b, at]) => from < b && from + room > a && Math.abs(line - at) < 15)) line -= 16
+    let line = block.log ? height - bottom - 6 : top + 18
+    while (taken.some(([a, b, at]) => from < b && from + room > a && Math.abs(line - at) < 15)) line += block.log ? -16 : 16
     taken.push([from - 6, from + room + 6, line])
     c.globalAlpha = .85; c.fillStyle = style.getPropertyValue('--st-background-color'); c.fillRect(from - 2, line - 14, room + 4, 16)
     c.globalAlpha = 1; c.fillStyle = style.color; c.textAlign = 'left'; c.textBaseline = 'bottom'; c.fillText(words, from, line + 1)
