@@ -161,7 +161,9 @@ def softmax(
     count, frozen = len(labels), temperature == 0
     order = np.arange(count) if count <= most else np.argsort(-logits, kind="stable")[:most]
     others = np.setdiff1d(np.arange(count), order)
-    reach = float(abs(_finite(logits)).max(initial=0.0)) or 1.0  # at T = 1, so that heat is seen to shrink
+    reach = (
+        float(abs(_finite(logits)).max(initial=0.0)) or 1.0
+    )  # at T = 1, so that heat is seen to shrink
     largest = float(_finite(exponentials).max(initial=0.0)) or 1.0
     logs = np.full(count, np.nan) if log_probabilities is None else log_probabilities
     least = 0.0 if subtracted is None else subtracted
