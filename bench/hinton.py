@@ -198,11 +198,11 @@ def write(seed: int, outcome: dict[str, Any], logits: Tensor, digits: Dataset) -
 
 def few(digits: Dataset) -> Dataset:
     """Take the first thousand of each part."""
-    parts = (
+    training, validation, test = (
         Split(part.images[:1_000], part.labels[:1_000])
         for part in (digits.training, digits.validation, digits.test)
     )
-    return Dataset(*parts)
+    return Dataset(training, validation, test)
 
 
 if __name__ == "__main__":
