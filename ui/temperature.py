@@ -148,7 +148,8 @@ def softmax(
         temperature: T, from 0 to math.inf.
         total: Σ of the exponentials.
         subtracted: m, the largest z/T; None for the naive form.
-        log_probabilities: ln p, by which a p is written that is too small for a float.
+        log_probabilities: ln p = z/T − m − ln Σ, by which a p is written that is too small for a
+            float; of no use to the naive form.
         title: over it.
         hint: under the title.
         note: in words, under the formula.
@@ -165,8 +166,10 @@ def softmax(
         float(abs(_finite(logits)).max(initial=0.0)) or 1.0
     )  # at T = 1, so that heat is seen to shrink
     largest = float(_finite(exponentials).max(initial=0.0)) or 1.0
-    logs = np.full(count, np.nan) if log_probabilities is None else log_probabilities
+    naive = subtracted is None
     least = 0.0 if subtracted is None else subtracted
+    known = None if naive else log_probabilities  # the naive form gives what it gives
+    logs = np.full(count, np.nan) if known is None else known
 
     def bar(p: float, log_p: float) -> float:
         return log_place(p, log=log_p) if log else float(np.nan_to_num(p))

@@ -31,7 +31,7 @@ function matched(box, count, made) {
   return box.children
 }
 const stretch = (bar, share) => { const to = `scaleX(${share.toFixed(4)})`; if (bar.__to !== to) bar.style.transform = bar.__to = to }
-const toggle = (node, name, on) => { if (node.classList.contains(name) !== on) node.classList.toggle(name, on) }
+const toggle = (node, name, on) => { if (node.classList.contains(name) !== !!on) node.classList.toggle(name, !!on) }
 const part = (tag, name, ...inside) => { const node = make(tag, name); node.append(...inside); return node }
 
 Object.assign(kinds, {
@@ -186,7 +186,7 @@ Object.assign(kinds, {
         set(exp.lastChild, row.state === 'not a number' ? 'NaN' : `${row.exponential}${state[row.state] ? `, ${state[row.state]}` : ''}`)
         const bar = scaled.firstChild.firstChild
         stretch(bar, row.tilt); toggle(bar, 'minus', row.tilt < 0); toggle(scaled, 'beyond', row.beyond); toggle(scaled, 'left', row.tilt < 0)
-        stretch(exp.firstChild.firstChild, row.height); toggle(exp, 'wrong', !!row.state)
+        stretch(exp.firstChild.firstChild, row.height); toggle(exp, 'wrong', row.state && (!shift || row.state !== 'underflow')); toggle(exp, 'small', row.state === 'underflow')
         stretch(p.firstChild.firstChild, row.share); toggle(p, 'wrong', row.p === 'NaN')
         toggle(line, 'others', row.id < 0); line.__id = row.id
       })
@@ -198,14 +198,14 @@ Object.assign(kinds, {
         for (const line of rows) toggle(line, 'at', line.__id === row?.id)
         if (!row) return
         set(of, `p(${row.label})`); set(result, row.p)
-        toggle(node, 'plain', block.frozen || row.id < 0)
-        if (block.frozen) { set(letters.firstChild, 'limit T → 0'); set(letters.lastChild, 'all of it to the largest z') }
+        toggle(node, 'frozen', block.frozen); toggle(node, 'summed', !block.frozen && row.id < 0)
+        if (block.frozen) { set(letters.firstChild, 'the limit T → 0 gives all to the largest z; equal ones share it'); set(letters.lastChild, '') }
         else if (row.id < 0) { set(letters.firstChild, 'Σ of theirs'); set(letters.lastChild, 'Σ of all') }
         else {
           set(letters.firstChild, power); set(letters.lastChild, `Σⱼ ${power.replace('z', 'zⱼ')}`)
           set(given.firstChild, `exp(${row.z} / ${block.temperature}${shift ? ` − ${block.subtracted.startsWith('−') ? `(${block.subtracted})` : block.subtracted}` : ''})`); set(given.lastChild, terms)
-          set(worked.firstChild, row.state === 'not a number' ? 'NaN' : row.exponential); set(worked.lastChild, block.total)
         }
+        set(worked.firstChild, row.state === 'not a number' ? 'NaN' : row.exponential); set(worked.lastChild, block.total)
       }
       show(node.__over ?? node.__at)
       set(node.querySelector('.note'), block.note)
@@ -350,7 +350,8 @@ function course(node, block, values, screen, { heat, at }) {
   const across = value => { c.beginPath(); c.moveTo(left, y(value)); c.lineTo(width - right, y(value)); c.stroke() }
   for (const [value, words] of block.ticks) { c.fillText(words, left - 6, y(value)); across(value) }
   c.textAlign = 'left'
-  for (const [value, words] of block.right) c.fillText(words, width - right + 6, y(value))
+  let low = Infinity
+  for (const [value, words] of block.right) if (low - y(value) > 14) { low = y(value); c.fillText(words, width - right + 6, low) }
   c.strokeRect(left, top, width - left - right, height - top - bottom)
   c.textBaseline = 'top'; c.textAlign = 'center'
   let until = -Infinity
