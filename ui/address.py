@@ -28,7 +28,7 @@ PREFIXES = frozenset(  # with which the keys of all pages begin, before the firs
             "universal",
             "wanted",
         ),
-        *("attacked", "bpe", "court", "melt"),
+        *("attacked", "bpe", "court", "distil", "heat", "melt"),
     )
 )
 

@@ -169,7 +169,8 @@ def _newest(engine: Engine, visitor: str, source: Source, function: str) -> View
     """Find the visitor's newest run of a function for a network, or for several with it."""
     wanted = asdict(source)
     for view in engine.runs_of(visitor):
-        among = (view.config.get("source"), *view.config.get("sources", ()))
+        named = (view.config.get("source"), view.config.get("teacher"))
+        among = (*named, *view.config.get("sources", ()))
         if view.function == function and wanted in among:
             return view
     return None

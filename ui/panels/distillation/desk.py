@@ -37,12 +37,12 @@ class Desk:
     def board(self, _: View | None) -> list[Block]:
         """Draw the screen; what cannot be had is said in a sentence."""
         try:
-            labels, logits, shown = self._logits()
+            labels, logits, shown = self.logits()
         except (EngineError, ValueError) as error:
             return [blocks.progress(0, words.sentence(str(error)), warn=True)]
         return draw(labels, as_logits(logits), shown, self.looks)
 
-    def _logits(self) -> tuple[tuple[str, ...], Float[np.ndarray, " k"], list[Block]]:
+    def logits(self) -> tuple[tuple[str, ...], Float[np.ndarray, " k"], list[Block]]:
         """Give the classes, their logits, and what they come from."""
         if self.looks["of"] == "sliders":
             return DIGITS, np.array(self.looks["own"], np.float64), []
