@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from core.distillation.comparing import require_images
 from core.distillation.softening import probabilities, require_temperature
 
 __all__ = [
@@ -33,7 +34,7 @@ class Reliability:
     """How often a network is right, by how sure it is."""
 
     temperature: float
-    edges: Float[np.ndarray, " b+1"]  # a bin is (lo, hi]
+    edges: Float[np.ndarray, " e"]  # of the b bins, e = b + 1; a bin is (lo, hi]
     counts: Int[np.ndarray, " b"]  # images
     accuracy: Float[np.ndarray, " b"]  # share that is read right; NaN where there is no image
     confidence: Float[np.ndarray, " b"]  # mean of the largest probability; likewise
@@ -69,8 +70,8 @@ class Newton:
 class Fitted:
     """The temperature at which the true classes are the likeliest.
 
-    It is 0 when every image is read right, and infinite when the logits tell nothing about the
-    classes: no other has the smallest NLL then.
+    It is 0 when every image is read right, and infinite when the true class's logit is no larger
+    on average than the others': no other has the smallest NLL then.
     """
 
     temperature: float
@@ -93,8 +94,8 @@ def reliability(
         temperature: from 0 to infinity.
         bins: of the same width each, (lo, hi].
 
-    Raises: ValueError when there is no image, they do not fit the labels, or a value is outside
-        its range.
+    Raises: ValueError when there is no image, a logit is not finite, a label is no class, or a
+        value is outside its range.
 
     Source: Guo, Pleiss, Sun, Weinberger 2017, arXiv:1706.04599, equations 1 to 3 and 5.
     """
@@ -145,7 +146,8 @@ def likelihood(
         labels: the true classes.
         beta: from 0 on, finite.
 
-    Raises: ValueError when there is no image, they do not fit the labels, or a β is below 0.
+    Raises: ValueError when there is no image, a logit is not finite, a label is no class, or a β
+        is below 0.
     """
     _require(logits, labels)
     if not ((beta >= 0) & np.isfinite(beta)).all():
@@ -165,13 +167,15 @@ def fit(logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"]) -> Fitt
         logits: of each image, best of validation images.
         labels: the true classes.
 
-    Raises: ValueError when there is no image, or they do not fit the labels.
+    Raises: ValueError when there is no image, a logit is not finite, or a label is no class.
 
     Source: Guo et al. 2017, arXiv:1706.04599, section 4.2; they take a quasi-Newton method on T.
     """
     _require(logits, labels)
     z = logits.astype(np.float64)
     z = z - z.max(1, keepdims=True)
+    if not z.any():  # any is as good
+        return Fitted(temperature=1.0, beta=1.0, value=math.log(z.shape[1]), path=())
     if (_own(z, labels) == 0).all():  # the surer the better
         even = probabilities(z, 0.0)
         value = float(-np.log(_own(even, labels)).mean())
@@ -233,11 +237,7 @@ def _own(
 
 
 def _require(logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"]) -> None:
-    if not len(labels) or len(logits) != len(labels):
-        raise ValueError(
-            f"labels must be one for each of at least one row of logits, "
-            f"got {len(labels)} for {len(logits)}"
-        )
+    require_images(labels)
     if not np.isfinite(logits).all():
         raise ValueError("logits must be finite, got others")
     if not ((labels >= 0) & (labels < logits.shape[1])).all():

@@ -54,11 +54,9 @@ def compare(
         labels: the true classes.
         temperature: from 0 to infinity.
 
-    Raises: ValueError when the classes are not the same, there is no image, or the temperature is
-        below 0.
+    Raises: ValueError when there is no image, or the temperature is below 0.
     """
-    require_images(teacher, labels)
-    _require_alike(teacher, student)
+    require_images(labels)
     read, other = teacher.argmax(1), student.argmax(1)
     return Compared(
         images=len(labels),
@@ -84,13 +82,11 @@ def match(
         labels: the true classes.
         temperatures: above 0, finite.
 
-    Raises: ValueError when the classes are not the same, no image is left, or a temperature is
-        outside its range.
+    Raises: ValueError when no image is left, or a temperature is outside its range.
 
     Source: Hinton, Vinyals, Dean 2015, arXiv:1503.02531, equations 2 to 4.
     """
-    require_images(teacher, labels)
-    _require_alike(teacher, student)
+    require_images(labels)
     if not ((temperatures > 0) & np.isfinite(temperatures)).all():
         raise ValueError("temperatures must be above 0 and finite")
     v, z = (each.astype(np.float64) for each in (teacher, student))
@@ -128,9 +124,8 @@ def divergences(
         teacher, student: their logits.
         temperature: from 0 to infinity.
 
-    Raises: ValueError when the classes are not the same, or the temperature is below 0.
+    Raises: ValueError when the temperature is below 0.
     """
-    _require_alike(teacher, student)
     require_temperature(temperature)
     logs, others = (log_probabilities(each, temperature) for each in (teacher, student))
     chances = np.exp(logs)
@@ -141,21 +136,10 @@ def divergences(
     return above
 
 
-def require_images(logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"]) -> None:
-    """Refuse logits that are not of as many images as labels, or of none.
+def require_images(labels: Int[np.ndarray, " n"]) -> None:
+    """Refuse to tell anything of no image.
 
-    Raises: ValueError when they are.
+    Raises: ValueError when there is none.
     """
-    if not len(labels) or len(logits) != len(labels):
-        raise ValueError(
-            f"labels must be one for each of at least one row of logits, "
-            f"got {len(labels)} for {len(logits)}"
-        )
-
-
-def _require_alike(one: Float[np.ndarray, "n k"], other: Float[np.ndarray, "m l"]) -> None:
-    if one.shape != other.shape:
-        raise ValueError(
-            f"student must read the same images into the same classes as teacher, {one.shape}, "
-            f"got {other.shape}"
-        )
+    if not len(labels):
+        raise ValueError("labels must be of at least one image, got none")

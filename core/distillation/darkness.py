@@ -70,7 +70,7 @@ def darken(
 
     Raises: ValueError when there is no image, or the temperature is below 0.
     """
-    require_images(logits, labels)
+    require_images(labels)
     chances = probabilities(logits, temperature)
     classes = logits.shape[1]
     counts = np.bincount(labels, minlength=classes)
@@ -108,7 +108,7 @@ def most(
 
     Raises: ValueError when there is no such class, or no image of it.
     """
-    require_images(logits, labels)
+    require_images(labels)
     classes = logits.shape[1]
     for name, value in (("true", true), ("other", other)):
         if not 0 <= value < classes:
@@ -148,7 +148,7 @@ def face(
         label: the true class.
         temperature: of both, from 0 to infinity.
 
-    Raises: ValueError when the classes are not the same, or a value is outside its range.
+    Raises: ValueError when a value is outside its range.
     """
     if not 0 <= label < len(teacher):
         raise ValueError(f"label must be from 0 to {len(teacher) - 1}, got {label!r}")

@@ -120,7 +120,7 @@ def draw(
 
     Args:
         logits, temperature, top_k, top_p, cut_to: as `keep` takes them.
-        seed: of the draws; the same draws at another temperature move as little as they can.
+        seed: of the draws; with the same one a little heat changes few of them.
         count: draws.
 
     Raises: ValueError when a value is outside its range.

@@ -36,6 +36,7 @@ def test_a_network_stays_as_it_was_and_an_empty_text_is_refused() -> None:
     leaves_untouched(reader, lambda: expected(reader, TEXT))
     leaves_untouched(reader, (lambda: expected(reader, ""), "from 1 to 10,000 characters, got 0"))
     leaves_untouched(reader, (lambda: expected(reader, "a" * 10_001), "got 10,001"))
-    assert sample(reader, "ab", 1, 0.0, torch.Generator()) == ALPHABET[
-        int(expected(reader, "ab").logits.argmax())
-    ]
+    assert (
+        sample(reader, "ab", 1, 0.0, torch.Generator())
+        == ALPHABET[int(expected(reader, "ab").logits.argmax())]
+    )
