@@ -4,7 +4,6 @@ What needs no network is asked without the engine: see `softening`, `pulling`, `
 """
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,10 @@ from jaxtyping import Float
 
 from core.distillation import comparing, darkness
 from core.distillation.comparing import Compared, Matching
-from core.distillation.darkness import Cell, Darkness, Faces
+from core.distillation.darkness import Darkness
 from core.distillation.outcomes import Outcomes, outcomes
-from core.distillation.tempering import Calibration, calibrated
+from core.distillation.results import Faced, Pictured, Shown
+from core.distillation.tempering import calibrated
 from core.shared import devices
 from core.shared.evaluating import read
 from core.shared.loading import Model, load
@@ -24,10 +24,6 @@ from core.shared.tested import known
 from core.shared.turns import patient
 
 __all__ = [
-    "Calibration",
-    "Faced",
-    "Pictured",
-    "Shown",
     "calibrated",
     "compared",
     "dark",
@@ -38,37 +34,6 @@ __all__ = [
     "picture",
     "shown",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pictured:
-    """A test image as a network reads it."""
-
-    index: int
-    count: int  # test images
-    pixels: Float[np.ndarray, "c h w"]  # from 0 to 1
-    label: int
-    logits: Float[np.ndarray, " k"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """A cell of a teacher's dark knowledge, and its images."""
-
-    cell: Cell
-    pixels: Float[np.ndarray, "m c h w"]  # from 0 to 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Faced:
-    """What a teacher, a student and the label say about a test image."""
-
-    index: int
-    pixels: Float[np.ndarray, "c h w"]  # from 0 to 1
-    label: int
-    faces: Faces
-    teacher: Float[np.ndarray, " k"]  # logits
-    student: Float[np.ndarray, " k"] | None
 
 
 def logits(source: Source, pixels: Float[np.ndarray, "c h w"]) -> Float[np.ndarray, " k"]:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,25 +16,14 @@ from core.distillation.calibrating import (
     reliability,
 )
 from core.distillation.outcomes import outcomes
+from core.distillation.results import Calibration
 from core.shared.models import Source
 from core.shared.turns import patient, remembered
 
-__all__ = ["Calibration", "calibrated"]
+__all__ = ["calibrated"]
 
 CURVE = 41  # points of a curve
 FAR = 3.0  # β to which it goes at least
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
-    """What temperatures do: one is fitted on validation images, all are told of test images."""
-
-    fitted: Fitted  # on validation
-    before: Reliability  # on test, at T = 1
-    after: Reliability  # on test, at the fitted T
-    present: Reliability  # on test, at the T that was asked for
-    validation: Likelihood  # NLL against β = 1 / T, of which the fitted one is the lowest point
-    test: Likelihood
 
 
 @patient

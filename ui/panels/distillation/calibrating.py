@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from core.distillation.calibrating import Reliability
-from core.distillation.tempering import Calibration
+from core.distillation.results import Calibration
 from core.shared.engine import EngineError, View
 from ui import blocks, knowledge, screen, temperature, words
 from ui.blocks import Block, figures

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.distillation.asking import Matching, Shown
+from core.distillation.comparing import Matching
 from core.distillation.darkness import Darkness
+from core.distillation.results import Shown
 from core.shared.engine import EngineError, View
 from ui import blocks, charts, knowledge, screen, temperature, words
 from ui.blocks import Block, figures

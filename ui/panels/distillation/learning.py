@@ -30,14 +30,6 @@ SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 EPOCHS = (1, 2, 5, 10, 20, 40, 80)
 UNLABELLED = (0, 1_000, 5_000, 10_000, 20_000)
 NOBODY = "no class"
-TRAPS = {  # one click each: what is changed, and what is said of it
-    "Without T²": ({"squared": False}, "The soft term's gradient falls as 1/T²."),
-    "mean for batchmean": (
-        {"reduction": "mean"},
-        "torch's default divides by the classes too: the soft term is ten times too small.",
-    ),
-    "Without labels": ({"alpha": 0.0}, "Soft targets alone."),
-}
 
 
 def learning(desk: Desk) -> None:
@@ -61,7 +53,7 @@ def learning(desk: Desk) -> None:
         DISTIL,
         ("distil", "Let them learn", "school"),
         lambda: Distillation(teacher=desk.source, **wish),
-        lambda state, config: _draw(state, config),
+        _draw,
     )
     address.refuse("distil", asked, rules)
 
@@ -76,7 +68,7 @@ def _wish(about: About, asked: Mapping[str, str], rules: Rules) -> dict[str, Any
         "distil_student",
         rules,
         usual=2,
-        said=STUDENTS.__getitem__,
+        said=lambda each: STUDENTS[each],
     )
     given["images"] = choose(
         first[1], "Labelled images", IMAGES, "distil_images", rules, usual=3, said="{:,}".format
@@ -107,9 +99,7 @@ def _wish(about: About, asked: Mapping[str, str], rules: Rules) -> dict[str, Any
     left_out = choose(second[2], "Never shown", (NOBODY, *about.classes), "distil_left_out", rules)
     given["left_out"] = None if left_out == NOBODY else about.classes.index(left_out)
     given["seed"] = choose_seed(second[3], "distil_seed", rules)
-    given["squared"] = third[0].toggle(
-        "Multiply the soft term by T²", True, key="distil_squared", **BOUND
-    )
+    given["squared"] = third[0].toggle("Soft term times T²", True, key="distil_squared", **BOUND)
     given["reduction"] = choose(third[1], "Soft term's mean", REDUCTIONS, "distil_reduction", rules)
     rules["distil_squared"] = given["squared"], "true or false"
     given["arms"] = tuple(
@@ -173,16 +163,16 @@ def _draw(state: Distilled, config: Mapping[str, Any]) -> list[Block]:
                 span=12,
             )
         )
-    told = [
-        f"{ARMS[arm.name]}: {arm.divergence:.3f}"
+    apart = [
+        (None, ARMS[arm.name], f"{arm.divergence:.3f}")
         for arm in state.arms
         if arm.divergence is not None
     ]
-    if told:
+    if apart:
         drawn.append(
             charts.checks(
                 "KL(teacher ‖ student) on the test images at T = 1, in nats",
-                [(None, name, value) for name, value in (each.split(": ") for each in told)],
+                apart,
             )
         )
     return drawn

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.distillation.asking import Pictured
 from core.distillation.pulling import pull
+from core.distillation.results import Pictured
 from core.shared.engine import EngineError, View
 from ui import blocks, screen, temperature, words
 from ui.blocks import Block, drag, figures
