@@ -99,9 +99,10 @@ def test_a_dark_matrix_has_equal_steps_for_equal_ratios_and_no_diagonal() -> Non
 
 def test_a_face_has_its_pixels_its_bars_and_what_they_are_in_words() -> None:
     pixels = np.arange(8.0).reshape(2, 1, 2, 2)
+    pairs = [np.array([p, 1 - p]) for p in (0.2, 1.0, 1e-3, 0.5)]
     shown = [
-        Face(pixels=pixels[0], name="one", hard=1, probabilities=([0.2, 0.8], [1.0, 0.0]), tells=7),
-        Face(pixels=pixels[1], name="two", probabilities=([1e-3, 0.999], [0.5, 0.5]), tells=9),
+        Face(pixels=pixels[0], name="one", hard=1, probabilities=pairs[:2], tells=7),
+        Face(pixels=pixels[1], name="two", probabilities=pairs[2:], tells=9),
     ]
     block = knowledge.faces(shown, ["a", "b"], ["teacher", "student"], title="t", log=True)
     words, numbers = received(block)
