@@ -353,7 +353,7 @@ def test_a_point_of_a_curve_is_dragged_and_moved_by_keys(
     page.mouse.up()
     page.locator(f".{curve} canvas").focus()
     page.keyboard.press("ArrowLeft")
-    drawn(page, "98" if curve == "entropy" else "0.51")
+    drawn(page, "98" if curve == "entropy" else "0.52")
 
 
 def test_a_cell_is_told_and_the_diagonal_is_none(opened: Open) -> None:
