@@ -65,9 +65,9 @@ def share(value: float, *, log: float = math.nan, rest: float = math.nan) -> str
         return _scientific(math.log10(value), False)
     if missing <= 0:
         return "1"
-    if missing >= SMALL:
-        return f"{value:.{DIGITS}f}" if value >= LIKELY else f"{value:.{DIGITS}g}"
-    places = math.ceil(-math.log10(missing)) + 1
+    if value < LIKELY:
+        return plain(value)
+    places = max(DIGITS, math.ceil(-math.log10(missing)) + 1)
     return f"{value:.{places}f}" if places <= LONGEST else f"1 − {plain(missing)}"
 
 
