@@ -1,21 +1,29 @@
 """Drawing from a softmax: a thousand draws against theory, top-k and top-p."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import streamlit as st
+from jaxtyping import Float
 
 from core.distillation.drawing import draw
 from core.shared.engine import EngineError, View
-from ui import blocks, screen, temperature, words
+from ui import blocks, inside, screen, sequences, temperature, words
 from ui.blocks import Block, figures
+from ui.inside import Choice
 from ui.numbers import heat, plain, share
 from ui.panels.distillation.desk import Desk
 from ui.running import BOUND, Rules, choose_seed
+from ui.tokens import spelt
 
 __all__ = ["drawing"]
 
 DRAWS = 1_000
+READER = "core.lstm_gates.asking:built_in"
+SOURCES = {"above": "the softmax above", "reader": "the next character, by an LSTM for Python"}
+TEXT = "def __init__(sel"
+LONGEST = 500  # characters
 
 
 def drawing(desk: Desk, rules: Rules) -> None:
@@ -32,23 +40,38 @@ def drawing(desk: Desk, rules: Rules) -> None:
     rules["heat_k"] = top_k, "a whole number from 0 to 1,000"
     rules["heat_p"] = top_p, "a number from 0.05 to 1"
 
-    def warm(said: Any) -> None:
-        desk.looks["T"] = heat(said)
+    looks = desk.looks
 
-    told: dict[str, Callable[[Any], object]] = {"T": warm}
+    def warm(said: Any) -> None:
+        looks["T"] = heat(said)
+
+    def text(said: Any) -> None:
+        looks["text"] = words.whole(str(said))[:LONGEST]
+
+    def of(said: Any) -> None:
+        if said in SOURCES:
+            looks["drawn"] = said
+
+    told: dict[str, Callable[[Any], object]] = {"T": warm, "text": text, "drawn": of}
     screen.screen("heat_draws", lambda: None, lambda _: _board(desk, top_k, top_p, seed, _), told)
 
 
 def _board(desk: Desk, top_k: int, top_p: float, seed: int, _: View | None) -> list[Block]:
-    warm = desk.looks["T"]
+    warm, of = desk.looks["T"], desk.looks.get("drawn", "above")
+    typed = desk.looks.get("text", TEXT)
+    choice = Choice(name="drawn", label="Logits of", values=[*SOURCES.items()], chosen=of)
+    head = [inside.choices([choice])]
+    if of == "reader":
+        head.append(sequences.typed("text", "A text to go on with", typed, most=LONGEST, lines=2))
     try:
-        labels, logits, _shown = desk.logits()
+        labels, logits = _logits(desk, of, typed)
         found = draw(logits, warm, seed, DRAWS, top_k, top_p)
     except (EngineError, ValueError) as error:
-        return [blocks.progress(0, words.sentence(str(error)), warn=True)]
+        return [*head, blocks.progress(0, words.sentence(str(error)), warn=True)]
     kept = found.kept
     cut = kept.count < len(labels)
     return [
+        *head,
         temperature.dial("T", "Temperature T", warm),
         figures(
             [
@@ -69,3 +92,14 @@ def _board(desk: Desk, top_k: int, top_p: float, seed: int, _: View | None) -> l
             span=12,
         ),
     ]
+
+
+def _logits(desk: Desk, of: str, typed: str) -> tuple[Sequence[str], Float[np.ndarray, " k"]]:
+    """Give what is drawn from: classes or characters, and their logits."""
+    if of == "above":
+        labels, logits, _ = desk.logits()
+        return labels, logits
+    if not typed:
+        raise ValueError("text must have a character to go on from, got none")
+    found = desk.engine.call(READER, "python", "expected", typed)
+    return [spelt(each) for each in found.alphabet], found.logits.astype(np.float64)
