@@ -79,8 +79,8 @@ def _code(desk: Desk) -> None:
             **{**view.config, "teacher": desk.source, "arms": (*view.config["arms"],)}
         )
     st.markdown(
-        "A student of the newest distillation, or of the usual one, as plain PyTorch that gives the "
-        "same weights; start it in Glassbox's folder."
+        "A student of the newest distillation, or of the usual one, as plain PyTorch that gives "
+        "the same weights; start it in Glassbox's folder."
     )
     arm = st.selectbox(
         "Student",

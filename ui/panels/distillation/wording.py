@@ -23,7 +23,8 @@ little, knowing which classes are alike helps more.
 itself finds to be like the other class.
 
 **Three temperatures.** To distil, T is high while students learn, and 1 when they are asked. To
-calibrate, T is fitted so that sure means right. To draw, T says how daring. One formula, three ends.
+calibrate, T is fitted so that sure means right. To draw, T says how daring. One formula, three
+ends.
 """
 FORMULAE = (
     (
