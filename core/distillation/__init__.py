@@ -77,7 +77,7 @@ class Distillation:
     smoothing: float = 0.1
     learning_rate: float = 0.001
     batch_size: int = 64
-    epochs: int = 20
+    epochs: int = 50
     seed: int = 0
 
     def __post_init__(self) -> None:

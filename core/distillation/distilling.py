@@ -4,7 +4,6 @@ All see the same images in the same order and do the same steps. Where there are
 those that learn from labels alone see the labelled ones over and over instead, as many a step.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -26,7 +25,7 @@ __all__ = ["Distilling", "distil", "logits"]
 
 WATCHED = 1_000  # validation images that each point is computed on
 AT_ONCE = 250  # images that a student reads in a turn
-MEASURED = 8  # steps an epoch, about, in which the gradient of each term is measured
+EVERY = 64  # steps of an epoch, of which the first measures the gradient of each term
 MOST_ASKED = 250  # test images that are read while a run goes on
 
 
@@ -130,7 +129,6 @@ class Distilling:
             return
         yield from self._listen()
         an_epoch = len(self.all.places)
-        every = max(1, math.ceil(an_epoch / self.config.batch_size) // MEASURED)
         while True:
             if self.seen % an_epoch == 0:
                 yield from self._add_points()
@@ -147,9 +145,9 @@ class Distilling:
                 alone = student.arm in LABELS_ALONE
                 student.learn(
                     others if alone else images,
-                    self.labels[known if alone else batch],
-                    None if alone else self._targets[student.arm][batch],
-                    measured=self.step % every == 0,
+                    self.labels.index_select(0, known if alone else batch),
+                    None if alone else self._targets[student.arm].index_select(0, batch),
+                    measured=self.seen % an_epoch // self.config.batch_size % EVERY == 0,
                 )
                 yield None
             self.step += 1
@@ -170,7 +168,8 @@ class Distilling:
             self._targets[arm] = soft_targets(said, self.config.temperature)
 
     def _images(self, batch: Int[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
-        return self.dataset.training.images[self.places[batch]]
+        places = self.places.index_select(0, batch)  # which is quicker than brackets
+        return self.dataset.training.images.index_select(0, places)
 
     def _add_points(self) -> Iterator[object]:
         """Let the students whose point is due read the watched images; the teacher has."""

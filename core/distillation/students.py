@@ -61,10 +61,14 @@ class Student:
         if self.drops:
             networks.reseed(self.network, self.config.seed * DROPOUT_SEEDS + self.steps)
         terms = self.terms(self.logits(images), labels, targets)
-        if measured:
-            self._norms.append(torch.stack([*map(self._norm, terms)]))
+        hard, soft = terms
+        part = None  # the slopes of the hard term, where there are two
+        if measured and hard is not None and soft is not None:
+            part = torch.autograd.grad(hard, self.parameters, retain_graph=True)
         first, *others = (term for term in terms if term is not None)
         slopes = torch.autograd.grad(sum(others, first), self.parameters)
+        if measured:
+            self._norms.append(_norms(hard is not None, part, slopes))
         for parameter, slope in zip(self.parameters, slopes, strict=True):
             parameter.grad = slope
         self.optimiser.step()
@@ -153,13 +157,6 @@ class Student:
         self.steps, self.errors = record["steps"], record["errors"]
         self.divergence = record["divergence"]
 
-    def _norm(self, term: Float[Tensor, ""] | None) -> Float[Tensor, ""]:
-        """Measure the gradient of one term; NaN is that of none."""
-        if term is None:
-            return torch.full((), math.nan, device=self.parameters[0].device)
-        slopes = torch.autograd.grad(term, self.parameters, retain_graph=True)
-        return torch.stack(torch._foreach_norm(slopes)).square().sum().sqrt()
-
 
 def build(arm: str, config: Distillation, dataset: Dataset) -> Student:
     """Build a student before its first step, on the device of the data.
@@ -197,6 +194,27 @@ def require_room(config: Distillation, dataset: Dataset) -> None:
             f"batch_size must be at most {most:,} for this student, which takes {products:,} "
             f"multiply-adds an image and puts out {values:,} values, got {config.batch_size:,}"
         )
+
+
+def _norms(
+    hard: bool, part: tuple[Tensor, ...] | None, slopes: tuple[Tensor, ...]
+) -> Float[Tensor, " two"]:
+    """Measure the gradients of the hard and the soft term; NaN is that of none.
+
+    Args:
+        hard: whether there is a hard term.
+        part: its slopes, where there is a soft one too; what is left of the whole is then that's.
+        slopes: of the whole loss.
+    """
+
+    def norm(tensors: tuple[Tensor, ...] | list[Tensor]) -> Float[Tensor, ""]:
+        return torch.stack(torch._foreach_norm(tensors)).square().sum().sqrt()
+
+    if part is not None:
+        return torch.stack([norm(part), norm(torch._foreach_sub(slopes, part))])
+    whole = norm(slopes)
+    none = torch.full_like(whole, math.nan)
+    return torch.stack([whole, none] if hard else [none, whole])
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -168,8 +168,10 @@ def test_the_norms_are_those_of_each_term_by_itself(world: Small) -> None:
 
 def test_measuring_moves_no_weight(world: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     few = ended(replace(SMALL, epochs=4))
-    monkeypatch.setattr(distilling, "MEASURED", 10**9)
-    for one, two in zip(few.students, ended(few.config).students, strict=True):
+    monkeypatch.setattr(distilling, "EVERY", 1)
+    every = ended(few.config)
+    assert every.freeze().arms[0].hard[1] != few.freeze().arms[0].hard[1]
+    for one, two in zip(few.students, every.students, strict=True):
         for here, there in zip(one.parameters, two.parameters, strict=True):
             assert torch.equal(here, there)
 
