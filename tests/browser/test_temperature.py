@@ -74,7 +74,7 @@ class Shown:
                 p,
                 temperature=warmth,
                 total=float(powers.sum()),
-                subtracted=float(scaled.max()) if warmth else 0.0,
+                subtracted=float(z.max()),
                 title="Softmax",
                 chosen=chosen,
             ),
@@ -243,8 +243,8 @@ def test_the_numbers_in_the_formula_give_the_result(opened: Open) -> None:
     top, bottom = (float(each) for each in formula.locator(".worked > *").all_text_contents())
     assert top / bottom == pytest.approx(softened(LOGITS, 2)[7], rel=0.01)
     assert float(formula.locator(".result").inner_text()) == pytest.approx(top / bottom, rel=0.01)
-    z, warmth, least = re.findall(r"[\d.]+", formula.locator(".given > *").first.inner_text())
-    assert math.exp(float(z) / float(warmth) - float(least)) == pytest.approx(top, rel=0.01)
+    z, least, warmth = re.findall(r"[\d.]+", formula.locator(".given > *").first.inner_text())
+    assert math.exp((float(z) - float(least)) / float(warmth)) == pytest.approx(top, rel=0.01)
     page.locator(".softs h4, .dial").first.hover()
     expect(formula.locator(".of")).to_have_text("p(2)")  # the likeliest again
 
