@@ -40,6 +40,7 @@ def softmax(
         least = None if naive else float(scaled.max())
         powers = np.exp(scaled - (least or 0.0))
         shares = powers / powers.sum()
+        logs = scaled - np.logaddexp.reduce(scaled)
     block = temperature.softmax(
         [str(k) for k in range(len(logits))],
         logits,
@@ -49,7 +50,7 @@ def softmax(
         temperature=warmth,
         total=float(powers.sum()),
         subtracted=None if naive else float(logits.max()),
-        log_probabilities=scaled - np.logaddexp.reduce(scaled),
+        log_probabilities=logs,
         title="t",
         **more,
     )
