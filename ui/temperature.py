@@ -142,13 +142,13 @@ def softmax(
     Args:
         labels: of the classes.
         logits: z.
-        scaled: z/T; at T = 0 of no use, and not drawn.
-        exponentials: exp(z/T − m), or exp(z/T) where nothing is subtracted.
+        scaled: z/T; at T = 0 it is drawn of the naive form alone.
+        exponentials: exp((z − m)/T), or exp(z/T) where nothing is subtracted.
         probabilities: p.
         temperature: T, from 0 to math.inf.
         total: Σ of the exponentials.
-        subtracted: m, the largest z/T; None for the naive form.
-        log_probabilities: ln p = z/T − m − ln Σ, by which a p is written that is too small for a
+        subtracted: m, the largest logit; None for the naive form.
+        log_probabilities: ln p = (z − m)/T − ln Σ, by which a p is written that is too small for a
             float; of no use to the naive form.
         title: over it.
         hint: under the title.
@@ -159,15 +159,14 @@ def softmax(
         name: what a class is told by; "" for nothing.
         span: twelfths of the screen.
     """
-    count, frozen = len(labels), temperature == 0
+    count, naive = len(labels), subtracted is None
+    frozen = temperature == 0 and not naive  # the naive form divides by 0
     order = np.arange(count) if count <= most else np.argsort(-logits, kind="stable")[:most]
     others = np.setdiff1d(np.arange(count), order)
     reach = (
         float(abs(_finite(logits)).max(initial=0.0)) or 1.0
     )  # at T = 1, so that heat is seen to shrink
     largest = float(_finite(exponentials).max(initial=0.0)) or 1.0
-    naive = subtracted is None
-    least = 0.0 if subtracted is None else subtracted
     known = None if naive else log_probabilities  # the naive form gives what it gives
     logs = np.full(count, np.nan) if known is None else known
 
@@ -176,19 +175,18 @@ def softmax(
 
     def row(k: int) -> dict[str, object]:
         z, e, p = float(scaled[k]), float(exponentials[k]), float(probabilities[k])
-        state = _state(e, frozen)
+        state = _state(e, frozen, z)
         rest = float(np.delete(probabilities, k).sum())
         return {
             "id": k,
             "label": labels[k],
             "z": plain(float(logits[k])),
             "scaled": "–" if frozen else plain(z),
-            "less": plain(z - least) if math.isfinite(z) else "–",
             "tilt": 0.0 if frozen else float(np.clip(np.nan_to_num(z / reach), -1, 1)),
             "beyond": not frozen and abs(z) > reach * (1 + 1e-9),
             "exponential": plain(e),
             "state": state,
-            "height": 1.0 if state == "overflow" else float(np.nan_to_num(e / largest)),
+            "height": 1.0 if math.isinf(e) else float(np.nan_to_num(e / largest)),
             "p": share(p, log=float(logs[k]), rest=rest),
             "share": bar(p, float(logs[k])),
         }
@@ -202,11 +200,10 @@ def softmax(
                 "label": f"{len(others):,} others",
                 "z": f"≤ {plain(float(logits[others].max()))}",
                 "scaled": "",
-                "less": "",
                 "tilt": 0.0,
                 "beyond": False,
                 "exponential": plain(e),
-                "state": _state(e, frozen),
+                "state": _state(e, frozen, 0.0),
                 "height": min(1.0, float(np.nan_to_num(e / largest))),
                 "p": share(p, log=float(np.logaddexp.reduce(logs[others]))),
                 "share": bar(p, math.nan),
@@ -430,8 +427,10 @@ def _told(temperature: float) -> float | None:
     return None if math.isinf(temperature) else temperature
 
 
-def _state(exponential: float, frozen: bool) -> str:
+def _state(exponential: float, frozen: bool, scaled: float) -> str:
     """Say what became of an exponential, which is 0 nowhere but in the limit of T = 0."""
+    if math.isinf(scaled) and not frozen:
+        return "division" if exponential else ""
     if math.isnan(exponential):
         return "not a number"
     if math.isinf(exponential):

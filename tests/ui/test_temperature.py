@@ -40,6 +40,7 @@ def softmax(
         least = None if naive else float(scaled.max())
         powers = np.exp(scaled - (least or 0.0))
         shares = powers / powers.sum()
+        logs = scaled - np.logaddexp.reduce(scaled)
     block = temperature.softmax(
         [str(k) for k in range(len(logits))],
         logits,
@@ -48,8 +49,8 @@ def softmax(
         shares,
         temperature=warmth,
         total=float(powers.sum()),
-        subtracted=least,
-        log_probabilities=scaled - np.logaddexp.reduce(scaled),
+        subtracted=None if naive else float(logits.max()),
+        log_probabilities=logs,
         title="t",
         **more,
     )
@@ -68,7 +69,7 @@ def test_bars_of_p_are_p_and_those_of_the_exponentials_parts_of_the_largest(warm
     np.testing.assert_allclose(column(words, "height"), powers, rtol=1e-12)
     np.testing.assert_allclose(column(words, "share"), powers / powers.sum(), rtol=1e-12)
     assert words["total"] == plain(float(powers.sum()))
-    assert words["subtracted"] == plain(float(LOGITS.max() / warmth))
+    assert words["subtracted"] == plain(float(LOGITS.max()))
 
 
 def test_z_is_seen_to_shrink_as_it_gets_warmer_and_to_reach_further_than_there_is_room() -> None:
@@ -104,7 +105,7 @@ def test_at_zero_nothing_is_divided_and_ties_are_shared() -> None:
         np.array([0.5, 0.5, 0.0]),
         temperature=0,
         total=2.0,
-        subtracted=math.inf,
+        subtracted=3.0,
         title="t",
     )
     words = received(block)[0]
@@ -113,6 +114,15 @@ def test_at_zero_nothing_is_divided_and_ties_are_shared() -> None:
     assert column(words, "tilt") == [0, 0, 0]
     assert column(words, "p") == ["0.500", "0.500", "0"]
     assert column(words, "state") == ["", "", ""]
+
+
+def test_the_naive_form_divides_by_zero_and_shows_it() -> None:
+    words = softmax(np.array([3.0, 0.0, -1.0]), 0.0, naive=True)
+    assert not words["frozen"]
+    assert column(words, "scaled") == ["∞", "NaN", "−∞"]
+    assert column(words, "tilt") == [1, 0, -1]
+    assert column(words, "state") == ["division", "not a number", ""]
+    assert column(words, "p") == ["NaN", "NaN", "NaN"]
 
 
 @given(seed=some.integers(0, 1000), warmth=some.sampled_from([0.1, 1.0, 7.0, math.inf]))

@@ -173,13 +173,13 @@ Object.assign(kinds, {
       const table = node.querySelector('.softs'), [heads, body, sums] = table.children, shift = block.subtracted !== null
       if (screen.settled || node.__at === undefined || !block.table.some(row => row.id === node.__at)) node.__at = block.at
       if (table.ariaLabel !== block.alt) { table.ariaLabel = block.alt; table.role = 'application' }
-      const power = shift ? 'exp(z/T − m)' : 'exp(z/T)'
-      set(heads.children[2], 'z/T'); set(heads.children[3], power); set(heads.children[4], `p, of 1${block.log ? ', on a log scale from 1e-6' : ''}`)
-      set(sums.children[2], block.frozen || !shift ? '' : `m = ${block.subtracted}`); set(sums.children[3], block.frozen ? '' : `Σ = ${block.total}`)
+      const power = shift ? 'exp((z − m)/T)' : 'exp(z/T)'
+      set(heads.children[2], 'z/T'); set(heads.children[3], power); set(heads.children[4], block.log ? 'p, log from 1e-6' : 'p, of 1')
+      set(sums.children[2], !shift ? '' : `m = ${block.subtracted}`); set(sums.children[3], block.frozen ? '' : `Σ = ${block.total}`)
       set(sums.children[4], '┊ = 1/N each')
       node.style.setProperty('--level', block.level.toFixed(4))
       const rows = matched(body, block.table.length, node.__row)
-      const state = { overflow: 'overflow', underflow: 'underflow', 'not a number': '' }
+      const state = { overflow: 'overflow', underflow: 'underflow', division: '' }
       block.table.forEach((row, k) => {
         const line = rows[k], [name, z, scaled, exp, p] = line.children
         set(name, row.label); set(z, row.z); set(scaled.lastChild, row.scaled); set(p.lastChild, row.p)
@@ -203,7 +203,7 @@ Object.assign(kinds, {
         else if (row.id < 0) { set(letters.firstChild, 'Σ of theirs'); set(letters.lastChild, 'Σ of all') }
         else {
           set(letters.firstChild, power); set(letters.lastChild, `Σⱼ ${power.replace('z', 'zⱼ')}`)
-          set(given.firstChild, `exp(${row.z} / ${block.temperature}${shift ? ` − ${block.subtracted.startsWith('−') ? `(${block.subtracted})` : block.subtracted}` : ''})`); set(given.lastChild, terms)
+          set(given.firstChild, shift ? `exp((${row.z} − ${block.subtracted.startsWith('−') ? `(${block.subtracted})` : block.subtracted}) / ${block.temperature})` : `exp(${row.z} / ${block.temperature})`); set(given.lastChild, terms)
         }
         set(worked.firstChild, row.state === 'not a number' ? 'NaN' : row.exponential); set(worked.lastChild, block.total)
       }
@@ -275,7 +275,7 @@ Object.assign(kinds, {
       const em = node.querySelector('em'), html = `<span><i></i>drawn</span><span><i class="theory"></i>expected ± 2σ</span>${block.outlined ? '<span><i class="full"></i>expected before the cut</span>' : ''}`
       if (em.__html !== html) em.innerHTML = em.__html = html
       const box = node.querySelector('.counts'), rows = matched(box, block.bars.length + 1, () => box.children.length ? part('div', 'count', make('span', 'name'), part('u', '', make('i'), make('s'), make('em'), make('b')), make('span', 'told'), make('span', 'told')) : part('div', 'count heads', make('span'), make('span', 'ends'), make('span', 'told', 'drawn'), make('span', 'told', 'expected ± σ')))
-      set(rows[0].children[1], `0 to ${block.end} draws`)
+      set(rows[0].children[1], `0 to ${block.end}`)
       label(box, block.alt)
       block.bars.forEach((row, k) => {
         const line = rows[k + 1], [name, track, count, theory] = line.children, [bar, full, reach, mean] = track.children
@@ -327,7 +327,7 @@ function course(node, block, values, screen, { heat, at }) {
   canvas.onpointerdown = event => { if (!block.name || event.button) return; canvas.setPointerCapture(event.pointerId); node.__dragged = true; node.__heat = null; choose(event.offsetX, false) }
   canvas.onpointerup = canvas.onpointercancel = () => { if (node.__dragged) { node.__dragged = false; node.__screen.tell(null, null, true) } }
   canvas.onpointermove = event => {
-    if (node.__dragged) choose(event.offsetX, false)
+    if (node.__dragged) { node.__over = false; choose(event.offsetX, false); return }  // what is told of T stands below
     const best = nearest(back(event.offsetX))
     node.__over = true
     set(output, `${block.unit} = ${number(xs[best])}: ${rows.map((row, k) => `${block.names[k]} ${number(row[best])}`).join(', ')} ${block.sides[0]}`)
