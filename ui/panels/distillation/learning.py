@@ -136,8 +136,10 @@ def _draw(state: Distilled, config: Mapping[str, Any]) -> list[Block]:
         for what, values in (("hard", arm.hard), ("soft", arm.soft))
         if arm.name in ("alone", "distilled") and np.isfinite(values).any()
     ]
-    drawn = [
-        figures([(f"test errors, {name}", value, share) for name, value, share in rows]),
+    drawn = [figures([(f"test errors, {name}", value, share) for name, value, share in rows])]
+    if not len(at):  # the teacher has not spoken yet
+        return drawn
+    drawn += [
         charts.lines(
             f"Share of {state.watched:,} validation images that are read wrong",
             "epochs",

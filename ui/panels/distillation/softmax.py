@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from core.distillation.softening import curve, soften
+from core.distillation.softening import curve, log_probabilities, soften
 from ui import inside, temperature
 from ui.blocks import Block, figures
 from ui.inside import Choice
@@ -74,8 +74,8 @@ def draw(
             by.probabilities.astype(np.float64) if naive else found.probabilities,
             temperature=warm,
             total=by.total if naive else found.total,
-            subtracted=None if naive else found.largest / warm if warm else None,
-            log_probabilities=None if naive else _logs(logits, warm),
+            subtracted=None if naive else found.largest,
+            log_probabilities=None if naive else log_probabilities(logits, warm),
             title="Softmax: from logits to probabilities",
             note="In float32, as a network computes it." if naive else "",
             chosen=looks["class"],
@@ -114,12 +114,6 @@ def _note(warm: float) -> str:
     if np.isinf(warm):
         return "all classes alike"
     return "the network's own" if warm == 1 else "softer" if warm > 1 else "sharper"
-
-
-def _logs(logits: Float[np.ndarray, " k"], warm: float) -> Float[np.ndarray, " k"]:
-    from core.distillation.softening import log_probabilities
-
-    return log_probabilities(logits, warm)
 
 
 def _halved(shown: list[Block]) -> list[Block]:
