@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 
 from core.distillation.softening import Logits, as_logits, probabilities, require_temperature
 
-__all__ = ["Draws", "Kept", "draw", "keep", "survival"]
+__all__ = ["Draws", "Kept", "draw", "keep", "pick", "survival"]
 
 MOST = 1_000_000  # draws
 LEAST = 5.0  # expected draws of what Pearson's sum counts by itself
@@ -133,10 +133,7 @@ def draw(
         raise ValueError(f"seed must be at least 0, got {seed!r}")
     kept = keep(logits, temperature, top_k, top_p, cut_to)
     chances = kept.probabilities
-    sums = chances.cumsum()
-    # Times what the sum is when rounded; from the right, so that nothing without a chance is met.
-    wanted = np.random.default_rng(seed).random(count) * sums[-1]
-    drawn = sums.searchsorted(wanted, side="right")
+    drawn = pick(chances, np.random.default_rng(seed).random(count))
     counts = np.bincount(drawn, minlength=len(chances))
     expected = count * chances
     total, freedom = _pearson(counts, expected)
@@ -151,6 +148,21 @@ def draw(
         freedom=freedom,
         chance=survival(total, freedom) if freedom else math.nan,
     )
+
+
+def pick(
+    chances: Float[np.ndarray, " k"], numbers: Float[np.ndarray, " n"]
+) -> Int[np.ndarray, " n"]:
+    """Give the classes at which the sum of probabilities passes each number.
+
+    Args:
+        chances: that add up to about 1.
+        numbers: from 0 to 1, without 1.
+    """
+    sums = chances.cumsum()
+    # Times what the sum is when rounded; from the right, so that nothing without a chance is met.
+    places: Int[np.ndarray, " n"] = sums.searchsorted(numbers * sums[-1], side="right")
+    return places
 
 
 def survival(value: float, freedom: int) -> float:

@@ -84,11 +84,10 @@ def soft_gradient(
     """Give ∂/∂z KL(p_T ‖ q_T) = (q_T − p_T) / T of many logits; NaN at T = 0, 0 at T = ∞."""
     if math.isinf(temperature):
         return np.zeros(student.shape)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gradient: Float[np.ndarray, "*n k"] = _difference(
-            student, teacher, temperature
-        ) / np.float64(temperature)
-    return np.full(student.shape, np.nan) if temperature == 0 else gradient
+    if temperature == 0:
+        return np.full(student.shape, np.nan)
+    gradient: Float[np.ndarray, "*n k"] = _difference(student, teacher, temperature) / temperature
+    return gradient
 
 
 def cosine(

@@ -30,6 +30,7 @@ __all__ = [
 PRECISIONS = ("float16", "float32", "float64")
 STEP = 1e-4  # of a central difference, as a share of T: its error is about STEP² of the slope
 LOG_2 = math.log(2)
+LARGEST = float(np.finfo(np.float64).max)
 
 Logits = Float[np.ndarray, " k"] | Sequence[float]
 
@@ -94,12 +95,12 @@ def soften(logits: Logits, temperature: float, precision: str = "float32") -> So
     Source: Hinton, Vinyals, Dean 2015, arXiv:1503.02531, equation 1.
     """
     z = as_logits(logits)
-    require_temperature(temperature)
+    along = curve(z, (temperature,))
     shifted = _shifted(z, temperature)
     powers = np.exp(shifted)
     total = float(powers.sum())
-    chances = powers / total
-    entropy = float(_entropy(z, temperature))
+    chances = along.probabilities[0]
+    entropy = float(along.entropy[0])
     largest = float(z.max())
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         scaled = z / temperature
@@ -117,9 +118,9 @@ def soften(logits: Logits, temperature: float, precision: str = "float32") -> So
         entropy=entropy,
         bits=entropy / LOG_2,
         perplexity=math.exp(entropy),
-        variance=float(_variance(z - largest, chances)),
-        slope=float(_slope(z, temperature)),
-        numerical=_numerical(z, temperature),
+        variance=float(_variance((z - largest)[None], along.probabilities)[0]),
+        slope=float(along.slope[0]),
+        numerical=float(along.numerical[0]),
         naive=naive(z, temperature, precision),
     )
 
@@ -168,9 +169,7 @@ def probabilities(
     Raises: ValueError when the temperature is below 0.
     """
     require_temperature(temperature)
-    powers = np.exp(_shifted(logits.astype(np.float64), temperature))
-    shares: Float[np.ndarray, "*n k"] = powers / powers.sum(-1, keepdims=True)
-    return shares
+    return _shares(_shifted(logits.astype(np.float64), temperature))
 
 
 def log_probabilities(
@@ -200,15 +199,16 @@ def curve(logits: Logits, temperatures: Logits) -> Curve:
     Raises: ValueError when one is below 0, or as `soften` does.
     """
     z = as_logits(logits)
-    steps = [float(each) for each in temperatures]
-    for each in steps:
-        require_temperature(each)
+    heat = np.array([float(each) for each in temperatures])
+    for each in heat:
+        require_temperature(float(each))
+    shifted = _shifted(z, heat[:, None])
     return Curve(
-        temperatures=np.array(steps),
-        probabilities=np.array([probabilities(z, each) for each in steps]).reshape(-1, len(z)),
-        entropy=np.array([_entropy(z, each) for each in steps]),
-        slope=np.array([_slope(z, each) for each in steps]),
-        numerical=np.array([_numerical(z, each) for each in steps]),
+        temperatures=heat,
+        probabilities=_shares(shifted),
+        entropy=_entropy(shifted),
+        slope=_slope(shifted, heat),
+        numerical=_numerical(z, heat),
     )
 
 
@@ -234,47 +234,61 @@ def require_temperature(temperature: float) -> None:
         raise ValueError(f"temperature must be from 0 to infinity, got {temperature!r}")
 
 
-def _shifted(z: Float[np.ndarray, "*n k"], temperature: float) -> Float[np.ndarray, "*n k"]:
+def _shifted(
+    z: Float[np.ndarray, "*n k"], temperature: float | Float[np.ndarray, "m 1"]
+) -> Float[np.ndarray, "*s k"]:
     """Give (z − m) / T; its limit at T = 0 is 0 for the largest and −∞ for the others."""
-    with np.errstate(over="ignore"):
-        below: Float[np.ndarray, "*n k"] = z - z.max(-1, keepdims=True)
-        if temperature == 0:
-            return np.where(below == 0, 0.0, -np.inf)
-        if math.isinf(temperature):
-            return np.zeros_like(below)
-        shifted: Float[np.ndarray, "*n k"] = below / temperature
-        return shifted
+    with np.errstate(all="ignore"):
+        below = np.maximum(z - z.max(-1, keepdims=True), -LARGEST)  # finite, so that ∞ makes it 0
+        # 0.0 is added so that none is −0.
+        shifted: Float[np.ndarray, "*s k"] = np.where(below == 0, 0.0, below / temperature) + 0.0
+    return shifted
 
 
-def _entropy(z: Float[np.ndarray, " k"], temperature: float) -> np.float64:
-    """Give H = ln Σ exp s − Σ p s with s = (z − m) / T: nothing is taken the logarithm of 0."""
-    shifted = _shifted(z, temperature)
+def _shares(shifted: Float[np.ndarray, "*n k"]) -> Float[np.ndarray, "*n k"]:
     powers = np.exp(shifted)
-    total = powers.sum()
-    weighed = np.where(powers > 0, powers * np.where(powers > 0, shifted, 0.0), 0.0).sum()
-    return np.float64(np.log(total) - weighed / total)
+    shares: Float[np.ndarray, "*n k"] = powers / powers.sum(-1, keepdims=True)
+    return shares
 
 
-def _variance(values: Float[np.ndarray, " k"], weights: Float[np.ndarray, " k"]) -> np.float64:
+def _entropy(shifted: Float[np.ndarray, "n k"]) -> Float[np.ndarray, " n"]:
+    """Give H = ln Σ exp s − Σ p s, of which nothing is the logarithm of 0."""
+    powers = np.exp(shifted)
+    totals = powers.sum(-1)
+    weighed = (powers * np.where(powers > 0, shifted, 0.0)).sum(-1)
+    entropy: Float[np.ndarray, " n"] = np.log(totals) - weighed / totals
+    return entropy
+
+
+def _variance(
+    values: Float[np.ndarray, "n k"], weights: Float[np.ndarray, "n k"]
+) -> Float[np.ndarray, " n"]:
     """Give Σ p (x − x̄)²; what weighs nothing counts nothing, also where it is infinite."""
-    met = weights > 0
-    values, weights = values[met], weights[met]
-    return np.float64(weights @ (values - weights @ values) ** 2)
+    met = np.where(weights > 0, values, 0.0)
+    means = (weights * met).sum(-1, keepdims=True)
+    variance: Float[np.ndarray, " n"] = (weights * (met - means) ** 2).sum(-1)
+    return variance
 
 
-def _slope(z: Float[np.ndarray, " k"], temperature: float) -> float:
-    """Give Var(z) / T³, as Var(z / T) / T: a small T's cube would be 0."""
-    if temperature == 0 or math.isinf(temperature):
-        return 0.0
-    shifted = _shifted(z, temperature)
-    powers = np.exp(shifted)
-    return float(_variance(shifted, powers / powers.sum()) / temperature)
+def _slope(
+    shifted: Float[np.ndarray, "n k"], temperatures: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """Give Var(z) / T³, as Var(z / T) / T: a small T's cube would be 0; at both ends it is 0."""
+    inner = (temperatures > 0) & np.isfinite(temperatures)
+    spread = _variance(shifted, _shares(shifted))
+    slope: Float[np.ndarray, " n"] = np.where(inner, spread / np.where(inner, temperatures, 1), 0.0)
+    return slope
 
 
-def _numerical(z: Float[np.ndarray, " k"], temperature: float) -> float:
-    """Give dH/dT by a central difference."""
-    step = temperature * STEP
-    if step == 0 or math.isinf(temperature):
-        return math.nan
-    ahead, behind = (_entropy(z, temperature + each) for each in (step, -step))
-    return float((ahead - behind) / (2 * step))
+def _numerical(
+    z: Float[np.ndarray, " k"], temperatures: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """Give dH/dT by a central difference; NaN at both ends."""
+    step = temperatures * STEP
+    inner = (step > 0) & np.isfinite(step)
+    step, here = np.where(inner, step, 1.0)[:, None], np.where(inner, temperatures, 2.0)[:, None]
+    ahead, behind = (_entropy(_shifted(z, here + each)) for each in (step, -step))
+    numerical: Float[np.ndarray, " n"] = np.where(
+        inner, (ahead - behind) / (2 * step[:, 0]), np.nan
+    )
+    return numerical

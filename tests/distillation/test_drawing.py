@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from scipy.stats import chi2, chisquare, kstest
 
-from core.distillation.drawing import draw, keep, survival
+from core.distillation.drawing import draw, keep, pick, survival
 from core.distillation.softening import probabilities
 from core.lstm_gates.asking import built_in
 from core.lstm_gates.sampling import distribution
@@ -198,6 +198,9 @@ def test_no_place_without_a_chance_is_met_at_the_ends_of_the_sum() -> None:
     assert shares[[0, 2, 4]].sum() == 0
     assert set(draw((-800.0, 0.0, -800.0, 0.0, -800.0), 1.0, 0, 100_000).drawn) == {1, 3}
     assert probabilities(np.array([-800.0, 0.0]), 1.0)[0] == 0
+    ends = np.array([0.0, np.nextafter(0.5, 0), 0.5, np.nextafter(1.0, 0)])
+    assert pick(np.array([0.0, 0.5, 0.0, 0.5, 0.0]), ends).tolist() == [1, 1, 3, 3]
+    assert pick(np.full(10, 0.1), ends[-1:]).tolist() == [9]  # whose sum is a little below 1
 
 
 @pytest.mark.parametrize(

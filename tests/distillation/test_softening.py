@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable
+from decimal import Decimal, localcontext
 
-import mpmath
 import numpy as np
 import pytest
 import torch
@@ -45,9 +45,9 @@ def by_torch_along(logits: list[float], temperature: float) -> tuple[float, floa
 
 def exactly(logits: list[float], temperature: float) -> list[float]:
     """The definition, with fifty digits and with exponents that never overflow."""
-    with mpmath.workdps(50):
-        powers = [mpmath.exp(mpmath.mpf(z) / mpmath.mpf(temperature)) for z in logits]
-        return [float(each / mpmath.fsum(powers)) for each in powers]
+    with localcontext(prec=50, Emax=10**9, Emin=-(10**9)):
+        powers = [(Decimal(z) / Decimal(temperature)).exp() for z in logits]
+        return [float(each / sum(powers)) for each in powers]
 
 
 @given(logits=rows, temperature=warm)
@@ -199,6 +199,13 @@ def test_the_naive_form_is_what_torch_gives_in_that_precision(precision: str) ->
     )
     if precision != "float64":  # it is rounded as it says
         assert not np.allclose(found.probabilities, by_torch(list(LOGITS), 2.0), rtol=1e-9, atol=0)
+
+
+def test_the_sum_may_overflow_where_no_power_does() -> None:
+    found = naive([10.9] * 10, 1.0, "float16")  # e to that is 54,176, and the largest is 65,504
+    assert not found.overflowed.any()
+    assert found.total == np.inf
+    assert found.probabilities.tolist() == [0] * 10
 
 
 def test_what_is_all_too_small_is_nothing_divided_by_nothing() -> None:
