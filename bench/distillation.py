@@ -10,7 +10,6 @@ speed drifts does so for both.
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -140,7 +139,7 @@ def speed(engine: Engine, name: str, rounds: int, seconds: float) -> dict[str, o
         pairs.append((alone, run(engine, seconds, STUDENTS[name])))
     report.spread(f"images a second, bare loop, {name}", [one for one, _ in pairs])
     report.spread(f"images a second, the run, {name}", [two for _, two in pairs])
-    share = statistics.median(two / one for one, two in pairs)
+    share = report.spread(f"their ratio, {name}", [two / one for one, two in pairs])
     return report.claim(f"speed of the run beside the bare loop, {name}", share, 0.95)
 
 

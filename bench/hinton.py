@@ -3,7 +3,7 @@
     python -m bench.hinton [SEED ...]      seeds 0, 1 and 2, or others, beside those that are there
     python -m bench.hinton --quick         one seed of few images, which writes nothing
 
-A seed takes six minutes on a core. So that it does, there are far fewer epochs than in the paper,
+A seed takes six minutes of a core. So that it does, there are far fewer epochs than in the paper,
 and less dropout for them; 50,000 images and not 60,000, so that 10,000 are left to choose a shift
 of the bias by. The students learn from soft targets alone, at T = 20 but where another is named.
 """

@@ -54,7 +54,7 @@ class Prepared:
 
     seeds: tuple[int, ...]
     settings: dict[str, Any]  # how they were trained, and where they differ from the paper's
-    seconds: tuple[int, ...]  # that each seed took
+    seconds: tuple[int, ...]  # that each seed took, beside other work of that machine
     machine: str
     torch: str
     teacher: tuple[int, ...]
