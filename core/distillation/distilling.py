@@ -70,6 +70,12 @@ class Distilling:
         labelled = (shown & (self.labels != UNLABELLED)).nonzero()[:, 0]
         self.all = Order(shown.nonzero()[:, 0], config.seed)
         self.labelled = Order(labelled, config.seed) if config.unlabelled else self.all
+        last = len(self.all.places) % config.batch_size or config.batch_size
+        if "-batch" in config.student and 1 in (last, config.batch_size):
+            raise ValueError(
+                "batch_size must leave no batch of one image, whose variance batch normalisation "
+                f"would divide by, got {config.batch_size} for {len(self.all.places):,} images"
+            )
         self.students = [build(arm, config, self.dataset) for arm in config.arms]
         self.step = self.seen = 0
         self.teacher_errors: int | None = None
@@ -162,10 +168,9 @@ class Distilling:
             return
         said = yield from answers(self.config.teacher, "training", len(self.places))
         for arm in arms:
-            if arm == "permuted":
-                source = torch.Generator().manual_seed(self.config.seed << 16)
-                said = permuted(said, source)
-            self._targets[arm] = soft_targets(said, self.config.temperature)
+            source = torch.Generator().manual_seed(self.config.seed << 16)
+            told = permuted(said, source) if arm == "permuted" else said
+            self._targets[arm] = soft_targets(told, self.config.temperature)
 
     def _images(self, batch: Int[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
         places = self.places.index_select(0, batch)  # which is quicker than brackets
@@ -182,7 +187,7 @@ class Distilling:
                 continue
             found = yield from self._read(student, validation.images[: self._watched])
             wrong, agreed = found.argmax(1) != labels, found.argmax(1) == said.argmax(1)
-            shares = torch.stack([wrong, agreed]).double().mean(1).tolist()
+            shares = torch.stack([wrong, agreed]).cpu().double().mean(1).tolist()
             student.add_point(epoch, *shares)
 
     def _test(self) -> Iterator[object]:
@@ -193,7 +198,7 @@ class Distilling:
             found = yield from self._read(student, test.images)
             student.tested = found.cpu()
             student.errors = int((found.argmax(1) != test.labels).sum())
-            certain, other = (F.log_softmax(each.double(), dim=1) for each in (said, found))
+            certain, other = (F.log_softmax(each.cpu().double(), dim=1) for each in (said, found))
             divergence = F.kl_div(other, certain, reduction="batchmean", log_target=True)
             student.divergence = divergence.item()
         self.teacher_errors = int((said.argmax(1) != test.labels).sum())

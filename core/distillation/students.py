@@ -104,7 +104,7 @@ class Student:
         """
         hard, soft = math.nan, math.nan
         if self._norms:
-            hard, soft = torch.stack(self._norms).double().mean(0).tolist()
+            hard, soft = torch.stack(self._norms).cpu().double().mean(0).tolist()
             self._norms = []
             if not any(map(math.isfinite, (hard, soft))):
                 raise self.diverged()

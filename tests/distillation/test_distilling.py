@@ -101,11 +101,14 @@ def test_no_two_arms_learn_the_same(world: Small) -> None:
 
 def test_arms_do_not_depend_on_each_other(world: Small) -> None:
     together = ended(replace(SMALL, student="fc6-relu-drop50", unlabelled=20))
-    for student in together.students:
+    turned = ended(replace(together.config, arms=(*reversed(ARMS),)))
+    for student, last in zip(together.students, reversed(turned.students), strict=True):
         only = replace(together.config, arms=(student.arm,))
         (by_itself,) = ended(only).students
-        for one, two in zip(by_itself.parameters, student.parameters, strict=True):
-            assert torch.equal(one, two)
+        for one in (by_itself, last):
+            assert one.arm == student.arm
+            pairs = zip(one.parameters, student.parameters, strict=True)
+            assert all(torch.equal(here, there) for here, there in pairs)
 
 
 def test_the_curves_and_the_end_are_what_the_weights_give(world: Small) -> None:
@@ -263,6 +266,7 @@ def test_all_at_once_is_refused_before_the_end(
         ({"left_out": CLASSES}, "left_out must be from 0 to 3, got 4"),
         ({"images": 80, "unlabelled": 11}, "must be at most 90 together, .* got 91"),
         ({"student": "conv3-k9,fc4"}, "conv"),
+        ({"student": "fc4-batch", "images": 33}, "no batch of one image, .* got 8 for 33 images"),
         ({"student": "fc2048", "batch_size": 1_000}, ""),
     ],
 )
