@@ -49,13 +49,17 @@ TEXT = ".st-key-lstm_screen .typed textarea"
 # What stands under the maps is written when they are painted: the character, and all its gates.
 GATES = f"() => {SCREEN}.querySelector('.gates output').textContent"
 MERGES = ".st-key-bpe_screen .history input[type=range]"
-# The tokens that are left; all blocks are painted in one go, the text in its tokens too.
+# The tokens that are left, or the largest p; all blocks of a screen are painted in one go.
 LEFT = f"() => {SCREEN}.querySelector('.figures > :nth-child(4) b').innerText"
+DIAL = ".st-key-heat_screen .dial input[type=range]"
 ON, FAR = ("ArrowRight", "ArrowRight"), ("PageUp", "PageUp")
 SIDES = ("ArrowRight", "ArrowLeft")
-LATE = dict.fromkeys(  # and a goal of the slowest twentieth
-    ("the history of 8,000 merges, a step on", "the history of 8,000 merges, a hundred on"), 250.0
-)
+LATE = {  # and a goal of the slowest twentieth
+    "the history of 8,000 merges, a step on": 250.0,
+    "the history of 8,000 merges, a hundred on": 250.0,
+    "a softmax at another temperature, the pinned network's logits": 150.0,
+    "a softmax at another temperature, own logits": 150.0,
+}
 WARM = 3  # presses that are not counted
 SOME = {"train_images": "10,000"}
 REPLAYED = {
@@ -192,13 +196,25 @@ def merging(page: Page, url: str, count: int) -> dict[str, list[float]]:
     }
 
 
+def heating(page: Page, url: str, count: int) -> dict[str, list[float]]:
+    """Time the panel of distillation: each press is another temperature."""
+    rows = {}
+    for name, asked in (("the pinned network's logits", "network"), ("own logits", "sliders")):
+        page.goto(f"{url}/distillation?heat_logits={asked}&heat_T=1")
+        settle(page)
+        page.wait_for_selector(".st-key-heat_screen .softmax")
+        page.wait_for_timeout(1500)
+        rows[f"a softmax at another temperature, {name}"] = presses(page, DIAL, LEFT, count)
+    return rows
+
+
 def main() -> None:
     """Measure the floor and the panels."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--quick", action="store_true", help="about a minute")
     parser.add_argument(
         "--only",
-        choices=("training", "looking", "attacking", "typing", "merging"),
+        choices=("training", "looking", "attacking", "typing", "merging", "heating"),
         help="one panel alone",
     )
     wish = parser.parse_args()
@@ -221,6 +237,8 @@ def main() -> None:
                 rows |= typing(page, server.url, count)
             if wish.only in (None, "merging"):
                 rows |= merging(page, server.url, count)
+            if wish.only in (None, "heating"):
+                rows |= heating(page, server.url, count)
     finally:
         server.close()
     for name, times in rows.items():
@@ -247,6 +265,7 @@ def _goals(only: str | None) -> list[tuple[float, bool]]:
         "attacking": [(150.0, False), (500.0, False)],
         "typing": [(200.0, False), (200.0, False)],
         "merging": [(120.0, False), (120.0, False)],
+        "heating": [(80.0, False), (80.0, False)],
     }
     return [goal for panel, rows in goals.items() if only in (None, panel) for goal in rows]
 

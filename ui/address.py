@@ -16,8 +16,19 @@ HIGHEST = 10**9  # of the numbers in an address
 PREFIXES = frozenset(  # with which the keys of all pages begin, before the first "_"
     (
         *("attack", "curve", "dream", "fake", "filter", "harden", "lab", "maps", "matrix"),
-        *("hans", "lstm", "pin", "race", "saliency", "train", "transfer", "universal", "wanted"),
-        *("attacked", "bpe", "court", "melt"),
+        *(
+            "hans",
+            "heat",
+            "lstm",
+            "pin",
+            "race",
+            "saliency",
+            "train",
+            "transfer",
+            "universal",
+            "wanted",
+        ),
+        *("attacked", "bpe", "court", "distil", "heat", "melt"),
     )
 )
 

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from ui.blocks import Block
 
-__all__ = ["bars", "checks", "lines", "shares"]
+__all__ = ["bars", "checks", "lines", "round_steps", "shares"]
 
 TICKS = 6  # about, on an axis
 NARROW = 1e-9
@@ -72,10 +72,10 @@ def lines(
         "high": high,
         "ticks": _powers(low, high)
         if log
-        else [(at, f"{100 * at:g} %" if share else _tick(at)) for at in _steps(low, high)],
+        else [(at, f"{100 * at:g} %" if share else _tick(at)) for at in round_steps(low, high)],
         "log": log,
         "stops": list(stops)
-        or [(at, _tick(at)) for at in _steps(float(x[0]), float(x[-1]), whole)],
+        or [(at, _tick(at)) for at in round_steps(float(x[0]), float(x[-1]), whole)],
         "said": list(titles) or [f"{axis} {words}" for _, words in stops],
         "share": share,
         "name": name,
@@ -168,6 +168,17 @@ def shares(
     return Block(words, np.concatenate([counts.ravel(), tried.ravel()]))
 
 
+def round_steps(low: float, high: float, whole: bool = False) -> list[float]:
+    """List the round numbers between two ends, about TICKS of them, or only whole ones."""
+    if high - low < NARROW:
+        return [low]
+    raw = (high - low) / TICKS
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(digit * power for digit in (1, 2, 5, 10) if digit * power >= raw)
+    step = max(1.0, step) if whole else step
+    return [k * step for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
 def _bar(share: float) -> tuple[float, str]:
     return (0.0, "–") if math.isnan(share) else (share, f"{100 * share:.1f} %")
 
@@ -200,17 +211,6 @@ def _powers(low: float, high: float) -> list[tuple[float, str]]:
         (10.0**power, f"10{str(power).translate(RAISED)}")
         for power in range(first, last + 1, every)
     ]
-
-
-def _steps(low: float, high: float, whole: bool = False) -> list[float]:
-    """List the round numbers between two ends, about TICKS of them, or only whole ones."""
-    if high - low < NARROW:
-        return [low]
-    raw = (high - low) / TICKS
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(digit * power for digit in (1, 2, 5, 10) if digit * power >= raw)
-    step = max(1.0, step) if whole else step
-    return [k * step for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _tick(value: float) -> str:

@@ -12,7 +12,7 @@ from core.shared.models import Source
 from ui import address, live, screen, words
 from ui.blocks import Block
 
-__all__ = ["BOUND", "Rules", "choose", "choose_seed", "choose_some", "study"]
+__all__ = ["BOUND", "Rules", "choose", "choose_seed", "choose_some", "newest", "study"]
 
 # What stands in the address, and stays when one goes to another page and comes back.
 BOUND: dict[str, Any] = {"bind": "query-params", "persist_state": "session"}
@@ -126,7 +126,7 @@ def study(
     Returns: the newest one, if there is one.
     """
     name, label, icon = begin
-    view = _newest(engine, visitor, source, function)
+    view = newest(engine, visitor, source, function)
     moving = view is not None and view.live
 
     def start() -> None:
@@ -165,11 +165,12 @@ def study(
     return view
 
 
-def _newest(engine: Engine, visitor: str, source: Source, function: str) -> View | None:
+def newest(engine: Engine, visitor: str, source: Source, function: str) -> View | None:
     """Find the visitor's newest run of a function for a network, or for several with it."""
     wanted = asdict(source)
     for view in engine.runs_of(visitor):
-        among = (view.config.get("source"), *view.config.get("sources", ()))
+        named = (view.config.get("source"), view.config.get("teacher"))
+        among = (*named, *view.config.get("sources", ()))
         if view.function == function and wanted in among:
             return view
     return None

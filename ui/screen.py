@@ -53,7 +53,17 @@ PERIOD = 0.25  # seconds from one word of how far a drawing is to the next
 STOPPED = "Stopped before its end. Change a setting, or ask again."
 AGAIN = "again"  # what the browser tells when what was stopped is asked for again
 
-PARTS = ("screen", "waiting", "inside", "charts", "explained", "sequences", "tokens")
+PARTS = (
+    "screen",
+    "waiting",
+    "inside",
+    "charts",
+    "explained",
+    "sequences",
+    "tokens",
+    "temperature",
+    "knowledge",
+)
 _component = st.components.v2.component(
     "glassbox_screen",
     html='<div class="room"><div class="screen"></div></div>',

@@ -18,9 +18,10 @@ from jaxtyping import Float
 
 from core.shared.models import Source
 
-__all__ = ["ARMS", "DISTIL", "REDUCTIONS", "Arm", "Distillation", "Distilled"]
+__all__ = ["ARMS", "DISTIL", "LOGITS", "REDUCTIONS", "Arm", "Distillation", "Distilled"]
 
 DISTIL = "core.distillation.distilling:distil"  # long work: submit it with a Distillation
+LOGITS = "core.distillation.distilling:logits"  # asked of a run
 
 ARMS = {  # students, all with the same seed, order of images, and budget
     "alone": "hard labels alone",
@@ -46,9 +47,10 @@ class Distillation:
     teacher: the network; the data that it learned from must be here.
     student: a layer table in its text form, see `core.shared.layers`.
     arms: of ARMS, those that are trained, side by side.
-    images: labelled training images.
+    images: labelled training images, the first of each class in turn.
     unlabelled: further training images, from which the distilled learn by the soft term alone.
-    left_out: a class whose training images no student ever sees; None for none.
+    left_out: a class whose training images no student ever sees, so that there are fewer; None for
+        none.
     temperature: T of the soft term.
     alpha: weight of the hard labels; the soft term has 1 − alpha. 0 for soft targets alone.
     squared: whether the soft term is multiplied by T².
@@ -75,7 +77,7 @@ class Distillation:
     smoothing: float = 0.1
     learning_rate: float = 0.001
     batch_size: int = 64
-    epochs: int = 20
+    epochs: int = 50
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -115,8 +117,9 @@ class Arm:
     name: str  # one of ARMS
     epochs: Float[np.ndarray, " n"]
     validation: Float[np.ndarray, " n"]  # share of the validation images that are read wrong
-    hard: Float[np.ndarray, " n"]  # ‖∇ of α · CE‖₂ over all weights, mean over the epoch's steps
-    soft: Float[np.ndarray, " n"]  # likewise of (1 − α) · T² · KL; NaN where there is no such term
+    hard: Float[np.ndarray, " n"]  # ‖∇ of α · CE‖₂ over all weights, mean over some of the epoch's
+    # steps; NaN before the first of them, and where there is no such term
+    soft: Float[np.ndarray, " n"]  # likewise of (1 − α) · T² · KL
     agreement: Float[np.ndarray, " n"]  # share of the validation images read as the teacher reads
     errors: int | None  # of the test images, in the end
     divergence: float | None  # KL(teacher ‖ student) in nats on the test images at T = 1, then
@@ -130,3 +133,4 @@ class Distilled:
     arms: tuple[Arm, ...]
     teacher_errors: int | None  # of the test images; None until the end
     tested: int  # test images
+    watched: int  # validation images that the points are computed on: the first so many

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from core.lstm_gates.cell import cell
+from core.lstm_gates.expecting import expected
 from core.lstm_gates.gates import gates
 from core.lstm_gates.intervening import clamped
 from core.lstm_gates.learning import Lesson
@@ -37,6 +38,7 @@ ANALYSES: dict[str, Callable[..., Any]] = {  # each takes the network first, and
     "cell": cell,
     "clamped": clamped,
     "edited": edited,
+    "expected": expected,
     "gates": gates,
     "influence": influence,
     "memory": memory,

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from core.shared import datasets, uploads
 
-__all__ = ["Dataset", "Split", "dataset", "mnist", "read_idx"]
+__all__ = ["Dataset", "Split", "dataset", "in_turn", "mnist", "read_idx"]
 
 FOLDER = Path(__file__).parents[2] / "assets" / "mnist"
 TRAINING = 50_000  # of the file's 60,000; the last 10,000 are for validation
@@ -93,7 +93,7 @@ def dataset(name: str, device: torch.device, images: int = 0) -> Dataset:
         whole = _own(name, device)
     if images in (0, len(whole.training)):
         return whole
-    chosen = _in_turn(whole.training.labels, images)
+    chosen = in_turn(whole.training.labels, images).sort().values
     few = Split(whole.training.images[chosen], whole.training.labels[chosen])
     return replace(whole, training=few)
 
@@ -120,6 +120,17 @@ def mnist(device: torch.device) -> Dataset:
         validation=split("train", slice(TRAINING, None)),
         test=split("t10k", slice(None)),
     )
+
+
+def in_turn(labels: Int[Tensor, " n"], count: int) -> Int[Tensor, " {count}"]:
+    """Choose so many: the first of each class, the second of each, and so on, in this order.
+
+    Args:
+        labels: of all.
+        count: how many places are given, at most as many as there are labels.
+    """
+    turns = _turns(labels)
+    return (turns * (int(labels.max()) + 1) + labels).argsort()[:count]
 
 
 def read_idx(content: bytes) -> np.ndarray:
@@ -203,12 +214,6 @@ def _turns(labels: Integer[Tensor, " n"]) -> Int[Tensor, " n"]:
     turns = torch.empty_like(order)
     turns[order] = torch.arange(len(labels), device=labels.device) - starts
     return turns
-
-
-def _in_turn(labels: Int[Tensor, " n"], count: int) -> Int[Tensor, " {count}"]:
-    """Choose so many: the first of each class, the second of each, and so on; in their order."""
-    turns = _turns(labels)
-    return (turns * (int(labels.max()) + 1) + labels).argsort()[:count].sort().values
 
 
 def _unpack(name: str) -> bytes:

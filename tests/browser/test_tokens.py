@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from core.bpe.results import Candidate, Window
+from tests.browser.alone import PAGE, packed
 from ui import tokens
-from ui.blocks import Block, pack
-from ui.screen import JS, PARTS
+from ui.blocks import Block
 
 pytestmark = pytest.mark.browser
 ADDRESS = "http://tokens.test"
@@ -89,8 +89,7 @@ class Shown:
         ]
 
     def packet(self) -> bytes:
-        header = {"url": "/screen/x", "run": "", "version": 0, "status": "", "follow": False}
-        return pack({**header, "summons": 0, "period": 400, "stopped": False}, self.blocks())
+        return packed(self.blocks())
 
     def answer(self, route: Route, asked: Request) -> None:
         if "/progress" in asked.url:
@@ -104,24 +103,6 @@ class Shown:
             route.fulfill(body=self.packet())
         else:
             route.fulfill(body=PAGE, content_type="text/html; charset=utf-8")
-
-
-STYLE = "\n".join((JS / f"{name}.css").read_text(encoding="utf-8") for name in PARTS)
-SCRIPT = "\n".join((JS / f"{name}.js").read_text(encoding="utf-8") for name in PARTS)
-PAGE = f"""<!doctype html><meta name="viewport" content="width=device-width"><style>
-body {{ margin: 0 16px; font-family: sans-serif; --st-background-color: #ffffff; }}
-{STYLE}</style>
-<main data-testid="stApp" data-test-connection-state="CONNECTED"
-  data-test-script-state="notRunning"><div class="room"><div class="screen"></div></div></main>
-<script type="module">
-{SCRIPT.replace("export default function", "function drawn")}
-const component = {{ parentElement: document.querySelector('main'), setTriggerValue: run }}
-async function run() {{  // as Streamlit does with the page's script
-  component.data = new Uint8Array(await (await fetch('/packet')).arrayBuffer())
-  drawn(component)
-}}
-run()
-</script>"""
 
 
 @pytest.fixture

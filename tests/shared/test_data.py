@@ -188,8 +188,10 @@ def first_in_turn(labels: list[int], count: int) -> list[int]:
 @given(labels=some.lists(some.integers(0, 9), min_size=1, max_size=60), share=some.floats(0, 1))
 def test_few_images_are_dealt_out_one_class_after_another(labels: list[int], share: float) -> None:
     count = max(1, round(share * len(labels)))
-    chosen = data._in_turn(torch.tensor(labels), count)
-    assert chosen.tolist() == first_in_turn(labels, count)
+    chosen = data.in_turn(torch.tensor(labels), count)
+    assert sorted(chosen.tolist()) == first_in_turn(labels, count)
+    half = data.in_turn(torch.tensor(labels), count // 2)
+    assert chosen[: count // 2].tolist() == half.tolist()  # fewer are the first of more
 
 
 @pytest.mark.parametrize(("name", "images"), [("mnist", 10), ("mnist", 1_234), ("fashion", 105)])

@@ -1,0 +1,161 @@
+"""A student that learns from a teacher: at what speed, and whether it is the better for it.
+
+    python -m bench.distillation            ten seeds, five rounds
+    python -m bench.distillation --quick    two seeds, one round
+
+The bare loop has a process of its own, the student, images, optimiser and loss of the run, logits
+of a teacher that stand ready, and nothing else; both are measured in turns, so that a machine whose
+speed drifts does so for both.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from bench import report
+from core.distillation import DISTIL, Distillation, Distilled
+from core.shared.engine import Engine, View
+from core.shared.models import Source
+
+TEACHER = Source(kind="built-in", name="mnist")
+LEARNED = Distillation(teacher=TEACHER)  # 48 units, 2,000 digits, T = 4, α = 0.1
+ORDER = ("distilled", "permuted", "alone")  # from few errors to many
+RUN = Distillation(teacher=TEACHER, arms=("distilled",), images=10_000, epochs=100)
+STUDENTS = {"48 units": RUN, "convolutions": replace(RUN, student="conv8-p1-relu,max2,fc64-relu")}
+
+
+def bare(seconds: float, config: Distillation) -> float:
+    """Distil in the barest loop, and count images a second."""
+    import torch
+    import torch.nn.functional as F
+
+    from core.shared import data, devices, networks
+
+    device = devices.choose()
+    devices.prepare(device)
+    split = data.dataset("mnist", device, config.images).training
+    said = torch.randn(config.images, 10, generator=torch.Generator().manual_seed(0)).to(device)
+    student = networks.build(config.student, torch.Generator().manual_seed(0)).to(device)
+    student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.Adam(student.parameters(), config.learning_rate, fused=True)
+    temperature, alpha = config.temperature, config.alpha
+    done, began, warm = 0, time.perf_counter(), False
+    while True:
+        for batch in torch.randperm(config.images).to(device).split(config.batch_size):
+            logits = student(split.images[batch])
+            soft = F.kl_div(
+                F.log_softmax(logits / temperature, dim=1),
+                F.softmax(said[batch] / temperature, dim=1),
+                reduction="batchmean",
+            )
+            hard = F.cross_entropy(logits, split.labels[batch])
+            loss = alpha * hard + (1 - alpha) * temperature**2 * soft
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            done += len(batch)
+            now = time.perf_counter()
+            if now - began > (seconds if warm else seconds / 4):
+                devices.synchronise(device)
+                now = time.perf_counter()
+                if warm:
+                    return done / (now - began)
+                warm, done, began = True, 0, now
+
+
+def apart(seconds: float, name: str) -> float:
+    """Measure that loop in a process of its own."""
+    command = [sys.executable, "-m", "bench.distillation", "--side", name]
+    command += ["--seconds", str(seconds)]
+    told = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ})
+    return float(told.stdout.split()[-1])
+
+
+def run(engine: Engine, seconds: float, config: Distillation) -> float:
+    """Measure the panel's run, nobody looking; the teacher has spoken before."""
+    name = engine.submit(DISTIL, config, visitor="bench")
+    while (view := moved(engine, name, 0)).state.epoch == 0:
+        pass
+    first = moved(engine, name, view.version, seconds / 4)
+    began = time.perf_counter()
+    last = moved(engine, name, first.version, seconds)
+    took = time.perf_counter() - began
+    engine.stop(name)
+    images: float = (last.state.epoch - first.state.epoch) * config.images
+    return images / took
+
+
+def moved(engine: Engine, name: str, version: int, seconds: float = 0) -> View:
+    """Wait for some time and then for the next state."""
+    time.sleep(seconds)
+    before = engine.view(name)
+    while (view := engine.view(name)).state is None or view.version <= max(version, before.version):
+        if not view.live:
+            raise RuntimeError(f"the run has {view.status}: {view.failure}")
+        time.sleep(0.002)
+    return view
+
+
+def errors(engine: Engine, seed: int) -> dict[str, int]:
+    """Train the students of a seed to their end, and count their errors on the test images."""
+    name = engine.submit(DISTIL, replace(LEARNED, seed=seed), visitor="bench")
+    while (view := engine.view(name)).live:
+        time.sleep(0.01)
+    if not isinstance(view.state, Distilled) or view.status != "finished":
+        raise RuntimeError(view.failure)
+    return {arm.name: arm.errors for arm in view.state.arms if arm.errors is not None}
+
+
+def main() -> None:
+    """Measure all, print the table and the line of JSON."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--side", choices=STUDENTS)
+    parser.add_argument("--seconds", type=float, default=4)
+    chosen = parser.parse_args()
+    if chosen.side:
+        print(bare(chosen.seconds, STUDENTS[chosen.side]))
+        return
+    seconds, rounds, seeds = (2, 1, 2) if chosen.quick else (chosen.seconds, 5, 10)
+    with tempfile.TemporaryDirectory() as folder, Engine(Path(folder)) as engine:
+        engine.call("math:sqrt", 1.0)
+        device = engine.ready()["owners"][0]["name"]
+        report.heading("Distillation", device)
+        claims = [speed(engine, name, rounds, seconds) for name in STUDENTS]
+        claims.append(order(engine, seeds))
+    report.finish("distillation", device, claims)
+
+
+def speed(engine: Engine, name: str, rounds: int, seconds: float) -> dict[str, object]:
+    """Compare the panel's run with the bare loop, in turns."""
+    pairs = []
+    for _ in range(rounds):
+        alone = apart(seconds, name)
+        pairs.append((alone, run(engine, seconds, STUDENTS[name])))
+    report.spread(f"images a second, bare loop, {name}", [one for one, _ in pairs])
+    report.spread(f"images a second, the run, {name}", [two for _, two in pairs])
+    share = report.spread(f"their ratio, {name}", [two / one for one, two in pairs])
+    return report.claim(f"speed of the run beside the bare loop, {name}", share, 0.95)
+
+
+def order(engine: Engine, seeds: int) -> dict[str, object]:
+    """Count the seeds in which the distilled makes the fewest errors and the one alone the most."""
+    found = [errors(engine, seed) for seed in range(seeds)]
+    print("errors of 10,000 test images, by seed:")
+    for arm in found[0]:
+        values = [each[arm] for each in found]
+        report.spread(f"{arm}: {', '.join(map(str, values))}", values, "errors")
+    held = sum(
+        [each[arm] for arm in ORDER] == sorted({each[arm] for arm in ORDER}) for each in found
+    )
+    text = f"of {seeds} seeds, those with fewer errors distilled than permuted than alone"
+    return report.claim(text, held, seeds - seeds // 10)
+
+
+if __name__ == "__main__":
+    main()

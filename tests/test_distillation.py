@@ -1,0 +1,45 @@
+"""Distillation: what may be asked for, and how a look at it stands in the address."""
+
+import math
+from typing import Any
+
+import pytest
+
+from core.distillation import Distillation
+from core.shared.models import Source
+from ui.panels.distillation import looking
+
+TEACHER = Source(kind="built-in", name="mnist")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"temperature": 0.0}, "temperature must be above 0 and at most 100, got 0.0"),
+        ({"alpha": math.nan}, "alpha must be from 0 to 1, got nan"),
+        ({"arms": ("alone", "alone")}, "arms must be some of"),
+        ({"arms": ("genius",)}, "arms must be some of"),
+        ({"reduction": "sum"}, "reduction must be one of"),
+        ({"left_out": -1}, "left_out must be the number of a class or None, got -1"),
+        ({"images": 9}, "images must be a whole number from 10 to 50,000, got 9"),
+        ({"learning_rate": 0.0}, "learning_rate must be above 0"),
+    ],
+)
+def test_a_distillation_refuses_what_it_cannot_be(wrong: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Distillation(teacher=TEACHER, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("asked", "temperature"),
+    [("4", 4.0), ("inf", math.inf), ("0", 0.0), ("-1", 1.0), ("nan", 1.0), ("hot", 1.0), ("", 1.0)],
+)
+def test_a_temperature_in_the_address_is_one_or_the_usual(asked: str, temperature: float) -> None:
+    assert looking.looks_of({"heat_T": asked})["T"] == temperature
+
+
+def test_ones_own_logits_stand_in_the_address_or_are_the_usual() -> None:
+    own = "1,2,3,4,5,6,7,8,9,-20"
+    assert looking.looks_of({"heat_own": own})["own"] == (*map(float, own.split(",")),)
+    for wrong in ("1,2", "1,2,3,4,5,6,7,8,9,21", "a,b", "nan,2,3,4,5,6,7,8,9,1"):
+        assert looking.looks_of({"heat_own": wrong})["own"] == looking.SLIDERS

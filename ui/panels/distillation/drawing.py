@@ -1,0 +1,105 @@
+"""Drawing from a softmax: a thousand draws against theory, top-k and top-p."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from jaxtyping import Float
+
+from core.distillation.drawing import draw
+from core.shared.engine import EngineError, View
+from ui import blocks, inside, screen, sequences, temperature, words
+from ui.blocks import Block, figures
+from ui.inside import Choice
+from ui.numbers import heat, plain, share
+from ui.panels.distillation.desk import Desk
+from ui.running import BOUND, Rules, choose_seed
+from ui.tokens import spelt
+
+__all__ = ["drawing"]
+
+DRAWS = 1_000
+READER = "core.lstm_gates.asking:built_in"
+SOURCES = {"above": "the softmax above", "reader": "the next character, by an LSTM for Python"}
+TEXT = "def __init__(sel"
+LONGEST = 500  # characters
+
+
+def drawing(desk: Desk, rules: Rules) -> None:
+    """Draw a thousand draws from the logits above."""
+    st.markdown(
+        "The same T a third time: for drawing. What top-k or top-p keeps is chosen from **all** "
+        "classes, after the softmax; whoever cuts the logits before it shows probabilities that "
+        "are too large. Whiskers are two standard deviations."
+    )
+    first, second, third = st.columns(3)
+    top_k = int(first.number_input("top k, 0 for all", 0, 1_000, 0, key="heat_k", **BOUND))
+    top_p = float(second.slider("top p", 0.05, 1.0, 1.0, 0.05, key="heat_p", **BOUND))
+    seed = choose_seed(third, "heat_seed", rules)
+    rules["heat_k"] = top_k, "a whole number from 0 to 1,000"
+    rules["heat_p"] = top_p, "a number from 0.05 to 1"
+
+    looks = desk.looks
+
+    def warm(said: Any) -> None:
+        looks["T"] = heat(said)
+
+    def text(said: Any) -> None:
+        looks["text"] = words.whole(str(said))[:LONGEST]
+
+    def of(said: Any) -> None:
+        if said in SOURCES:
+            looks["drawn"] = said
+
+    told: dict[str, Callable[[Any], object]] = {"T": warm, "text": text, "drawn": of}
+    screen.screen("heat_draws", lambda: None, lambda _: _board(desk, top_k, top_p, seed, _), told)
+
+
+def _board(desk: Desk, top_k: int, top_p: float, seed: int, _: View | None) -> list[Block]:
+    warm, of = desk.looks["T"], desk.looks.get("drawn", "above")
+    typed = desk.looks.get("text", TEXT)
+    choice = Choice(name="drawn", label="Logits of", values=[*SOURCES.items()], chosen=of)
+    head = [inside.choices([choice])]
+    if of == "reader":
+        head.append(sequences.typed("text", "A text to go on with", typed, most=LONGEST, lines=2))
+    try:
+        labels, logits = _logits(desk, of, typed)
+        found = draw(logits, warm, seed, DRAWS, top_k, top_p)
+    except (EngineError, ValueError) as error:
+        return [*head, blocks.progress(0, words.sentence(str(error)), warn=True)]
+    kept = found.kept
+    cut = kept.count < len(labels)
+    return [
+        *head,
+        temperature.dial("T", "Temperature T", warm),
+        figures(
+            [
+                ("classes that are kept", f"{kept.count:,} of {len(labels):,}", 1.0),
+                ("their probability together", share(kept.mass), 1.0),
+                ("χ²", f"{plain(found.chi_squared)}, {found.freedom} degrees", 1.0),
+                ("chance of one as large", plain(found.chance), 1.0),
+            ]
+        ),
+        temperature.draws(
+            labels,
+            found.counts,
+            found.expected,
+            found.spread,
+            before=DRAWS * kept.whole if cut else None,
+            title=f"{DRAWS:,} draws against theory",
+            hint="Outlined: before anything was cut." if cut else "",
+            span=12,
+        ),
+    ]
+
+
+def _logits(desk: Desk, of: str, typed: str) -> tuple[Sequence[str], Float[np.ndarray, " k"]]:
+    """Give what is drawn from: classes or characters, and their logits."""
+    if of == "above":
+        labels, logits, _ = desk.logits()
+        return labels, logits
+    if not typed:
+        raise ValueError("text must have a character to go on from, got none")
+    found = desk.engine.call(READER, "python", "expected", typed)
+    return [spelt(each) for each in found.alphabet], found.logits.astype(np.float64)

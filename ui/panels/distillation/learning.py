@@ -1,0 +1,180 @@
+"""Students learn from the pinned network, side by side, and one sees what each term pulls."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.distillation import ARMS, DISTIL, REDUCTIONS, Distillation, Distilled
+from core.shared.models import About
+from ui import address, charts
+from ui.blocks import Block, figures
+from ui.panels.distillation.desk import Desk
+from ui.running import BOUND, Rules, choose, choose_seed, choose_some, study
+
+__all__ = ["learning"]
+
+STUDENTS = {  # layer tables
+    "fc16-relu": "16 units",
+    "fc30-relu": "30 units",
+    "fc48-relu": "48 units",
+    "fc64-relu": "64 units",
+    "fc300-relu,fc300-relu": "two layers of 300",
+    "fc800-relu,fc800-relu": "two layers of 800",
+    "conv6-k5-p2-relu,max2,conv16-k5-relu,max2,fc120-relu,fc84-relu": "a small LeNet",
+}
+IMAGES = (200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
+WARM = (1.0, 2.0, 2.5, 3.0, 4.0, 8.0, 20.0, 50.0, 100.0)
+SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+EPOCHS = (1, 2, 5, 10, 20, 40, 80)
+UNLABELLED = (0, 1_000, 5_000, 10_000, 20_000)
+NOBODY = "no class"
+
+
+def learning(desk: Desk) -> None:
+    """Draw the settings of a distillation and the newest one of the pinned network."""
+    st.markdown(
+        "The pinned network is the teacher. All students have the same first weights, images and "
+        "steps; they differ in what they are told. *Permuted* is the control: the teacher's wrong "
+        "classes in another order, as soft as before and of no meaning."
+    )
+    if not desk.about.data:
+        st.info("A teacher's training images have to be here: pin a network of digits or clothes.")
+        return
+    asked, rules = address.asked("distil"), Rules()
+    wish = _wish(desk.about, asked, rules)
+    for key in ("distil_squared", "distil_reduction"):
+        rules.setdefault(key, (st.session_state.get(key), "a choice"))
+    study(
+        desk.engine,
+        desk.visitor,
+        desk.source,
+        DISTIL,
+        ("distil", "Let them learn", "school"),
+        lambda: Distillation(teacher=desk.source, **wish),
+        _draw,
+    )
+    address.refuse("distil", asked, rules)
+
+
+def _wish(about: About, asked: Mapping[str, str], rules: Rules) -> dict[str, Any]:
+    first, second, third, fourth = st.columns(4), st.columns(4), st.columns(4), st.container()
+    given: dict[str, Any] = {}
+    given["student"] = choose(
+        first[0],
+        "Student",
+        [*STUDENTS],
+        "distil_student",
+        rules,
+        usual=2,
+        said=lambda each: STUDENTS[each],
+    )
+    given["images"] = choose(
+        first[1], "Labelled images", IMAGES, "distil_images", rules, usual=3, said="{:,}".format
+    )
+    given["temperature"] = choose(
+        first[2], "Temperature T", WARM, "distil_T", rules, usual=4, said="{:g}".format
+    )
+    given["alpha"] = choose(
+        first[3],
+        "α, weight of the hard labels",
+        SHARES,
+        "distil_alpha",
+        rules,
+        usual=1,
+        said="{:g}".format,
+        about="The soft term has 1 − α. At 0 no label is seen.",
+    )
+    given["epochs"] = choose(second[0], "Epochs", EPOCHS, "distil_epochs", rules, usual=4, said=str)
+    given["unlabelled"] = choose(
+        second[1],
+        "Unlabelled images besides",
+        UNLABELLED,
+        "distil_unlabelled",
+        rules,
+        said="{:,}".format,
+        about="From these the distilled learn by the soft term alone.",
+    )
+    left_out = choose(second[2], "Never shown", (NOBODY, *about.classes), "distil_left_out", rules)
+    given["left_out"] = None if left_out == NOBODY else about.classes.index(left_out)
+    given["seed"] = choose_seed(second[3], "distil_seed", rules)
+    given["squared"] = third[0].toggle("Soft term times T²", True, key="distil_squared", **BOUND)
+    given["reduction"] = choose(third[1], "Soft term's mean", REDUCTIONS, "distil_reduction", rules)
+    rules["distil_squared"] = given["squared"], "true or false"
+    given["arms"] = tuple(
+        choose_some(
+            fourth,
+            "Students",
+            ARMS,
+            "distil_arms",
+            asked,
+            rules,
+            usual=[*ARMS],
+            most=len(ARMS),
+        )
+    )
+    return given
+
+
+def _draw(state: Distilled, config: Mapping[str, Any]) -> list[Block]:
+    """Draw how the students are doing."""
+    at = state.arms[0].epochs
+    rows = [
+        (
+            ARMS[arm.name],
+            "–" if arm.errors is None else f"{arm.errors:,} of {state.tested:,}",
+            1.0,
+        )
+        for arm in state.arms
+    ]
+    if state.teacher_errors is not None:
+        rows.insert(0, ("the teacher", f"{state.teacher_errors:,} of {state.tested:,}", 1.0))
+    pulls = [
+        (f"{ARMS[arm.name]}: {what}", values)
+        for arm in state.arms
+        for what, values in (("hard", arm.hard), ("soft", arm.soft))
+        if arm.name in ("alone", "distilled") and np.isfinite(values).any()
+    ]
+    drawn = [figures([(f"test errors, {name}", value, share) for name, value, share in rows])]
+    if not len(at):  # the teacher has not spoken yet
+        return drawn
+    drawn += [
+        charts.lines(
+            f"Share of {state.watched:,} validation images that are read wrong",
+            "epochs",
+            at,
+            [(ARMS[arm.name], arm.validation) for arm in state.arms],
+        ),
+        charts.lines(
+            "Share that is read as the teacher reads it",
+            "epochs",
+            at,
+            [(ARMS[arm.name], arm.agreement) for arm in state.arms],
+        ),
+    ]
+    if pulls:
+        squared = "with T²" if config["squared"] else "without T²"
+        drawn.append(
+            charts.lines(
+                f"Norms of the gradients of both terms, {squared}, {config['reduction']}",
+                "epochs",
+                at,
+                pulls,
+                log=True,
+                span=12,
+            )
+        )
+    apart = [
+        (None, ARMS[arm.name], f"{arm.divergence:.3f}")
+        for arm in state.arms
+        if arm.divergence is not None
+    ]
+    if apart:
+        drawn.append(
+            charts.checks(
+                "KL(teacher ‖ student) on the test images at T = 1, in nats",
+                apart,
+            )
+        )
+    return drawn

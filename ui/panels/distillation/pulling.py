@@ -1,0 +1,78 @@
+"""Where the hard label and the teacher pull each logit."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from core.distillation.pulling import pull
+from core.distillation.results import Pictured
+from core.shared.engine import EngineError, View
+from ui import blocks, screen, temperature, words
+from ui.blocks import Block, drag, figures
+from ui.numbers import heat, plain
+from ui.panels.distillation.desk import Desk
+from ui.temperature import Arrows
+
+__all__ = ["pulling"]
+
+PICTURE = "core.distillation.asking:picture"
+
+
+def pulling(desk: Desk) -> None:
+    """Draw both gradients for a test image, of a student who knows nothing yet."""
+    st.markdown(
+        "A student begins with all logits alike. Cross-entropy pulls by **q₁ − y**: one class up, "
+        "all others down alike. The teacher pulls by **(q − p)/T**: also apart among the wrong "
+        "ones. That gradient falls as 1/T², so the soft term is multiplied by T²: else a high "
+        "temperature would leave it nothing to say beside the hard one."
+    )
+    if not desk.about.data:
+        st.info("The images that the network learned from have to be here.")
+        return
+    looks = desk.looks
+
+    def warm(said: Any) -> None:
+        looks["T"] = heat(said)
+
+    def index(said: Any) -> None:
+        looks["pulled"] = max(0, int(said))
+
+    told: dict[str, Callable[[Any], object]] = {"T": warm, "pulled": index}
+    screen.screen("heat_pull", lambda: None, lambda _: _board(desk, _), told)
+
+
+def _board(desk: Desk, _: View | None) -> list[Block]:
+    warm, classes = desk.looks["T"], desk.about.classes
+    try:
+        seen: Pictured = desk.engine.call(PICTURE, desk.source, desk.looks.get("pulled", 0))
+        found = pull(np.zeros(len(classes)), seen.logits, seen.label, warm)
+    except (EngineError, ValueError) as error:
+        return [blocks.progress(0, words.sentence(str(error)), warn=True)]
+    limited = warm > 0 and np.isfinite(warm)
+    rows = [
+        Arrows(name="hard: q₁ − y", values=found.hard),
+        Arrows(name="soft: (q − p)/T", values=found.soft, note="without T²"),
+        Arrows(name="soft: T² (q − p)/T", values=found.squared, note="with T²"),
+        *([Arrows(name="limit: (z − v)/(N T²)", values=found.limit)] if limited else []),
+    ]
+    return [
+        drag("pulled", "Test image", 0, seen.count - 1, seen.index),
+        temperature.dial("T", "Temperature T", warm),
+        temperature.arrows(
+            classes,
+            [each for each in rows if np.isfinite(each.values).all()],
+            title=f"Gradients by a new student's logits; the image is a {classes[seen.label]}",
+            hint="An arrow up is a logit that the step makes smaller.",
+            span=12,
+        ),
+        figures(
+            [
+                ("‖hard‖", plain(float(np.linalg.norm(found.hard))), 1.0),
+                ("‖soft‖", plain(float(np.linalg.norm(found.soft))), 1.0),
+                ("‖soft · T²‖", plain(float(np.linalg.norm(found.squared))), 1.0),
+                ("cosine of soft and z − v", plain(found.cosine), 1.2),
+            ]
+        ),
+    ]
