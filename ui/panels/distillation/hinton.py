@@ -27,8 +27,8 @@ def hinton(desk: Desk) -> None:
     st.markdown(
         "Two layers of 1,200 units teach two of 800 on all of MNIST; T = 20. In the paper the "
         "teacher alone saw shifted images: so do ours, and the gap is not distillation's alone. "
-        f"Each number is the errors among 10,000 test images, one for each of {len(found.seeds)} "
-        "seeds; remade by `python -m bench.hinton`."
+        f"Errors are among 10,000 test images; ours are of {len(found.seeds)} "
+        f"{'seed' if len(found.seeds) == 1 else 'seeds'}, remade by `python -m bench.hinton`."
     )
     rows = [
         {
