@@ -30,6 +30,14 @@ SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 EPOCHS = (1, 2, 5, 10, 20, 40, 80)
 UNLABELLED = (0, 1_000, 5_000, 10_000, 20_000)
 NOBODY = "no class"
+USUAL = {"T": 4.0, "alpha": 0.1, "squared": True, "reduction": "batchmean", "left_out": NOBODY}
+EXPERIMENTS: dict[str, dict[str, object]] = {  # what each changes of these
+    "As usual": {},
+    "Without T², at T = 20": {"T": 20.0, "alpha": 0.5, "squared": False},
+    "With T², at T = 20": {"T": 20.0, "alpha": 0.5},
+    "mean for batchmean": {"alpha": 0.5, "reduction": "mean"},
+    "No labels at all": {"alpha": 0.0},
+}
 
 
 def learning(desk: Desk) -> None:
@@ -43,9 +51,16 @@ def learning(desk: Desk) -> None:
         st.info("A teacher's training images have to be here: pin a network of digits or clothes.")
         return
     asked, rules = address.asked("distil"), Rules()
+    st.caption("Experiments: each sets what is below; then let them learn.")
+    with st.container(horizontal=True):
+        for place, (name, values) in enumerate(EXPERIMENTS.items()):
+            st.button(
+                name,
+                key=f"distil_try_{place}",
+                on_click=st.session_state.update,
+                args=({f"distil_{key}": value for key, value in (USUAL | values).items()},),
+            )
     wish = _wish(desk.about, asked, rules)
-    for key in ("distil_squared", "distil_reduction"):
-        rules.setdefault(key, (st.session_state.get(key), "a choice"))
     study(
         desk.engine,
         desk.visitor,
