@@ -27,7 +27,7 @@ STUDENTS = {  # layer tables
 IMAGES = (200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
 WARM = (1.0, 2.0, 2.5, 3.0, 4.0, 8.0, 20.0, 50.0, 100.0)
 SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
-EPOCHS = (1, 2, 5, 10, 20, 40, 80)
+EPOCHS = (1, 2, 5, 10, 20, 50, 100)
 UNLABELLED = (0, 1_000, 5_000, 10_000, 20_000)
 NOBODY = "no class"
 USUAL = {"T": 4.0, "alpha": 0.1, "squared": True, "reduction": "batchmean", "left_out": NOBODY}
@@ -101,7 +101,7 @@ def _wish(about: About, asked: Mapping[str, str], rules: Rules) -> dict[str, Any
         said="{:g}".format,
         about="The soft term has 1 − α. At 0 no label is seen.",
     )
-    given["epochs"] = choose(second[0], "Epochs", EPOCHS, "distil_epochs", rules, usual=4, said=str)
+    given["epochs"] = choose(second[0], "Epochs", EPOCHS, "distil_epochs", rules, usual=5, said=str)
     given["unlabelled"] = choose(
         second[1],
         "Unlabelled images besides",
