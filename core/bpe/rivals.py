@@ -16,13 +16,13 @@ import regex
 from tokenizers import Tokenizer, models, trainers
 
 from core.bpe.encoding import UNKNOWN, Encoded, gather, scalars
+from core.bpe.exporting import UNKNOWN_TOKEN
 from core.bpe.splitting import pieces
 from core.bpe.tallying import Tally
 from core.shared.turns import WAITING
 
-__all__ = ["UNKNOWN_TOKEN", "Rival", "Spelt", "characters", "learned", "words"]
+__all__ = ["Rival", "Spelt", "characters", "learned", "words"]
 
-UNKNOWN_TOKEN = "<unk>"
 WORD = regex.compile(r"\s*(?:\w+|[^\w\s])")  # a word or a mark, with the white space before it
 WAIT = 0.01  # seconds between two looks at a thread
 BATCH = 2_000  # pieces encoded in one turn

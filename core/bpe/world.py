@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from core.bpe.encoding import UNKNOWN, Encoded, Encoder, encode, of_merges, scalars
+from core.bpe.exporting import UNKNOWN_TOKEN
 from core.bpe.ranks import RANKS, ranked
-from core.bpe.rivals import UNKNOWN_TOKEN, Rival, Spelt, characters, learned, words
+from core.bpe.rivals import Rival, Spelt, characters, learned, words
 from core.bpe.tallying import count, tally
 from core.bpe.vocabulary import END, Vocabulary
 from core.shared.progress import Done

@@ -472,7 +472,7 @@ const drawing = (tag, facts) => { const node = document.createElementNS('http://
 // Round numbers of steps under the slider, as many as have room.
 function marked(box, steps, bent) {
   const place = step => steps ? bent ? Math.sqrt(step / steps) : step / steps : 0, found = [0]
-  const all = (steps <= 12 ? Array.from({ length: steps }, (_, k) => k) : [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000]).filter(step => step < steps && place(steps) - place(step) > .07)
+  const all = (steps <= 12 ? Array.from({ length: steps }, (_, k) => k) : [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000]).filter(step => step < steps && place(steps) - place(step) > (steps <= 12 ? .07 : .16))
   for (const step of all) if (place(step) - place(found.at(-1)) > .07) found.push(step)
   if (steps) found.push(steps)
   box.replaceChildren(...found.map(step => { const mark = make('span', '', spelled(step)); mark.style.setProperty('--at', place(step)); return mark }))

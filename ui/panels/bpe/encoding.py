@@ -106,7 +106,8 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
 def _strange(encoded: Encoded) -> str:
     """Say what it has no token for."""
     count = int((encoded.ids < 0).sum())
-    return f" {count:,} characters were never seen: {UNKNOWN_TOKEN}." if count else ""
+    seen = "1 character was" if count == 1 else f"{count:,} characters were"
+    return f" {seen} never seen: {UNKNOWN_TOKEN}." if count else ""
 
 
 def _window(encoded: Encoded, lit: Sequence[bool] = ()) -> Window:
