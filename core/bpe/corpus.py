@@ -17,6 +17,7 @@ __all__ = ["OUTSIDE", "Alphabet", "Corpus", "mapped", "prepare"]
 
 OUTSIDE = -1  # between pieces
 BYTES = 256
+PRINTED = 188  # of them are themselves in GPT-2's characters; see `mapped`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from itertools import zip_longest
 
 from tokenizers import Tokenizer
 
+from core.bpe.corpus import BYTES, PRINTED, mapped
 from core.bpe.encoding import UNKNOWN, encode, of_merges, scalars
 from core.bpe.splitting import PATTERNS, stretches
 from core.bpe.vocabulary import END, Vocabulary
@@ -176,6 +177,7 @@ def _printable() -> tuple[str, ...]:
 
     Source: Radford et al. 2019, `bytes_to_unicode` in GPT-2's `encoder.py`.
     """
-    own = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    others = [each for each in range(256) if each not in own]
-    return tuple(chr(each if each in own else 256 + others.index(each)) for each in range(256))
+    characters = [chr(each) for each in range(BYTES)]
+    for number, byte in enumerate(mapped()[PRINTED:]):
+        characters[byte] = chr(BYTES + number)
+    return tuple(characters)
