@@ -4,33 +4,31 @@
     python -m bench.distillation --quick    two seeds, one round
 
 The bare loop has a process of its own, the student, images, optimiser and loss of the run, logits
-of a teacher that stand ready, and nothing else; both are measured in turns, so that a machine whose
+of a teacher that stand ready, and nothing else; both take short turns, so that a machine whose
 speed drifts does so for both.
 """
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
 from bench import report
+from bench.turns import Counter, at_work, loop, speeds
 from core.distillation import DISTIL, Distillation, Distilled
-from core.shared.engine import Engine, View
+from core.shared.engine import Engine
 from core.shared.models import Source
 
 TEACHER = Source(kind="built-in", name="mnist")
 LEARNED = Distillation(teacher=TEACHER)  # 48 units, 2,000 digits, T = 4, α = 0.1
 ORDER = ("distilled", "permuted", "alone")  # from few errors to many
-RUN = Distillation(teacher=TEACHER, arms=("distilled",), images=10_000, epochs=100)
+RUN = Distillation(teacher=TEACHER, arms=("distilled",), images=50_000, epochs=100)
 STUDENTS = {"48 units": RUN, "convolutions": replace(RUN, student="conv8-p1-relu,max2,fc64-relu")}
 
 
-def bare(seconds: float, config: Distillation) -> float:
-    """Distil in the barest loop, and count images a second."""
+def bare(counter: Counter, config: Distillation) -> None:
+    """Distil in the barest loop, for ever."""
     import torch
     import torch.nn.functional as F
 
@@ -44,7 +42,6 @@ def bare(seconds: float, config: Distillation) -> float:
     student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam(student.parameters(), config.learning_rate, fused=True)
     temperature, alpha = config.temperature, config.alpha
-    done, began, warm = 0, time.perf_counter(), False
     while True:
         for batch in torch.randperm(config.images).to(device).split(config.batch_size):
             logits = student(split.images[batch])
@@ -58,47 +55,7 @@ def bare(seconds: float, config: Distillation) -> float:
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            done += len(batch)
-            now = time.perf_counter()
-            if now - began > (seconds if warm else seconds / 4):
-                devices.synchronise(device)
-                now = time.perf_counter()
-                if warm:
-                    return done / (now - began)
-                warm, done, began = True, 0, now
-
-
-def apart(seconds: float, name: str) -> float:
-    """Measure that loop in a process of its own."""
-    command = [sys.executable, "-m", "bench.distillation", "--side", name]
-    command += ["--seconds", str(seconds)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ})
-    return float(told.stdout.split()[-1])
-
-
-def run(engine: Engine, seconds: float, config: Distillation) -> float:
-    """Measure the panel's run, nobody looking; the teacher has spoken before."""
-    name = engine.submit(DISTIL, config, visitor="bench")
-    while (view := moved(engine, name, 0)).state.epoch == 0:
-        pass
-    first = moved(engine, name, view.version, seconds / 4)
-    began = time.perf_counter()
-    last = moved(engine, name, first.version, seconds)
-    took = time.perf_counter() - began
-    engine.stop(name)
-    images: float = (last.state.epoch - first.state.epoch) * config.images
-    return images / took
-
-
-def moved(engine: Engine, name: str, version: int, seconds: float = 0) -> View:
-    """Wait for some time and then for the next state."""
-    time.sleep(seconds)
-    before = engine.view(name)
-    while (view := engine.view(name)).state is None or view.version <= max(version, before.version):
-        if not view.live:
-            raise RuntimeError(f"the run has {view.status}: {view.failure}")
-        time.sleep(0.002)
-    return view
+            counter.add(len(batch))
 
 
 def errors(engine: Engine, seed: int) -> dict[str, int]:
@@ -116,30 +73,33 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--side", choices=STUDENTS)
-    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--count")
     chosen = parser.parse_args()
     if chosen.side:
-        print(bare(chosen.seconds, STUDENTS[chosen.side]))
+        bare(Counter(chosen.count), STUDENTS[chosen.side])
         return
-    seconds, rounds, seeds = (2, 1, 2) if chosen.quick else (chosen.seconds, 5, 10)
+    figures, turns, seeds = (1, 2, 2) if chosen.quick else (5, 4, 10)
     with tempfile.TemporaryDirectory() as folder, Engine(Path(folder)) as engine:
         engine.call("math:sqrt", 1.0)
         device = engine.ready()["owners"][0]["name"]
         report.heading("Distillation", device)
-        claims = [speed(engine, name, rounds, seconds) for name in STUDENTS]
-        claims.append(order(engine, seeds))
+        claims = [order(engine, seeds)]
+    claims += [speed(name, figures, turns) for name in STUDENTS]
     report.finish("distillation", device, claims)
 
 
-def speed(engine: Engine, name: str, rounds: int, seconds: float) -> dict[str, object]:
-    """Compare the panel's run with the bare loop, in turns."""
-    pairs = []
-    for _ in range(rounds):
-        alone = apart(seconds, name)
-        pairs.append((alone, run(engine, seconds, STUDENTS[name])))
-    report.spread(f"images a second, bare loop, {name}", [one for one, _ in pairs])
-    report.spread(f"images a second, the run, {name}", [two for _, two in pairs])
-    share = report.spread(f"their ratio, {name}", [two / one for one, two in pairs])
+def speed(name: str, figures: int, turns: int) -> dict[str, object]:
+    """Compare the panel's run, nobody looking, with the bare loop."""
+    config = STUDENTS[name]
+    with (
+        loop("bench.distillation", ["--side", name]) as plain,
+        at_work(DISTIL, config, config.images * config.epochs) as run,
+    ):
+        found = speeds({"bare loop": plain, "the run": run}, figures, turns)
+    for side, values in found.items():
+        report.spread(f"images a second, {side}, {name}", values)
+    pairs = zip(found["the run"], found["bare loop"], strict=True)
+    share = report.spread(f"their ratio, {name}", [ours / theirs for ours, theirs in pairs])
     return report.claim(f"speed of the run beside the bare loop, {name}", share, 0.95)
 
 

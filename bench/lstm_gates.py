@@ -4,33 +4,31 @@
     python -m bench.lstm_gates --quick    one of each, shorter
 
 The bare loop has a process of its own, the run's network, windows, optimiser and clip, and nothing
-else; both are measured in turns, so that a machine whose speed drifts does so for both.
+else; all sides take short turns, so that a machine whose speed drifts does so for all of them.
 """
 
 import argparse
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from bench import report
-from bench.browser import NEXT_STEP, STEP, Server, chromium, settle
+from bench.turns import TURNS, Counter, at_work, loop, opened, speeds
 from core import lstm_gates
 from core.lstm_gates import Plan, texts
 from core.lstm_gates.finding import Row, find
-from core.shared.engine import Engine, View
+from core.shared.engine import Engine
 
 SEARCHED = 2_000  # characters, of which the first half chooses a unit
 LONG = Plan(steps=1_000_000)  # the defaults, but it does not end while we measure
 PLANS = {"default": LONG, "2 × 128": replace(LONG, layers=2, units=128, learning_rate=0.004)}
 
 
-def plain_loop(seconds: float, plan: Plan) -> float:
-    """Train the same network in the barest loop, and count characters a second."""
+def plain_loop(counter: Counter, plan: Plan) -> None:
+    """Train the same network in the barest loop, for ever."""
     import torch
     import torch.nn.functional as F
 
@@ -46,7 +44,7 @@ def plain_loop(seconds: float, plan: Plan) -> float:
     along = len(codes) // plan.batch
     places = codes[: along * plan.batch].view(plan.batch, along).to(device)
     size, windows = plan.window, (along - 1) // plan.window
-    states, step, first, began, warm = None, 0, 0, time.perf_counter(), False
+    states, step = None, 0
     while True:
         place = step % windows * size
         logits, states = reader(places[:, place : place + size], states if place else None)
@@ -58,61 +56,7 @@ def plain_loop(seconds: float, plan: Plan) -> float:
         optimiser.step()
         states = [tuple(part.detach() for part in state) for state in states]
         step += 1
-        now = time.perf_counter()
-        if now - began > (seconds if warm else seconds / 4):
-            devices.synchronise(device)
-            now = time.perf_counter()
-            if warm:
-                return (step - first) * plan.batch * size / (now - began)
-            warm, first, began = True, step, now
-
-
-def bare(seconds: float, name: str) -> float:
-    """Measure that loop in a process of its own."""
-    command = [sys.executable, "-m", "bench.lstm_gates", "--side", name, "--seconds", str(seconds)]
-    told = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ})
-    return float(told.stdout.split()[-1])
-
-
-def engine_alone(seconds: float, plan: Plan) -> float:
-    """Measure the panel's run, nobody looking."""
-    with tempfile.TemporaryDirectory() as folder, Engine(Path(folder)) as engine:
-        run = engine.submit(lstm_gates.TRAIN, plan, visitor="bench")
-        first = moved(engine, run, 0)
-        first = moved(engine, run, first.version, seconds / 4)
-        began = time.perf_counter()
-        last = moved(engine, run, first.version, seconds)
-        characters: int = last.state.characters - first.state.characters
-        return characters / (time.perf_counter() - began)
-
-
-def watched(seconds: float) -> float:
-    """Measure the default run with its page open in a Chromium that shares the cores."""
-    server = Server()
-    try:
-        with chromium() as browser:
-            page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.goto(f"{server.url}/lstm_gates?lstm_steps=20%2C000")
-            settle(page)
-            page.get_by_role("button", name="Start", exact=True).click()
-            page.wait_for_function(f"() => {STEP} > 20", timeout=120_000)
-            page.wait_for_timeout(1000 * seconds / 4)
-            first, began = page.evaluate(NEXT_STEP)
-            page.wait_for_timeout(1000 * seconds)
-            last, ended = page.evaluate(NEXT_STEP)
-    finally:
-        server.close()
-    speed: float = 1000 * (last - first) * LONG.batch * LONG.window / (ended - began)
-    return speed
-
-
-def moved(engine: Engine, run: str, version: int, seconds: float = 0) -> View:
-    """Wait for some time and then for the next state."""
-    time.sleep(seconds)
-    before = engine.view(run)
-    while (view := engine.view(run)).state is None or view.version <= max(version, before.version):
-        time.sleep(0.002)
-    return view
+        counter.add(plan.batch * size)
 
 
 def brackets(seed: int) -> tuple[float, float, float, Row]:
@@ -165,25 +109,27 @@ def learned(seeds: int) -> list[dict[str, object]]:
     ]
 
 
-def lived(seconds: float, rounds: int) -> list[dict[str, object]]:
-    """Compare live training with the bare loop."""
+def lived(figures: int, turns: int) -> list[dict[str, object]]:
+    """Compare live training with the bare loop, for the default with its page open too."""
     claims = []
     for name, plan in PLANS.items():
-        plain, run = [], []
-        for _ in range(rounds):
-            plain.append(bare(seconds, name))
-            run.append(engine_alone(seconds, plan))
-        report.spread(f"{name}: barest loop", plain, "characters/s")
-        report.spread(f"{name}: the panel's run, nobody looking", run, "characters/s")
-        ratios = [ours / theirs for ours, theirs in zip(run, plain, strict=True)]
-        value = report.spread(f"{name}: run / barest loop", ratios, "ratio")
-        claims.append(report.claim(f"{name}: run / barest loop, nobody looking", value, 0.95))
-        if plan is LONG:
-            seen = [watched(seconds) for _ in range(rounds)]
-            report.spread(f"{name}: the panel's run, its page open", seen, "characters/s")
-            ratios = [ours / theirs for ours, theirs in zip(seen, plain, strict=True)]
-            value = report.spread(f"{name}: run / barest loop, page open", ratios, "ratio")
-            claims.append(report.claim(f"{name}: run / barest loop, page open", value, 0.85))
+        goals = {"run, nobody looking": 0.95}
+        window = plan.batch * plan.window
+        with ExitStack() as stack:
+            sides = {"barest loop": stack.enter_context(loop("bench.lstm_gates", ["--side", name]))}
+            started = at_work(lstm_gates.TRAIN, plan, plan.steps * window)
+            sides["run, nobody looking"] = stack.enter_context(started)
+            if plan is LONG:
+                goals["run, its page open"] = 0.85
+                page = opened("lstm_gates", {"lstm_steps": "20,000"}, window)
+                sides["run, its page open"] = stack.enter_context(page)[0]
+            found = speeds(sides, figures, turns)
+        for text, values in found.items():
+            report.spread(f"{name}: {text}", values, "characters/s")
+        for text, goal in goals.items():
+            pairs = zip(found[text], found["barest loop"], strict=True)
+            value = report.spread(f"{name}: {text} / bare", [a / b for a, b in pairs], "ratio")
+            claims.append(report.claim(f"{name}: {text} / barest loop", value, goal))
     return claims
 
 
@@ -192,17 +138,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--quick", action="store_true", help="about a minute")
     parser.add_argument("--side", choices=tuple(PLANS), help="used by the bench itself")
-    parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
+    parser.add_argument("--count", help="likewise")
     asked = parser.parse_args()
     if asked.side:
-        print(plain_loop(asked.seconds, PLANS[asked.side]))
+        plain_loop(Counter(asked.count), PLANS[asked.side])
         return
     with tempfile.TemporaryDirectory() as folder, Engine(Path(folder)) as engine:
         engine.call("math:sqrt", 1.0)
         device = engine.ready()["owners"][0]["name"]
     report.heading("bench.lstm_gates", device)
     claims = learned(1 if asked.quick else 3)
-    claims += lived(3.0 if asked.quick else asked.seconds, 1 if asked.quick else 5)
+    claims += lived(*((1, 2) if asked.quick else (5, TURNS)))
     from bench.gates import gated  # with torch, which would take its part of the cores before
     from core.shared.devices import choose
 

@@ -3,8 +3,8 @@
     python -m bench.training            all pairs, five seeds
     python -m bench.training --quick    the same, shorter
 
-Every side has a process of its own and is measured in turns with the others, so that a machine
-whose speed drifts does so for all of them.
+Every side has a process of its own; they take short turns, so that a machine whose speed drifts
+does so for all of them. The page's step is read off the page itself.
 """
 
 import argparse
@@ -15,15 +15,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlencode
 
 from bench import report
-from bench.browser import NEXT_STEP, ROOT, SCREEN, STEP, Server, chromium, cpu_seconds, settle
+from bench.browser import ROOT, SCREEN, Server, cpu_seconds
+from bench.turns import TURN, TURNS, WARM, Counter, at_work, loop, opened, speeds
 from core import train_cnn
 from core.shared import process
-from core.shared.engine import Engine, View
+from core.shared.engine import Engine
 from core.shared.layers import PRESETS
 from core.shared.recipes import Recipe
 from ui.panels.train_cnn.choices import NAMES as SAID
@@ -33,9 +35,23 @@ NETWORKS = {"LeNet-5": "lenet5", "VGG": PRESETS["vgg"], "ResNet": PRESETS["resne
 NAMES = {"LeNet-5": "LeNet-5", "VGG": SAID["vgg"], "ResNet": SAID["resnet"]}  # on the page
 
 SIDES = ("bare", "like", "loader", "views")
+SAYING = {
+    "bare": "barest loop",
+    "like": "loop that computes like the run",
+    "loader": "DataLoader over PIL images",
+    "run": "run, nobody looking",
+    "page": "run, its page open",
+}
+RATIOS = (  # of two sides, and the goal
+    ("run", "bare", 0.95),
+    ("page", "bare", 0.85),
+    ("run", "loader", 2.5),
+    ("run", "like", 0.95),
+)
+TRAINED = 50_000  # images of an epoch
 
 
-def plain_loop(seconds: float, recipe: Recipe, loader: bool, at_once: bool) -> float:
+def plain_loop(counter: Counter, recipe: Recipe, loader: bool, at_once: bool) -> None:
     """Train the same network in the barest loop over tensors, or over a DataLoader of pictures.
 
     Both have the run's device, batch and optimiser, and compute one layer after the other, as the
@@ -81,8 +97,6 @@ def plain_loop(seconds: float, recipe: Recipe, loader: bool, at_once: bool) -> f
             pictures = torchvision.datasets.MNIST(folder, transform=prepare)
         part = torch.utils.data.Subset(pictures, range(len(digits)))
         source = torch.utils.data.DataLoader(part, recipe.batch_size, shuffle=True)
-    done, began = 0, time.perf_counter()
-    warm = False
     while True:
         order = torch.randperm(len(digits)).split(recipe.batch_size)
         batches = source if loader else ((digits.images[i], digits.labels[i]) for i in order)
@@ -91,14 +105,7 @@ def plain_loop(seconds: float, recipe: Recipe, loader: bool, at_once: bool) -> f
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            done += len(labels)
-            now = time.perf_counter()
-            if now - began > (seconds if warm else seconds / 4):
-                devices.synchronise(device)
-                now = time.perf_counter()
-                if warm:
-                    return done / (now - began)
-                warm, done, began = True, 0, now
+            counter.add(len(labels))
 
 
 def views(seconds: float, recipe: Recipe) -> float:
@@ -131,79 +138,60 @@ def views(seconds: float, recipe: Recipe) -> float:
     return (steps[1] / took[1]) / (steps[0] / took[0])
 
 
-def side(name: str, seconds: float, network: str = "LeNet-5") -> float:
-    """Measure one side in a process of its own."""
-    options = ["--side", name, "--seconds", str(seconds), "--network", network]
-    like = {} if name in ("bare", "loader") else process.KERNELS
+def views_apart(seconds: float, network: str) -> float:
+    """Measure that in a process of its own."""
+    options = ["--side", "views", "--seconds", str(seconds), "--network", network]
     command = [sys.executable, "-m", "bench.training", *options]
     told = subprocess.run(
-        command, check=True, capture_output=True, text=True, env={**like, **os.environ}
+        command, check=True, capture_output=True, text=True, env={**process.KERNELS, **os.environ}
     )
     return float(told.stdout.split()[-1])
 
 
-def engine_alone(seconds: float, network: str = "LeNet-5") -> float:
-    """Measure the panel's run with all its live views, nobody looking."""
-    recipe = replace(LONG, network=NETWORKS[network])
-    with tempfile.TemporaryDirectory() as folder, Engine(Path(folder)) as engine:
-        run = engine.submit(train_cnn.TRAIN, recipe, visitor="bench")
-        first = moved(engine, run, 0)
-        first = moved(engine, run, first.version, seconds / 4)
-        began = time.perf_counter()
-        last = moved(engine, run, first.version, seconds)
-        steps: int = last.state.step - first.state.step
-        return steps * LONG.batch_size / (time.perf_counter() - began)
-
-
-def moved(engine: Engine, run: str, version: int, seconds: float = 0) -> View:
-    """Wait for some time and then for the next state."""
-    time.sleep(seconds)
-    before = engine.view(run)
-    while (view := engine.view(run)).state is None or view.version <= max(version, before.version):
-        time.sleep(0.002)
-    return view
-
-
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """A run with its page open."""
+class Compared:
+    """Speeds in images a second, several of each side, and what an open page took and showed."""
 
-    speed: float  # images a second
-    pictures: float  # a second that the page shows
-    browser: float  # what Chromium took, in cores
+    speeds: dict[str, list[float]]
+    pictures: float  # a second of the page's turns
+    browser: float  # what Chromium took of these, in cores
     served: float  # and the server without its engine
 
 
-def engine_watched(seconds: float, network: str = "LeNet-5") -> Watched:
-    """Measure it with its page open in a Chromium that shares the cores."""
-    server = Server()
-    try:
-        engine = server.ready()["owners"][0]["process"]
-        with chromium() as browser:
-            page = browser.new_page(viewport={"width": 1440, "height": 900})
-            asked = {"train_epochs": 20, "train_network": NAMES[network]}
-            page.goto(f"{server.url}/train_cnn?{urlencode(asked)}")
-            settle(page)
-            page.get_by_role("button", name="Start", exact=True).click()
-            page.wait_for_function(f"() => {STEP} > 20", timeout=120_000)
-            page.wait_for_timeout(1000 * seconds / 4)
-            me = cpu_seconds(server.process.pid), cpu_seconds(engine), browser_seconds()
-            first, began = page.evaluate(NEXT_STEP)
-            page.evaluate(COUNT)
-            page.wait_for_timeout(1000 * seconds)
-            last, ended = page.evaluate(NEXT_STEP)
-            pictures = page.evaluate("window.pictures")
-            now = cpu_seconds(server.process.pid), cpu_seconds(engine), browser_seconds()
-    finally:
-        server.close()
-    took = (ended - began) / 1000
-    served = (now[0] - me[0]) - (now[1] - me[1])  # the engine is the server's child
-    return Watched(
-        (last - first) * LONG.batch_size / took,
-        pictures / took,
-        (now[2] - me[2]) / took,
-        served / took,
-    )
+def compare(network: str, figures: int, turns: int, names: Sequence[str]) -> Compared:
+    """Let the plain loops of these names, the run alone and the run with its page take turns."""
+    recipe = replace(LONG, network=NETWORKS[network])
+    asked = {"train_epochs": 20, "train_network": NAMES[network]}
+    images = recipe.epochs * TRAINED
+    with ExitStack() as stack:
+        sides = {
+            name: stack.enter_context(
+                loop(
+                    "bench.training",
+                    ["--side", name, "--network", network],
+                    process.KERNELS if name == "like" else {},
+                )
+            )
+            for name in names
+        }
+        sides["run"] = stack.enter_context(at_work(train_cnn.TRAIN, recipe, images))
+        sides["page"], page, server = stack.enter_context(
+            opened("train_cnn", asked, recipe.batch_size)
+        )
+        page.evaluate(COUNT)
+        owner, before = sides["page"].process, _taken(server, sides["page"].process)
+        found = speeds(sides, figures, turns)
+        now, took = _taken(server, owner), figures * turns * (TURN + WARM)
+        pictures = page.evaluate("window.pictures")
+    browser, served = (late - early for late, early in zip(now, before, strict=True))
+    return Compared(found, pictures / took, browser / took, served / took)
+
+
+def _taken(server: Server, owner: int) -> tuple[float, float]:
+    """Add up the processor seconds of Chromium, and of the server without its engine."""
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    node = [int(c) for c in children if "node" in Path(f"/proc/{c}/cmdline").read_text()]
+    return sum(map(cpu_seconds, node)), cpu_seconds(server.process.pid) - cpu_seconds(owner)
 
 
 COUNT = f"""() => {{
@@ -212,23 +200,6 @@ COUNT = f"""() => {{
   const moves = {{ subtree: true, childList: true, characterData: true }}
   new MutationObserver(() => window.pictures++).observe(step, moves)
 }}"""
-
-
-def tell_watched(of: str, watched: list[Watched]) -> list[float]:
-    """Print what was seen with a page open, and give its speeds."""
-    speeds = [each.speed for each in watched]
-    report.spread(f"{of}the panel's run, its page open", speeds, "images/s")
-    report.spread("pictures that the page showed", [each.pictures for each in watched], "a second")
-    report.spread("Chromium, meanwhile", [each.browser for each in watched], "cores")
-    report.spread("the server without its engine", [each.served for each in watched], "cores")
-    return speeds
-
-
-def browser_seconds() -> float:
-    """Add up what all Chromium processes under this one have taken."""
-    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-    node = [int(c) for c in children if "node" in Path(f"/proc/{c}/cmdline").read_text()]
-    return sum(map(cpu_seconds, node))
 
 
 def to_99(seed: int) -> tuple[float, float]:
@@ -246,66 +217,60 @@ def to_99(seed: int) -> tuple[float, float]:
         return took, engine.ask(run, train_cnn.TEST)[1]
 
 
+Claim = tuple[str, float, float, bool]  # what, how much, the goal, whether at most that
+
+
+def tell(network: str, figures: int, turns: int) -> list[Claim]:
+    """Measure all sides of a network, print them, and give their ratios."""
+    names = ("bare", "like", "loader") if network == "LeNet-5" else ("bare",)
+    found = compare(network, figures, turns, names)
+    for name, values in found.speeds.items():
+        report.spread(f"{network}: {SAYING[name]}", values, "images/s")
+    for text, value, unit in (
+        ("pictures that the page showed", found.pictures, "a second"),
+        ("Chromium, meanwhile", found.browser, "cores"),
+        ("the server without its engine", found.served, "cores"),
+    ):
+        report.spread(f"{network}: {text}", [value], unit)
+    claims = []
+    for ours, theirs, goal in RATIOS:
+        if theirs in names:
+            pairs = zip(found.speeds[ours], found.speeds[theirs], strict=True)
+            text = f"{network}: {SAYING[ours]} / {SAYING[theirs]}"
+            value = report.spread(text, [one / other for one, other in pairs], "ratio")
+            claims.append((text, value, goal, False))
+    return claims
+
+
 def main() -> None:
     """Measure all sides and print what holds."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--quick", action="store_true", help="under a minute")
+    parser.add_argument("--quick", action="store_true", help="about a minute")
     parser.add_argument("--side", choices=SIDES, help="used by the bench itself")
-    parser.add_argument("--network", choices=tuple(NETWORKS), help="likewise")
-    parser.add_argument("--seconds", type=float, default=6.0, help="of each measurement")
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--count", help="likewise")
+    parser.add_argument("--network", choices=tuple(NETWORKS), help="this one alone")
+    parser.add_argument("--seconds", type=float, default=12.0, help="of the views' measurement")
+    parser.add_argument("--figures", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=5)
     asked = parser.parse_args()
-    if asked.side:
-        recipe = replace(LONG, network=NETWORKS[asked.network])
-        if asked.side == "views":
-            print(views(asked.seconds, recipe))
-        else:
-            print(plain_loop(asked.seconds, recipe, asked.side == "loader", asked.side == "like"))
+    recipe = replace(LONG, network=NETWORKS[asked.network or "LeNet-5"])
+    if asked.side == "views":
+        print(views(asked.seconds, recipe))
         return
-    pairs, seeds = (1, 0) if asked.quick else (asked.pairs, asked.seeds)
-    seconds = 4.0 if asked.quick else asked.seconds
+    if asked.side:
+        plain_loop(Counter(asked.count), recipe, asked.side == "loader", asked.side == "like")
+        return
+    figures, turns, seeds = (1, 2, 0) if asked.quick else (asked.figures, TURNS, asked.seeds)
     with tempfile.TemporaryDirectory() as folder, Engine(Path(folder)) as engine:
         engine.call("math:sqrt", 1.0)
         device = engine.ready()["owners"][0]["name"]
     report.heading("bench.training", device)
-    bare, like, loader, alone, watched = [], [], [], [], []
-    for _ in range(pairs):
-        bare.append(side("bare", seconds))
-        like.append(side("like", seconds))
-        alone.append(engine_alone(seconds))
-        watched.append(engine_watched(seconds))
-        loader.append(side("loader", seconds))
-    report.spread("(a) barest loop over tensors", bare, "images/s")
-    report.spread("the same, as the run computes and in its environment", like, "images/s")
-    report.spread("(b) DataLoader over PIL images", loader, "images/s")
-    report.spread("the panel's run, nobody looking", alone, "images/s")
-    open_page = tell_watched("", watched)
-    ratios = {
-        "run / barest loop, nobody looking": (alone, bare, 0.95),
-        "run / barest loop, page open": (open_page, bare, 0.85),
-        "run / DataLoader loop": (alone, loader, 2.5),
-        "run / loop that computes like it, nobody looking": (alone, like, 0.95),
-    }
-    for network in NETWORKS:
-        plain, run, looked, watched = [], [], [], []
-        for _ in range(pairs):
-            looked.append(side("views", 2 * seconds, network))
-            if network != "LeNet-5":
-                plain.append(side("bare", seconds, network))
-                run.append(engine_alone(seconds, network))
-                watched.append(engine_watched(seconds, network))
-        if run:
-            report.spread(f"{network}: barest loop over tensors", plain, "images/s")
-            report.spread(f"{network}: the panel's run, nobody looking", run, "images/s")
-            ratios[f"{network}: run / barest loop"] = (run, plain, 0.95)
-            open_page = tell_watched(f"{network}: ", watched)
-            ratios[f"{network}: run / barest loop, page open"] = (open_page, plain, 0.85)
-        ratios[f"{network}: live views on / off"] = (looked, [1.0] * pairs, 0.95)
     claims = []
-    for text, (ours, theirs, goal) in ratios.items():
-        value = report.spread(text, [a / b for a, b in zip(ours, theirs, strict=True)], "ratio")
-        claims.append((text, value, goal, False))
+    for network in [asked.network] if asked.network else NETWORKS:
+        claims += tell(network, figures, turns)
+        looked = [views_apart(asked.seconds, network) for _ in range(figures)]
+        value = report.spread(f"{network}: live views on / off", looked, "ratio")
+        claims.append((f"{network}: live views on / off", value, 0.95, False))
     if seeds:
         results = [to_99(seed) for seed in range(seeds)]
         print("test accuracy by seed:", ", ".join(f"{100 * right:.2f} %" for _, right in results))
