@@ -22,14 +22,14 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Page
 
-from bench.browser import NEXT_STEP, STEP, Server, chromium, settle
+from bench.browser import NEXT_STEP, SCREEN, STEP, Server, chromium, settle
 from core.shared.engine import Engine
 
 __all__ = ["TURN", "TURNS", "WARM", "Counter", "Side", "at_work", "loop", "opened", "speeds"]
 
-TURN = 1.5  # seconds that are measured of each turn
-WARM = 0.1  # before these
-TURNS = 6  # of each side that make one of its figures
+TURN = 2.0  # seconds that are measured of each turn
+WARM = 0.8  # before these: what was asked of it while it stood still is answered
+TURNS = 5  # of each side that make one of its figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,8 @@ def loop(
                 if process.poll() is not None:
                     raise RuntimeError(f"{' '.join(command)} has ended")
                 time.sleep(0.01)
-            yield Side(process.pid, count)
+            with standing(process.pid):  # the next one starts on a machine of its own
+                yield Side(process.pid, count)
         finally:
             process.kill()
             process.wait()
@@ -98,7 +99,7 @@ def at_work(target: str, config: Any, total: float) -> Iterator[Side]:
 
         while not count()[0]:
             time.sleep(0.01)
-        with resumed(engine.ready()["owners"][0]["process"]) as owner:
+        with standing(engine.ready()["owners"][0]["process"]) as owner:
             yield Side(owner, count)
 
 
@@ -120,13 +121,14 @@ def opened(
             page.goto(f"{server.url}/{panel}?{urlencode(asked)}")
             settle(page)
             page.get_by_role("button", name="Start", exact=True).click()
-            page.wait_for_function(f"() => {STEP} > 20", timeout=120_000)
+            told = f"{SCREEN}.querySelector('.figures b') && {STEP} > 20"
+            page.wait_for_function(f"() => {told}", timeout=120_000)
 
             def count() -> tuple[float, float]:
                 step, milliseconds = page.evaluate(NEXT_STEP)
                 return each * step, milliseconds / 1000
 
-            with resumed(server.ready()["owners"][0]["process"]) as owner:
+            with standing(server.ready()["owners"][0]["process"]) as owner:
                 yield Side(owner, count), page, server
     finally:
         server.close()
@@ -138,17 +140,15 @@ def speeds(sides: Mapping[str, Side], figures: int, turns: int = TURNS) -> dict[
     Returns: so many figures of each: what is done a second, over so many turns.
     """
     found: dict[str, list[float]] = {name: [] for name in sides}
-    for side in sides.values():
-        os.kill(side.process, signal.SIGSTOP)
     for _ in range(figures):
         done, took = dict.fromkeys(sides, 0.0), dict.fromkeys(sides, 0.0)
         for turn in range(turns):
             for name in [*sides][:: 1 if turn % 2 else -1]:
-                with resumed(sides[name].process):
-                    time.sleep(WARM)
-                    first, began = sides[name].count()
-                    time.sleep(TURN)
-                    last, ended = sides[name].count()
+                os.kill(sides[name].process, signal.SIGCONT)
+                time.sleep(WARM)
+                first, began = sides[name].count()
+                time.sleep(TURN)
+                last, ended = sides[name].count()
                 os.kill(sides[name].process, signal.SIGSTOP)
                 done[name] += last - first
                 took[name] += ended - began
@@ -158,9 +158,9 @@ def speeds(sides: Mapping[str, Side], figures: int, turns: int = TURNS) -> dict[
 
 
 @contextmanager
-def resumed(process: int) -> Iterator[int]:
-    """Let a process go on, now and at the end: what stands still cannot be closed."""
-    os.kill(process, signal.SIGCONT)
+def standing(process: int) -> Iterator[int]:
+    """Let a process stand still; it goes on at the end, as else it could not be closed."""
+    os.kill(process, signal.SIGSTOP)
     try:
         yield process
     finally:

@@ -17,6 +17,7 @@ PREFIXES = frozenset(  # with which the keys of all pages begin, before the firs
     (
         *("attack", "curve", "dream", "fake", "filter", "harden", "lab", "maps", "matrix"),
         *(
+            "grid",
             "hans",
             "heat",
             "lstm",

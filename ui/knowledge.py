@@ -11,7 +11,7 @@ from ui.blocks import Block
 from ui.charts import round_steps
 from ui.numbers import log_place, plain, share, spelt
 
-__all__ = ["Face", "darkness", "faces", "nll", "reliability"]
+__all__ = ["Face", "darkness", "faces", "grid", "nll", "reliability"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,12 +191,13 @@ def darkness(
     low = min(lowest, top / 10)
     decades = math.log10(top / low)
 
-    def cell(i: int, j: int) -> tuple[float, str] | None:
+    def cell(i: int, j: int) -> tuple[float, str, str] | None:
         value = float(means[i, j])
         if i == j:
             return None
         place = 1 + math.log10(value / top) / decades if value > 0 else 0.0
-        return min(1.0, max(0.0, place)), share(value)
+        said = f"true {labels[i]}: mean p of {labels[j]} = {share(value)}"
+        return min(1.0, max(0.0, place)), share(value), said
 
     powers = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(top) + 1e-9) + 1)
     words = {"kind": "darkness", "span": span, "name": name, "title": title, "hint": hint}
@@ -204,10 +205,68 @@ def darkness(
         {
             **words,
             "labels": list(labels),
+            "columns": list(labels),
+            "corner": "true ↓ p of →",
+            "masked": True,
+            "under": "Point at a cell to read it; click to see its pictures.",
             "table": [[cell(i, j) for j in range(count)] for i in range(count)],
             "chosen": None if chosen is None else list(chosen),
             "scale": [(1 + math.log10(10.0**p / top) / decades, f"1e{p}") for p in powers],
             "alt": f"{title}: {count} × {count} on a log scale, up to {share(top)}",
+        }
+    )
+
+
+def grid(
+    rows: Sequence[str],
+    columns: Sequence[str],
+    values: Float[np.ndarray, "r c"],
+    said: Sequence[Sequence[str]],
+    *,
+    title: str,
+    corner: str,
+    hint: str = "",
+    under: str = "",
+    span: int = 6,
+) -> Block:
+    """Draw a table of numbers of which the least of each row is the best, on a linear scale.
+
+    Args:
+        rows: what each row is, in a word or two.
+        columns: likewise.
+        values: the numbers; NaN where there is none yet.
+        said: of each cell, in words, while it is pointed at.
+        title: over it.
+        corner: what rows and columns are, as "units ↓ T →".
+        hint: under the title.
+        under: words below while nothing is pointed at.
+        span: twelfths of the screen.
+    """
+    known = values[np.isfinite(values)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    wide = (high - low) or 1.0
+    least = np.nanmin(np.where(np.isfinite(values), values, np.inf), axis=1)
+
+    def cell(i: int, j: int) -> tuple[float, str, str, bool]:
+        value = float(values[i, j])
+        if math.isnan(value):
+            return 0.0, "·", said[i][j], False
+        return (value - low) / wide, f"{value:,.0f}", said[i][j], bool(value == least[i])
+
+    words = {"kind": "grid", "span": span, "name": "", "title": title, "hint": hint}
+    return Block(
+        {
+            **words,
+            "labels": list(rows),
+            "columns": list(columns),
+            "corner": corner,
+            "masked": False,
+            "under": under,
+            "table": [[cell(i, j) for j in range(len(columns))] for i in range(len(rows))],
+            "chosen": None,
+            "scale": [(0.0, f"{low:,.0f}"), (1.0, f"{high:,.0f}")] if len(known) else [],
+            "alt": f"{title}: {len(rows)} × {len(columns)}"
+            + (f", from {low:,.0f} to {high:,.0f}" if len(known) else ""),
         }
     )
 

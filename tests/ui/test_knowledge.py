@@ -114,3 +114,20 @@ def test_a_face_has_its_pixels_its_bars_and_what_they_are_in_words() -> None:
     assert words["cards"][1]["bars"][0][0] == pytest.approx(0.5)
     plainly = received(knowledge.faces(shown, ["a", "b"], ["x", "y"], title="t"))[0]
     assert plainly["cards"][0]["bars"] == [[0.2, 0.8], [1.0, 0.0]]
+
+
+def test_of_a_grid_the_least_of_each_row_is_the_best_and_what_is_unknown_is_not() -> None:
+    values = np.array([[5.0, 3.0, math.nan], [math.nan, math.nan, math.nan], [9.0, 9.0, 11.0]])
+    said = [[f"{i}{j}" for j in range(3)] for i in range(3)]
+    words, _ = received(
+        knowledge.grid(["a", "b", "c"], ["x", "y", "z"], values, said, title="t", corner="↓ →")
+    )
+    assert [[cell[3] for cell in row] for row in words["table"]] == [
+        [False, True, False],
+        [False, False, False],
+        [True, True, False],
+    ]
+    assert [cell[0] for cell in words["table"][0]] == [0.25, 0.0, 0.0]
+    assert [cell[1] for cell in words["table"][2]] == ["9", "9", "11"]
+    assert words["table"][1][2][1:3] == ["·", "12"]
+    assert [text for _, text in words["scale"]] == ["3", "11"]

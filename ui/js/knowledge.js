@@ -50,26 +50,26 @@ Object.assign(kinds, {
     build(node) { node.append(head(make('em')), make('p', 'hint'), make('div', 'night'), make('output')) },
     paint(node, block, _, screen) {
       titled(node, block, screen)
-      const k = block.labels.length, grid = node.querySelector('.night'), output = node.querySelector('output'), em = node.querySelector('em')
+      const k = block.columns.length, grid = node.querySelector('.night'), output = node.querySelector('output'), em = node.querySelector('em')
       const scale = `linear-gradient(90deg, ${[0, .25, .5, .75, 1].map(share => css(night(share, screen.dark))).join()})`
       const html = `<span class="scale"><u style="background:${scale}"></u>${block.scale.filter(([at]) => at >= -1e-6).map(([at, words]) => `<small style="left:${(100 * between(at, 0, 1)).toFixed(1)}%">${words}</small>`).join('')}</span>`
       if (em.__html !== html) em.innerHTML = em.__html = html
-      const names = block.labels.join('\n')
+      const names = [...block.labels, '', ...block.columns].join('\n')
       if (grid.__names !== names) {
         grid.__names = names
         grid.style.setProperty('--k', k)
-        const cells = [make('div', 'corner', 'true ↓ p of →'), ...block.labels.map(each => make('div', 'name', each))]
+        const cells = [make('div', 'corner', block.corner), ...block.columns.map(each => make('div', 'name', each))]
         node.__cells = block.labels.map((each, i) => {
           cells.push(make('div', 'name', each))
-          return block.labels.map((_, j) => { const cell = make(i === j ? 'div' : 'button', i === j ? 'masked' : '', i === j ? '' : ' '); cells.push(cell); return cell })
+          return block.columns.map((_, j) => { const masked = block.masked && i === j, cell = make(masked ? 'div' : 'button', masked ? 'masked' : '', masked ? '' : ' '); cells.push(cell); return cell })
         })
-        grid.classList.toggle('long', block.labels.some(each => each.length > 2)); grid.classList.toggle('many', k > 12)
+        grid.classList.toggle('long', block.masked && block.labels.some(each => each.length > 2)); grid.classList.toggle('many', k > 12); grid.classList.toggle('read', !block.masked)
         grid.replaceChildren(...cells)
         grid.role = 'group'
       }
       if (grid.ariaLabel !== block.alt) grid.ariaLabel = block.alt
-      const told = (i, j) => `true ${block.labels[i]}: mean p of ${block.labels[j]} = ${block.table[i][j][1]}`
-      const usual = block.chosen && block.table[block.chosen[0]]?.[block.chosen[1]] ? told(...block.chosen) : 'Point at a cell to read it; click to see its pictures.'
+      const told = (i, j) => block.table[i][j][2]
+      const usual = block.chosen && block.table[block.chosen[0]]?.[block.chosen[1]] ? told(...block.chosen) : block.under
       const drawn = JSON.stringify([block.table, block.chosen, screen.dark, block.name])
       node.__told = told; node.__usual = usual
       if (!node.__over) set(output, usual)
@@ -77,27 +77,28 @@ Object.assign(kinds, {
       if (node.__drawn === drawn) return
       node.__drawn = drawn
       node.__cells.forEach((row, i) => row.forEach((cell, j) => {
-        if (i === j) return
-        const [share, text] = block.table[i][j], chosen = !!block.chosen && block.chosen[0] === i && block.chosen[1] === j
+        if (!block.table[i][j]) return
+        const [share, text, , best] = block.table[i][j], chosen = !!block.chosen && block.chosen[0] === i && block.chosen[1] === j
         const rgb = night(share, screen.dark), background = css(rgb)
         set(cell, text)
         if (cell.__background !== background) { cell.__background = background; cell.style.background = background; cell.style.color = legible(rgb) }
-        toggle(cell, 'chosen', chosen)
-        cell.ariaPressed = String(chosen); cell.ariaLabel = told(i, j); cell.disabled = !block.name
+        toggle(cell, 'chosen', chosen); toggle(cell, 'best', !!best)
+        cell.ariaPressed = String(chosen); cell.ariaLabel = told(i, j)
         cell.onpointerenter = cell.onfocus = () => { node.__over = true; set(output, node.__told(i, j)) }
         cell.onblur = () => { node.__over = false; set(output, node.__usual) }
-        cell.onclick = () => screen.tell(block.name, chosen ? null : [i, j], true)
+        cell.onclick = () => block.name && screen.tell(block.name, chosen ? null : [i, j], true)
         cell.onkeydown = event => {
           const [down, right] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key] ?? []
           if (down === undefined) return
           event.preventDefault(); event.stopPropagation()
           let [a, b] = [i + down, j + right]
-          if (a === b) { a += down; b += right }  // over the diagonal
+          if (block.masked && a === b) { a += down; b += right }  // over the diagonal
           node.__cells[a]?.[b]?.focus()
         }
       }))
     },
   },
+  get grid() { return this.darkness },
   faces: {
     build(node) { node.append(head(make('em')), make('p', 'hint'), make('div', 'cards'), make('output')) },
     paint(node, block, values, screen) {

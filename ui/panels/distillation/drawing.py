@@ -7,7 +7,7 @@ import numpy as np
 import streamlit as st
 from jaxtyping import Float
 
-from core.distillation.drawing import draw
+from core.distillation.drawing import Kept, draw
 from core.shared.engine import EngineError, View
 from ui import blocks, inside, screen, sequences, temperature, words
 from ui.blocks import Block, figures
@@ -33,10 +33,23 @@ def drawing(desk: Desk, rules: Rules) -> None:
         "classes, after the softmax; whoever cuts the logits before it shows probabilities that "
         "are too large. Whiskers are two standard deviations."
     )
-    first, second, third = st.columns(3)
+    first, second, third, fourth = st.columns(4)
     top_k = int(first.number_input("top k, 0 for all", 0, 1_000, 0, key="heat_k", **BOUND))
     top_p = float(second.slider("top p", 0.05, 1.0, 1.0, 0.05, key="heat_p", **BOUND))
-    seed = choose_seed(third, "heat_seed", rules)
+    cut_to = int(
+        third.number_input(
+            "logits a display keeps, 0 for all",
+            0,
+            1_000,
+            0,
+            key="heat_cut",
+            help="Some demonstrations keep 50 logits, forget the others, and then take the "
+            "softmax. Nothing is drawn from that here: it is only set beside the truth.",
+            **BOUND,
+        )
+    )
+    seed = choose_seed(fourth, "heat_seed", rules)
+    rules["heat_cut"] = cut_to, "a whole number from 0 to 1,000"
     rules["heat_k"] = top_k, "a whole number from 0 to 1,000"
     rules["heat_p"] = top_p, "a number from 0.05 to 1"
 
@@ -53,10 +66,14 @@ def drawing(desk: Desk, rules: Rules) -> None:
             looks["drawn"] = said
 
     told: dict[str, Callable[[Any], object]] = {"T": warm, "text": text, "drawn": of}
-    screen.screen("heat_draws", lambda: None, lambda _: _board(desk, top_k, top_p, seed, _), told)
+    screen.screen(
+        "heat_draws", lambda: None, lambda _: _board(desk, top_k, top_p, cut_to, seed, _), told
+    )
 
 
-def _board(desk: Desk, top_k: int, top_p: float, seed: int, _: View | None) -> list[Block]:
+def _board(
+    desk: Desk, top_k: int, top_p: float, cut_to: int, seed: int, _: View | None
+) -> list[Block]:
     warm, of = desk.looks["T"], desk.looks.get("drawn", "above")
     typed = desk.looks.get("text", TEXT)
     choice = Choice(name="drawn", label="Logits of", values=[*SOURCES.items()], chosen=of)
@@ -65,7 +82,7 @@ def _board(desk: Desk, top_k: int, top_p: float, seed: int, _: View | None) -> l
         head.append(sequences.typed("text", "A text to go on with", typed, most=LONGEST, lines=2))
     try:
         labels, logits = _logits(desk, of, typed)
-        found = draw(logits, warm, seed, DRAWS, top_k, top_p)
+        found = draw(logits, warm, seed, DRAWS, top_k, top_p, cut_to)
     except (EngineError, ValueError) as error:
         return [*head, blocks.progress(0, words.sentence(str(error)), warn=True)]
     kept = found.kept
@@ -81,6 +98,7 @@ def _board(desk: Desk, top_k: int, top_p: float, seed: int, _: View | None) -> l
                 ("chance of one as large", plain(found.chance), 1.0),
             ]
         ),
+        *_cut(found.kept, labels),
         temperature.draws(
             labels,
             found.counts,
@@ -91,6 +109,23 @@ def _board(desk: Desk, top_k: int, top_p: float, seed: int, _: View | None) -> l
             hint="Outlined: before anything was cut." if cut else "",
             span=12,
         ),
+    ]
+
+
+def _cut(kept: Kept, labels: Sequence[str]) -> list[Block]:
+    """Say what a display shows that cuts the logits before the softmax, beside what is true."""
+    if not 0 < kept.cut_to < len(labels):
+        return []
+    first = kept.order[0]
+    return [
+        figures(
+            [
+                (f"the {kept.cut_to:,} likeliest, in truth", share(kept.cut_mass), 1.0),
+                ("such a display says", "1", 0.8),
+                (f"p of {labels[first]}, in truth", share(float(kept.whole[first])), 1.0),
+                ("such a display says", share(float(kept.cut[first])), 0.8),
+            ]
+        )
     ]
 
 

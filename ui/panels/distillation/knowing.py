@@ -3,28 +3,28 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from core.distillation.comparing import Matching
 from core.distillation.darkness import Darkness
 from core.distillation.results import Shown
 from core.shared.engine import EngineError, View
-from ui import blocks, charts, knowledge, screen, temperature, words
+from ui import blocks, knowledge, screen, temperature, words
 from ui.blocks import Block, figures
 from ui.knowledge import Face
 from ui.numbers import heat, plain, share
+from ui.panels.distillation.agreeing import TEMPERATURES, agreeing, matching
 from ui.panels.distillation.desk import Desk
+from ui.running import Rules
 
 __all__ = ["knowing"]
 
 CALLS = "core.distillation.asking:"
-TEMPERATURES = tuple(float(each) for each in np.geomspace(0.5, 100, 24))
 COUNT = 12  # images of a cell
 
 
-def knowing(desk: Desk) -> None:
-    """Draw the mean probabilities of each true class, and the images of a cell."""
+def knowing(desk: Desk, rules: Rules) -> None:
+    """Draw the mean probabilities of each true class, the images of a cell, and another network."""
     st.markdown(
         "Row by row the mean of the teacher's probabilities over the test images of a class, its "
         "own class left out: a 2 may be a little like a 3 and a little like a 7. At T = 1 that is "
@@ -43,6 +43,7 @@ def knowing(desk: Desk) -> None:
 
     told: dict[str, Callable[[Any], object]] = {"T": warm, "cell": cell}
     screen.screen("heat_dark", lambda: None, lambda _: _board(desk, _), told)
+    agreeing(desk, rules)
 
 
 def _board(desk: Desk, _: View | None) -> list[Block]:
@@ -89,15 +90,7 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
             hint="Colours on a log scale; click a cell for its images.",
             chosen=(true, other),
         ),
-        charts.lines(
-            "Soft gradients become those of matching logits",
-            "log₁₀ of T",
-            np.log10(match.temperatures),
-            [("cosine, mean over the images", match.cosine)],
-            faint=[match.low, match.high],
-            under="Between (q − p)/T of a student who knows nothing, and z − v. Thin: nine in ten "
-            "images lie between.",
-        ),
+        matching(match, "Between (q − p)/T of a student who knows nothing, and z − v."),
         knowledge.faces(
             faces,
             classes,

@@ -11,6 +11,7 @@ from core.shared.models import About
 from ui import address, charts
 from ui.blocks import Block, figures
 from ui.panels.distillation.desk import Desk
+from ui.panels.distillation.facing import facing
 from ui.running import BOUND, Rules, choose, choose_seed, choose_some, study
 
 __all__ = ["learning"]
@@ -61,7 +62,7 @@ def learning(desk: Desk) -> None:
                 args=({f"distil_{key}": value for key, value in (USUAL | values).items()},),
             )
     wish = _wish(desk.about, asked, rules)
-    study(
+    view = study(
         desk.engine,
         desk.visitor,
         desk.source,
@@ -70,7 +71,9 @@ def learning(desk: Desk) -> None:
         lambda: Distillation(teacher=desk.source, **wish),
         _draw,
     )
-    address.refuse("distil", asked, rules)
+    address.refuse("distil", asked, rules, ())
+    if view is not None:
+        facing(desk, view.run)
 
 
 def _wish(about: About, asked: Mapping[str, str], rules: Rules) -> dict[str, Any]:
@@ -116,7 +119,7 @@ def _wish(about: About, asked: Mapping[str, str], rules: Rules) -> dict[str, Any
     given["seed"] = choose_seed(second[3], "distil_seed", rules)
     given["squared"] = third[0].toggle("Soft term times T²", True, key="distil_squared", **BOUND)
     given["reduction"] = choose(third[1], "Soft term's mean", REDUCTIONS, "distil_reduction", rules)
-    rules["distil_squared"] = given["squared"], "true or false"
+    rules["distil_squared"] = str(given["squared"]).lower(), "true or false"
     given["arms"] = tuple(
         choose_some(
             fourth,

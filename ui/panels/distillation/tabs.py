@@ -11,11 +11,13 @@ from ui.formulae import write_formulae
 from ui.panels.distillation.calibrating import calibrating
 from ui.panels.distillation.desk import Desk
 from ui.panels.distillation.drawing import drawing
+from ui.panels.distillation.halving import halving
 from ui.panels.distillation.hinton import hinton
 from ui.panels.distillation.knowing import knowing
 from ui.panels.distillation.learning import learning
 from ui.panels.distillation.looking import rules
 from ui.panels.distillation.pulling import pulling
+from ui.panels.distillation.widths import widths
 from ui.panels.distillation.wording import FORMULAE, LESSONS
 from ui.running import newest
 
@@ -23,7 +25,9 @@ __all__ = ["tabs"]
 
 TABS = [
     "What to try",
+    "Two classes",
     "Let students learn",
+    "Widths and T",
     "Why T²?",
     "Dark knowledge",
     "Calibration",
@@ -39,25 +43,32 @@ KNOWN = (
     "heat_k",
     "heat_p",
     "heat_seed",
+    "heat_cut",
+    "heat_one",
+    "heat_two",
+    "heat_beside",
 )  # what else has rules where it is drawn
 
 
 def tabs(desk: Desk, asked: Mapping[str, str]) -> None:
     """Draw the tabs; one that is open says of what the address asks it that cannot be had."""
     told = rules(desk.looks)
-    lessons, learn, why, dark, sure, draws, figures, formula, code = st.tabs(
+    lessons, halves, learn, wide, why, dark, sure, draws, figures, formula, code = st.tabs(
         TABS, on_change="rerun", key="heat_tab", bind="query-params"
     )
     if lessons.open:
         lessons.markdown(LESSONS)
-    plain = ((learn, learning), (why, pulling), (dark, knowing), (sure, calibrating))
-    for tab, draw in (*plain, (figures, hinton)):
+    for tab, draw in ((learn, learning), (wide, widths), (why, pulling), (sure, calibrating)):
         if tab.open:
             with tab:
                 draw(desk)
-    if draws.open:
-        with draws:
-            drawing(desk, told)
+    for tab, draw_by in ((halves, halving), (dark, knowing), (draws, drawing)):
+        if tab.open:
+            with tab:
+                draw_by(desk, told)
+    if figures.open:
+        with figures:
+            hinton(desk)
     if formula.open:
         with formula:
             write_formulae(FORMULAE)

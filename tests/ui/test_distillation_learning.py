@@ -1,0 +1,176 @@
+"""What is chosen for students, or stands in the address, is what the engine is asked for."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core.distillation import ARMS, DISTIL, Distillation
+from core.distillation.grids import GRID, Grid, Gridded
+from core.shared.models import Source
+from tests.ui.test_hans import Engine, pressed
+from tests.ui.test_temperature import received
+from ui.panels.distillation import widths
+
+DIGITS = Source(kind="built-in", name="mnist")
+
+
+def page() -> None:
+    """Draw one tab alone."""
+    import streamlit as st
+
+    from core.shared import models
+    from ui.panels.distillation.desk import Desk
+    from ui.panels.distillation.learning import learning
+    from ui.panels.distillation.widths import widths
+
+    source = models.Source(kind="built-in", name=st.session_state.network)
+    desk = Desk(st.session_state.engine, "me", source, models.about(source), {}, {"T": 1.0})
+    (learning if st.session_state.tab == "learning" else widths)(desk)
+
+
+def opened(tab: str = "learning", network: str = "mnist", **query: str) -> AppTest:
+    test = AppTest.from_function(page)
+    test.session_state.engine, test.session_state.tab = Engine(), tab
+    test.session_state.network = network
+    for key, value in query.items():
+        test.query_params[key] = value
+    test.run(timeout=20)
+    assert not test.exception
+    return test
+
+
+def said(test: AppTest) -> str:
+    return " ".join(each.value for each in test.toast).replace("\\", "")
+
+
+def test_without_a_word_it_is_the_usual_distillation() -> None:
+    test = opened()
+    assert pressed(test, "distil_start") == (DISTIL, Distillation(teacher=DIGITS))
+    assert not said(test)
+
+
+def test_each_setting_stands_in_the_address() -> None:
+    test = opened(
+        distil_student="30 units",
+        distil_images="5,000",
+        distil_T="20",
+        distil_alpha="0",
+        distil_epochs="10",
+        distil_unlabelled="1,000",
+        distil_left_out="3",
+        distil_seed="7",
+        distil_squared="false",
+        distil_reduction="mean",
+        distil_arms="alone,distilled",
+    )
+    assert not said(test)
+    expected = Distillation(
+        teacher=DIGITS,
+        student="fc30-relu",
+        images=5_000,
+        temperature=20.0,
+        alpha=0.0,
+        epochs=10,
+        unlabelled=1_000,
+        left_out=3,
+        seed=7,
+        squared=False,
+        reduction="mean",
+        arms=("alone", "distilled"),
+    )
+    assert pressed(test, "distil_start") == (DISTIL, expected)
+
+
+@pytest.mark.parametrize(
+    ("place", "changes"),
+    [
+        (1, {"temperature": 20.0, "alpha": 0.5, "squared": False}),
+        (2, {"temperature": 20.0, "alpha": 0.5}),
+        (3, {"alpha": 0.5, "reduction": "mean"}),
+        (4, {"alpha": 0.0}),
+    ],
+)
+def test_an_experiment_is_one_click(place: int, changes: dict[str, Any]) -> None:
+    test = opened()
+    test.button(key=f"distil_try_{place}").click().run(timeout=20)
+    assert pressed(test, "distil_start")[1] == Distillation(teacher=DIGITS, **changes)
+    test.button(key="distil_try_0").click().run(timeout=20)
+    assert pressed(test, "distil_start")[1] == Distillation(teacher=DIGITS)
+
+
+def test_what_cannot_be_had_is_said_and_the_usual_is_taken() -> None:
+    test = opened(distil_T="hot", distil_images="7", distil_arms="genius", distil_magic="1")
+    for key in ("T", "images", "arms"):
+        assert f"distil_{key} must be" in said(test), key
+    assert "distil_magic in the address is no setting here" in said(test)
+    assert pressed(test, "distil_start")[1] == Distillation(teacher=DIGITS)
+
+
+def test_no_student_is_refused_in_a_sentence() -> None:
+    test = opened()
+    test.multiselect[0].set_value([]).run(timeout=20)
+    test.button(key="distil_start").click().run(timeout=20)
+    assert f"arms must be some of {tuple(ARMS)}" in said(test)
+    assert not test.session_state.engine.asked
+
+
+def test_a_grid_is_what_is_chosen() -> None:
+    assert pressed(opened("grid"), "grid_start") == (GRID, Grid(teacher=DIGITS))
+    test = opened(
+        "grid",
+        grid_widths="10, 30, 100, 300",
+        grid_T="1, 1.5, 2, 2.5, 3, 4, 6, 10",
+        grid_seeds="1",
+        grid_images="500",
+        grid_alpha="0.5",
+        grid_epochs="5",
+    )
+    expected = Grid(
+        teacher=DIGITS,
+        widths=(10, 30, 100, 300),
+        temperatures=(1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0),
+        seeds=1,
+        images=500,
+        alpha=0.5,
+        epochs=5,
+    )
+    assert pressed(test, "grid_start") == (GRID, expected)
+    assert not said(test)
+
+
+@pytest.mark.parametrize("tab", ["learning", "grid"])
+def test_without_the_teachers_images_nobody_can_learn(tab: str) -> None:
+    test = opened(tab, "efficientnet-lite0")
+    assert "training images have to be here" in test.info[0].value
+    assert not test.button
+
+
+def test_a_grid_shows_means_of_those_that_have_ended() -> None:
+    nan = np.nan
+    state = Gridded(
+        alone=np.array([[100.0, 50.0], [120.0, nan]]),
+        distilled=np.array([[[80.0, 90.0], [40.0, nan]], [[60.0, nan], [nan, nan]]]),
+        teacher_errors=30,
+        tested=1_000,
+        working="now 4 units, alone, seed 1",
+    )
+    blocks = widths._draw(state, {"widths": (2, 4), "temperatures": (1.0, 4.0)})
+    assert received(blocks[0])[0]["text"] == "now 4 units, alone, seed 1"
+    words, _ = received(blocks[1])
+    assert [[cell[1] for cell in row] for row in words["table"]] == [
+        ["110", "70", "90"],
+        ["50", "40", "·"],
+    ]
+    assert [[cell[3] for cell in row] for row in words["table"]] == [
+        [False, True, False],
+        [False, True, False],
+    ]
+    assert words["table"][0][1][2] == "2 units, distilled at T = 1: 80, 60, mean 70"
+    assert words["table"][1][2][2] == "4 units, distilled at T = 4: not yet"
+    assert words["table"][0][0][0] == 1  # the most errors
+    assert words["table"][1][1][0] == 0
+    _, numbers = received(blocks[2])
+    saved = numbers[2:].reshape(2, 2)
+    np.testing.assert_allclose(saved, 100 * np.array([[40 / 110, 20 / 110], [0.2, nan]]), rtol=1e-6)
