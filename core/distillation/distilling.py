@@ -100,10 +100,11 @@ class Distilling:
         return self.seen / self.total
 
     def freeze(self) -> Distilled:
-        """Look at how the students are doing."""
+        """Look at how the students are doing, at the points that all of them have."""
+        points = min(len(student.curves["epochs"]) for student in self.students)
         return Distilled(
             epoch=self.seen / len(self.all.places),
-            arms=tuple(student.freeze() for student in self.students),
+            arms=tuple(student.freeze(points) for student in self.students),
             teacher_errors=self.teacher_errors,
             tested=len(self.dataset.test),
             watched=self._watched,

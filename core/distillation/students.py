@@ -118,9 +118,9 @@ class Student:
             f"{self.config.learning_rate:.3g}: try a tenth of it."
         )
 
-    def freeze(self) -> Arm:
-        """Look at how it is doing."""
-        curves = {name: np.array(values, float) for name, values in self.curves.items()}
+    def freeze(self, points: int) -> Arm:
+        """Look at how it is doing, as far as its first so many points."""
+        curves = {name: np.array(values[:points], float) for name, values in self.curves.items()}
         return Arm(name=self.arm, errors=self.errors, divergence=self.divergence, **curves)
 
     def tensors(self) -> dict[str, Tensor]:

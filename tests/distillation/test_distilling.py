@@ -135,6 +135,18 @@ def test_the_curves_and_the_end_are_what_the_weights_give(world: Small) -> None:
         assert expected > 0.01
 
 
+def test_whenever_it_is_looked_at_all_curves_have_the_same_points(world: Small) -> None:
+    living, uneven = None, 0
+    for given in distil(SMALL):
+        living = living or given
+        assert living is not None
+        arms = living.freeze().arms
+        for curve in ("validation", "hard", "soft", "agreement"):
+            assert {len(getattr(arm, curve)) for arm in arms} == {len(arms[0].epochs)}
+        uneven += len({len(student.curves["epochs"]) for student in living.students}) > 1
+    assert uneven  # it is looked at between two students' points too
+
+
 def test_the_norms_are_those_of_each_term_by_itself(world: Small) -> None:
     """One batch an epoch, so that the first step's are those of the bare student."""
     from tests.distillation.small import student as before_the_first_step
