@@ -188,9 +188,11 @@ def matched(
     steps = np.array(temperatures, dtype=np.float64)
     if student is None:
         test = yield from outcomes(teacher, "test")
-        return comparing.match(test.logits, np.zeros_like(test.logits), test.labels, steps)
+        nothing = np.zeros_like(test.logits)
+        return (yield from comparing.match.in_turns(test.logits, nothing, test.labels, steps))
     guide, learner = yield from _both(teacher, student)
-    return comparing.match(guide.logits, learner.logits, guide.labels, steps)
+    both = guide.logits, learner.logits
+    return (yield from comparing.match.in_turns(*both, guide.labels, steps))
 
 
 def _both(teacher: Source, student: Source) -> Generator[Any, None, tuple[Outcomes, Outcomes]]:

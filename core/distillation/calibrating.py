@@ -5,13 +5,16 @@ validation images and judged on test images. This module needs no torch.
 """
 
 import math
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from core.distillation.comparing import require_images
-from core.distillation.softening import probabilities, require_temperature
+from core.distillation.softening import log_probabilities, probabilities, require_temperature
+from core.shared.turns import patient
 
 __all__ = [
     "BINS",
@@ -113,12 +116,7 @@ def reliability(
     met = counts > 0
     accuracy, confidence = (np.where(met, each / np.where(met, counts, 1), np.nan) for each in sums)
     apart = np.abs(accuracy - confidence)[met]
-    with np.errstate(divide="ignore"):
-        losses = (
-            -np.log(_own(chances, labels))
-            if temperature == 0
-            else _losses(logits, labels, 1 / temperature)
-        )
+    losses = -_own(log_probabilities(logits, temperature), labels)
     return Reliability(
         temperature=float(temperature),
         edges=edges,
@@ -134,11 +132,12 @@ def reliability(
     )
 
 
+@patient
 def likelihood(
     logits: Float[np.ndarray, "n k"],
     labels: Int[np.ndarray, " n"],
     beta: Float[np.ndarray, " m"],
-) -> Likelihood:
+) -> Generator[Any, None, Likelihood]:
     """Follow NLL along β = 1 / T.
 
     Args:
@@ -152,8 +151,11 @@ def likelihood(
     _require(logits, labels)
     if not ((beta >= 0) & np.isfinite(beta)).all():
         raise ValueError("beta must be from 0 on and finite")
-    found = np.array([_at(logits.astype(np.float64), labels, float(each)) for each in beta])
-    values, slope, curvature = found.reshape(-1, 3).T
+    found = []
+    for each in beta.tolist():
+        found.append(_at(logits.astype(np.float64), labels, each))
+        yield
+    values, slope, curvature = np.array(found).reshape(-1, 3).T
     return Likelihood(beta=beta, values=values, slope=slope, curvature=curvature)
 
 
@@ -216,16 +218,6 @@ def _at(
     spread = (chances * (z - means[:, None]) ** 2).sum(1)
     value = float((np.log(totals) - beta * own).mean())
     return value, float((means - own).mean()), float(spread.mean())
-
-
-def _losses(
-    logits: Float[np.ndarray, "n k"], labels: Int[np.ndarray, " n"], beta: float
-) -> Float[np.ndarray, " n"]:
-    """Give −ln p of each true class, also where p is too small to be told from 0."""
-    z = logits.astype(np.float64)
-    z = beta * (z - z.max(1, keepdims=True))
-    losses: Float[np.ndarray, " n"] = np.log(np.exp(z).sum(1)) - _own(z, labels)
-    return losses
 
 
 def _own(

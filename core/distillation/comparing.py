@@ -3,13 +3,16 @@
 This module needs no torch.
 """
 
+from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from core.distillation.pulling import cosine, soft_gradient
 from core.distillation.softening import log_probabilities, probabilities, require_temperature
+from core.shared.turns import patient
 
 __all__ = ["Compared", "Matching", "compare", "divergences", "match", "require_images"]
 
@@ -33,8 +36,8 @@ class Matching:
 
     temperatures: Float[np.ndarray, " t"]
     cosine: Float[np.ndarray, " t"]  # between (q_T − p_T) / T and z − v of mean 0; mean over images
-    low: Float[np.ndarray, " t"]  # what nine in ten images are above
-    high: Float[np.ndarray, " t"]  # and below
+    low: Float[np.ndarray, " t"]  # nine in ten images are between this, the 0.05 quantile,
+    high: Float[np.ndarray, " t"]  # and this, the 0.95 quantile
     plain: Float[np.ndarray, " t"]  # ‖(q_T − p_T) / T‖₂, mean over images: falls as 1 / T²
     squared: Float[np.ndarray, " t"]  # T² times that: stays
     hard: float  # ‖q₁ − y‖₂, mean over images
@@ -69,12 +72,13 @@ def compare(
     )
 
 
+@patient
 def match(
     teacher: Float[np.ndarray, "n k"],
     student: Float[np.ndarray, "n k"],
     labels: Int[np.ndarray, " n"],
     temperatures: Float[np.ndarray, " t"],
-) -> Matching:
+) -> Generator[Any, None, Matching]:
     """Tell how near the soft loss's gradient is to that of matching logits, and how large.
 
     Args:
@@ -101,6 +105,7 @@ def match(
         gradient = soft_gradient(z, v, each)
         cosines.append(cosine(gradient, apart))
         plain.append(np.linalg.norm(gradient, axis=1).mean())
+        yield
     angles, norms = np.array(cosines).reshape(-1, len(v)), np.array(plain)
     hard = probabilities(student, 1.0) - np.eye(student.shape[1])[labels]
     return Matching(

@@ -2,7 +2,7 @@
 
     ∂/∂z CE(y, q₁) = q₁ − y        ∂/∂z KL(p_T ‖ q_T) = (q_T − p_T) / T → (z − v) / (k T²)
 
-The arrow is the way against the gradient. This module needs no torch.
+A step of descent goes against it. This module needs no torch.
 
 Source: Hinton, Vinyals, Dean 2015, arXiv:1503.02531, equations 2 to 4.
 """
@@ -81,12 +81,18 @@ def pull(
 def soft_gradient(
     student: Float[np.ndarray, "*n k"], teacher: Float[np.ndarray, "*n k"], temperature: float
 ) -> Float[np.ndarray, "*n k"]:
-    """Give ∂/∂z KL(p_T ‖ q_T) = (q_T − p_T) / T of many logits; NaN at T = 0, 0 at T = ∞."""
+    """Give ∂/∂z KL(p_T ‖ q_T) = (q_T − p_T) / T of many logits; NaN at T = 0, 0 at T = ∞.
+
+    Where T is so small that it has no finite value it is infinite.
+    """
     if math.isinf(temperature):
         return np.zeros(student.shape)
     if temperature == 0:
         return np.full(student.shape, np.nan)
-    gradient: Float[np.ndarray, "*n k"] = _difference(student, teacher, temperature) / temperature
+    with np.errstate(over="ignore"):
+        gradient: Float[np.ndarray, "*n k"] = (
+            _difference(student, teacher, temperature) / temperature
+        )
     return gradient
 
 

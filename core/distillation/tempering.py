@@ -65,7 +65,7 @@ def _fitted(
     last = fitted.beta * 1.5 if math.isfinite(fitted.beta) else 0.0
     curves = []
     for images in (chosen, judged):
-        curves.append(likelihood(*images, np.linspace(0, max(FAR, last), CURVE)))
-        yield
+        beta = np.linspace(0, max(FAR, last), CURVE)
+        curves.append((yield from likelihood.in_turns(*images, beta)))
     one, other = (reliability(*judged, each, bins) for each in (1.0, fitted.temperature))
     return fitted, one, other, curves[0], curves[1]

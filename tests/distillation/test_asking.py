@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save
 
-from core.distillation import asking, outcomes
+from core.distillation import asking, outcomes, tempering
 from core.distillation.calibrating import fit, reliability
 from core.distillation.comparing import compare, match
 from core.distillation.darkness import darken
@@ -268,6 +268,16 @@ def test_between_the_turns_no_one_notices(teacher: Source) -> None:
     for call in (asking.dark.in_turns(teacher, 2.0), asking.calibrated.in_turns(teacher)):
         for _ in call:
             assert torch.is_grad_enabled()
+
+
+def test_a_long_row_of_temperatures_is_gone_through_one_a_turn(teacher: Source) -> None:
+    asking.learned(teacher)
+    for count in (3, 7):
+        heats = tuple(float(each) for each in range(1, count + 1))
+        assert len([*asking.matched.in_turns(teacher, None, heats)]) == count
+    asking.learned(teacher, "validation")
+    tempering._fitted.cache_clear()
+    assert len([*asking.calibrated.in_turns(teacher)]) >= 2 * tempering.CURVE
 
 
 def test_what_may_take_long_is_given_in_turns() -> None:

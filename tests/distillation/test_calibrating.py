@@ -285,6 +285,16 @@ def test_where_the_surer_is_the_better_it_is_nought_and_where_nothing_is_known_i
     assert flat.value == pytest.approx(math.log(4))
 
 
+@pytest.mark.parametrize("temperature", [5e-324, 1e-310])
+def test_a_temperature_that_is_nearly_0_is_like_it(temperature: float) -> None:
+    logits, labels = images(0, 50)
+    near, end = reliability(logits, labels, temperature), reliability(logits, labels, 0.0)
+    assert near.likelihood == end.likelihood == math.inf
+    right = logits.argmax(1)
+    assert reliability(logits, right, temperature).likelihood == 0
+    np.testing.assert_array_equal(near.confidence, end.confidence)
+
+
 @pytest.mark.parametrize(
     ("ask", "sentence"),
     [

@@ -168,6 +168,14 @@ def test_at_both_ends_it_says_what_there_is() -> None:
     assert math.isnan(same.cosine)
 
 
+@pytest.mark.parametrize("temperature", [5e-324, 1e-310, 1e-200, 1e308])
+def test_a_temperature_near_an_end_is_like_it(temperature: float) -> None:
+    found, end = pull(Z, V, 0, temperature), pull(Z, V, 0, 0.0 if temperature < 1 else math.inf)
+    np.testing.assert_array_equal(found.student, end.student)
+    np.testing.assert_allclose(found.squared, end.squared, atol=1e-12)
+    assert not np.isnan(found.soft).any()
+
+
 def test_with_one_weight_or_the_other_it_is_that_gradient_alone() -> None:
     np.testing.assert_array_equal(pull(Z, V, 2, 4.0, 1.0).total, pull(Z, V, 2, 4.0).hard)
     np.testing.assert_array_equal(pull(Z, V, 2, 4.0, 0.0).total, pull(Z, V, 2, 4.0).squared)
