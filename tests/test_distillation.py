@@ -38,6 +38,51 @@ def test_a_temperature_in_the_address_is_one_or_the_usual(asked: str, temperatur
     assert looking.looks_of({"heat_T": asked})["T"] == temperature
 
 
+def test_every_look_stands_in_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {
+        "heat_T": "2.5",
+        "heat_logits": "sliders",
+        "heat_form": "naive",
+        "heat_scale": "log",
+        "heat_drawn": "reader",
+        "heat_own": "1,2,3,4,5,6,7,8,9,-20",
+        "heat_class": "3",
+        "heat_cell": "2-7",
+        "heat_text": "import nu",
+        "heat_shift": "3.5",
+        "heat_pulled": "8",
+        "heat_faced": "9",
+        "heat_image": "10",
+    }
+    noted: dict[str, str] = {}
+    monkeypatch.setattr(looking.address, "note", noted.__setitem__)
+    looks = looking.looks_of(asked)
+    looking.note(looks)
+    assert noted == asked
+    assert {key: str(value) for key, (value, _) in looking.rules(looks).items()} == asked
+    usual = looking.looks_of({})
+    assert looks.keys() == usual.keys()
+    assert not [name for name in looks if looks[name] == usual[name]]
+    looking.note(usual)
+    assert not any(noted.values())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"heat_cell": "2"},
+        {"heat_cell": "-1-3"},
+        {"heat_shift": "0.3"},
+        {"heat_shift": "inf"},
+        {"heat_pulled": "-4"},
+        {"heat_image": "9" * 5_000},
+        {"heat_drawn": "tea"},
+    ],
+)
+def test_a_look_that_cannot_be_had_is_the_usual_one(wrong: dict[str, str]) -> None:
+    assert looking.looks_of(wrong) == looking.looks_of({})
+
+
 def test_ones_own_logits_stand_in_the_address_or_are_the_usual() -> None:
     own = "1,2,3,4,5,6,7,8,9,-20"
     assert looking.looks_of({"heat_own": own})["own"] == (*map(float, own.split(",")),)

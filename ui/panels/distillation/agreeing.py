@@ -54,7 +54,7 @@ def agreeing(desk: Desk, rules: Rules) -> None:
 
 def _board(desk: Desk, student: Source, name: str, _: View | None) -> list[Block]:
     warm, classes, call = desk.looks["T"], desk.about.classes, desk.engine.call
-    index = desk.looks.get("beside", 0)
+    index = desk.looks["beside"]
     try:
         found: Compared = call(f"{CALLS}compared", desk.source, student, warm)
         seen: Faced = call(f"{CALLS}faced", desk.source, student, index, warm)

@@ -14,6 +14,7 @@ from ui.blocks import Block, figures
 from ui.inside import Choice
 from ui.numbers import heat, plain, share
 from ui.panels.distillation.desk import Desk
+from ui.panels.distillation.looking import LONGEST, SOURCES
 from ui.running import BOUND, Rules, choose_seed
 from ui.tokens import spelt
 
@@ -21,9 +22,6 @@ __all__ = ["drawing"]
 
 DRAWS = 1_000
 READER = "core.lstm_gates.asking:built_in"
-SOURCES = {"above": "the softmax above", "reader": "the next character, by an LSTM for Python"}
-TEXT = "def __init__(sel"
-LONGEST = 500  # characters
 
 
 def drawing(desk: Desk, rules: Rules) -> None:
@@ -74,8 +72,7 @@ def drawing(desk: Desk, rules: Rules) -> None:
 def _board(
     desk: Desk, top_k: int, top_p: float, cut_to: int, seed: int, _: View | None
 ) -> list[Block]:
-    warm, of = desk.looks["T"], desk.looks.get("drawn", "above")
-    typed = desk.looks.get("text", TEXT)
+    warm, of, typed = (desk.looks[name] for name in ("T", "drawn", "text"))
     choice = Choice(name="drawn", label="Logits of", values=[*SOURCES.items()], chosen=of)
     head = [inside.choices([choice])]
     if of == "reader":
@@ -86,7 +83,8 @@ def _board(
     except (EngineError, ValueError) as error:
         return [*head, blocks.progress(0, words.sentence(str(error)), warn=True)]
     kept = found.kept
-    cut = kept.count < len(labels)
+    cut, free = kept.count < len(labels), found.freedom
+    degrees = f"{free} degree{'s' if free > 1 else ''} of freedom"
     return [
         *head,
         temperature.dial("T", "Temperature T", warm),
@@ -94,8 +92,8 @@ def _board(
             [
                 ("classes that are kept", f"{kept.count:,} of {len(labels):,}", 1.0),
                 ("their probability together", share(kept.mass), 1.0),
-                ("χ²", f"{plain(found.chi_squared)}, {found.freedom} degrees", 1.0),
-                ("chance of one as large", plain(found.chance), 1.0),
+                ("χ²", f"{plain(found.chi_squared)}, {degrees}" if free else "–", 1.0),
+                ("chance of one as large", plain(found.chance) if free else "–", 1.0),
             ]
         ),
         *_cut(found.kept, labels),

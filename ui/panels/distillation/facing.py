@@ -39,7 +39,7 @@ def _board(desk: Desk, view: View | None) -> list[Block]:
         return []
     looks, classes, warm = desk.looks, desk.about.classes, desk.looks["T"]
     try:
-        seen: Pictured = desk.engine.call(PICTURE, desk.source, looks.get("faced", 0))
+        seen: Pictured = desk.engine.call(PICTURE, desk.source, looks["faced"])
         found = {
             arm: face(
                 seen.logits,

@@ -46,7 +46,7 @@ def pulling(desk: Desk) -> None:
 def _board(desk: Desk, _: View | None) -> list[Block]:
     warm, classes = desk.looks["T"], desk.about.classes
     try:
-        seen: Pictured = desk.engine.call(PICTURE, desk.source, desk.looks.get("pulled", 0))
+        seen: Pictured = desk.engine.call(PICTURE, desk.source, desk.looks["pulled"])
         found = pull(np.zeros(len(classes)), seen.logits, seen.label, warm)
     except (EngineError, ValueError) as error:
         return [blocks.progress(0, words.sentence(str(error)), warn=True)]
