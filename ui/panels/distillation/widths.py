@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from jaxtyping import Float
 
 from core.distillation.grids import GRID, Grid, Gridded
 from ui import address, blocks, charts, knowledge
@@ -71,12 +72,14 @@ def widths(desk: Desk) -> None:
 
 
 def _draw(state: Gridded, config: Mapping[str, Any]) -> list[Block]:
-    """Draw the errors of each width and temperature, mean over the seeds that have ended."""
+    """Draw the errors of each width and temperature, mean over the seeds that have ended.
+
+    What distilling saves is said of the seeds of which both have ended.
+    """
     units, heats = config["widths"], config["temperatures"]
     errors = np.concatenate([state.alone[:, :, None], state.distilled], axis=2)
     counts = np.isfinite(errors).sum(0)
-    sums = np.where(np.isfinite(errors), errors, 0.0).sum(0)
-    means = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    means = _means(errors)
 
     def said(row: int, column: int) -> str:
         how = f"distilled at T = {heats[column - 1]:g}" if column else ALONE
@@ -104,18 +107,15 @@ def _draw(state: Gridded, config: Mapping[str, Any]) -> list[Block]:
     ]
     if state.working:
         drawn.insert(0, blocks.said(state.working))
-    by_heat = means[:, 1:]
-    if np.isfinite(by_heat).any(axis=1).any():
-        known = [row for row in range(len(units)) if np.isfinite(by_heat[row]).any()]
+    saved = _saved(errors)
+    known = [row for row in range(len(units)) if np.isfinite(saved[row]).any()]
+    if known:
         drawn.append(
             charts.lines(
                 "Errors saved by distilling, in % of those of the student alone",
                 "log₁₀ of T",
                 np.log10(np.array(heats)),
-                [
-                    (f"{units[row]} units", 100 * (1 - by_heat[row] / means[row, 0]))
-                    for row in known
-                ],
+                [(f"{units[row]} units", saved[row]) for row in known],
                 stops=[(float(np.log10(heat)), f"{heat:g}") for heat in heats],
                 titles=[f"T = {heat:g}" for heat in heats],
                 under="Whoever picks the T of the fewest test errors has used the test images to "
@@ -124,3 +124,23 @@ def _draw(state: Gridded, config: Mapping[str, Any]) -> list[Block]:
             )
         )
     return drawn
+
+
+def _means(values: Float[np.ndarray, "seeds widths n"]) -> Float[np.ndarray, "widths n"]:
+    """Average over the seeds that are known; NaN where none is."""
+    counts = np.isfinite(values).sum(0)
+    sums = np.where(np.isfinite(values), values, 0.0).sum(0)
+    means: Float[np.ndarray, "widths n"] = np.where(
+        counts > 0, sums / np.maximum(counts, 1), np.nan
+    )
+    return means
+
+
+def _saved(errors: Float[np.ndarray, "seeds widths n"]) -> Float[np.ndarray, "widths t"]:
+    """Give what share of the errors of those alone the distilled do not make, in %."""
+    alone, distilled = errors[:, :, :1], errors[:, :, 1:]
+    both = np.isfinite(alone) & np.isfinite(distilled)
+    made = _means(np.where(both, distilled, np.nan))
+    before = _means(np.where(both, alone, np.nan))
+    saved: Float[np.ndarray, "widths t"] = 100 * (1 - made / np.where(before > 0, before, np.nan))
+    return saved
