@@ -174,7 +174,7 @@ def darkness(
 
     Args:
         labels: of the classes.
-        means: rows are true classes, columns what the probability is of.
+        means: rows are true classes, columns what the probability is of; NaN where it is unknown.
         title: over it.
         hint: under the title.
         lowest: the value that is paper; what is below it, too.
@@ -187,7 +187,7 @@ def darkness(
     """
     count = len(labels)
     off = means[~np.eye(count, dtype=bool)]
-    top = highest or float(off.max(initial=0.0)) or 1.0
+    top = highest or float(off[np.isfinite(off)].max(initial=0.0)) or 1.0
     low = min(lowest, top / 10)
     decades = math.log10(top / low)
 

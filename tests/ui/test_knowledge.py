@@ -97,6 +97,13 @@ def test_a_dark_matrix_has_equal_steps_for_equal_ratios_and_no_diagonal() -> Non
     assert places[0, 2] != pytest.approx(linear, abs=0.1)
 
 
+def test_a_class_without_an_image_is_unknown_in_a_dark_matrix() -> None:
+    means = np.array([[0.9, 1e-2, 1e-4], [math.nan] * 3, [0.0, 1e-3, 0.9]])
+    table = received(knowledge.darkness(["a", "b", "c"], means, title="t"))[0]["table"]
+    assert table[1][0] == [0, "NaN", "true b: mean p of a = NaN"]
+    assert [table[0][1][0], table[0][2][0], table[2][1][0]] == pytest.approx([1, 0.5, 0.75])
+
+
 def test_a_face_has_its_pixels_its_bars_and_what_they_are_in_words() -> None:
     pixels = np.arange(8.0).reshape(2, 1, 2, 2)
     pairs = [np.array([p, 1 - p]) for p in (0.2, 1.0, 1e-3, 0.5)]
