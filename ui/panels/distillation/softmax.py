@@ -1,5 +1,6 @@
 """The screen of the panel: a softmax at a temperature, in numbers, and how uncertain it is."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ PRESETS = (
     ("two alike", (0.0,) * 3 + (5.0,) + (0.0,) * 4 + (5.0, 0.0)),
     ("nothing", (0.0,) * 10),
 )
+SUMMED = ("log-sum-exp, m subtracted", "log-sum-exp, as it stands")
 
 
 def draw(
@@ -87,6 +89,7 @@ def draw(
                 ("in bits", plain(found.bits), 0.8),
                 ("perplexity", plain(found.perplexity), 0.8),
                 ("largest p", share(float(found.probabilities.max())), 0.9),
+                (SUMMED[naive], plain(_log(by.total) if naive else found.log_sum_exp), 1.1),
                 ("Var(z) / T³", plain(found.slope), 0.9),
                 ("dH/dT, numerical", plain(found.numerical), 1.1),
             ]
@@ -106,6 +109,11 @@ def draw(
         *sliders,
         *_halved(shown),
     ]
+
+
+def _log(total: float) -> float:
+    """Give ln Σ as the naive form has it: infinite where the sum has overflowed or is 0."""
+    return -math.inf if total == 0 else math.log(total)
 
 
 def _note(warm: float) -> str:
