@@ -28,7 +28,7 @@ def knowing(desk: Desk, rules: Rules) -> None:
     st.markdown(
         "Row by row the mean of the teacher's probabilities over the test images of a class, its "
         "own class left out: a 2 may be a little like a 3 and a little like a 7. At T = 1 that is "
-        "too small to teach anything; a higher temperature brings it to light."
+        "next to nothing beside the answer; a higher temperature brings it to light."
     )
     if not desk.about.data:
         st.info("The images that the network learned from have to be here.")

@@ -44,9 +44,9 @@ EXPERIMENTS: dict[str, dict[str, object]] = {  # what each changes of these
 def learning(desk: Desk) -> None:
     """Draw the settings of a distillation and the newest one of the pinned network."""
     st.markdown(
-        "The pinned network is the teacher. All students have the same first weights, images and "
-        "steps; they differ in what they are told. *Permuted* is the control: the teacher's wrong "
-        "classes in another order, as soft as before and of no meaning."
+        "The pinned network is the teacher. All students have the same first weights, labelled "
+        "images and steps; they differ in what they are told. *Permuted* is the control: the "
+        "teacher's wrong classes in another order for each image, as soft as before, of no meaning."
     )
     if not desk.about.data:
         st.info("A teacher's training images have to be here: pin a network of digits or clothes.")
@@ -112,7 +112,8 @@ def _wish(about: About, asked: Mapping[str, str], rules: Rules) -> dict[str, Any
         "distil_unlabelled",
         rules,
         said="{:,}".format,
-        about="From these the distilled learn by the soft term alone.",
+        about="From these the distilled learn by the soft term alone; who learns from labels alone "
+        "sees the labelled ones over and over instead, as many a step.",
     )
     left_out = choose(second[2], "Never shown", (NOBODY, *about.classes), "distil_left_out", rules)
     given["left_out"] = None if left_out == NOBODY else about.classes.index(left_out)

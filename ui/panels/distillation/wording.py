@@ -3,8 +3,8 @@
 __all__ = ["FORMULAE", "LESSONS"]
 
 LESSONS = """
-**What a temperature does.** Drag T above from 1 to 20: the logits shrink, the bars of the wrong
-classes grow, and their order never changes. At 0 the largest alone is left, at ∞ all are alike;
+**What a temperature does.** Drag T above from 1 to 20: the logits shrink, the largest bar too, the
+small ones grow, and their order never changes. At 0 the largest alone is left, at ∞ all are alike;
 between, entropy only rises, by Var(z)/T³. Choose *ten sliders* and *two alike*.
 
 **Where the formula breaks.** Choose *as the formula stands* and drag T to 0.05 with a network's
