@@ -8,9 +8,12 @@ This module needs no torch.
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from jaxtyping import Float
+
 from core.distillation.softening import as_logits, probabilities
 
-__all__ = ["Two", "two"]
+__all__ = ["Two", "sigmoid", "two"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +42,11 @@ def two(logit: float, temperature: float, teacher: float = 0.0, label: int = 1) 
     if label not in (0, 1):
         raise ValueError(f"label must be 0 or 1, got {label!r}")
     student, guide = as_logits((logit, 0.0)), as_logits((teacher, 0.0))
+    warm, plain = sigmoid(np.array([logit / temperature, logit])).tolist()
     return Two(
         softmax=float(probabilities(student, temperature)[0]),
-        sigmoid=_sigmoid(logit / temperature),
-        gradient=_sigmoid(logit) - label,
+        sigmoid=warm,
+        gradient=plain - label,
         soft_gradient=float(
             probabilities(student, temperature)[0] - probabilities(guide, temperature)[0]
         )
@@ -50,7 +54,8 @@ def two(logit: float, temperature: float, teacher: float = 0.0, label: int = 1) 
     )
 
 
-def _sigmoid(value: float) -> float:
-    """Give 1 / (1 + exp(−x)) without overflow."""
-    power = math.exp(-abs(value))
-    return (1.0 if value >= 0 else power) / (1 + power)
+def sigmoid(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Give 1 / (1 + exp(−x)) of each value, without overflow."""
+    powers = np.exp(-np.abs(values))
+    found: Float[np.ndarray, " n"] = np.where(values >= 0, 1.0, powers) / (1 + powers)
+    return found

@@ -2,13 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from core.distillation.sigmoid import two
+from core.distillation.sigmoid import sigmoid, two
 
 DOUBLE = torch.float64
 
@@ -38,6 +39,11 @@ def test_it_is_the_sigmoid_of_torch(z: float, temperature: float, v: float, y: i
     assert found.sigmoid == pytest.approx(chance, rel=1e-12, abs=1e-300)
     assert found.gradient == pytest.approx(hard, rel=1e-9, abs=1e-15)
     assert found.soft_gradient == pytest.approx(soft, rel=1e-9, abs=1e-14)
+
+
+def test_many_are_those_of_torch_at_once_and_none_overflows() -> None:
+    values = np.array([-1e300, -800.0, -1.0, 0.0, 2.0, 40.0, 1e300])
+    np.testing.assert_allclose(sigmoid(values), torch.tensor(values).sigmoid(), rtol=1e-12)
 
 
 def test_that_oracle_rejects_the_missing_division() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.distillation.sigmoid import two
+from core.distillation.sigmoid import sigmoid, two
 from core.shared.engine import EngineError, View
 from ui import blocks, charts, screen, temperature, words
 from ui.blocks import Block, figures
@@ -79,12 +79,8 @@ def _board(desk: Desk, one: str, other: str, _: View | None) -> list[Block]:
             f"z of {labels[a]} − z of {labels[b]}",
             x,
             [
-                (f"T = {spelt(warm)}", np.array([two(float(each), warm).sigmoid for each in x])),
-                *(
-                    []
-                    if warm == 1
-                    else [("T = 1", np.array([two(float(e), 1.0).sigmoid for e in x]))]
-                ),
+                (f"T = {spelt(warm)}", sigmoid(x / warm)),
+                *([] if warm == 1 else [("T = 1", sigmoid(x))]),
             ],
             share=True,
             now=int(np.abs(x - apart).argmin()),
