@@ -55,7 +55,7 @@ def test_every_look_stands_in_the_address(monkeypatch: pytest.MonkeyPatch) -> No
         "heat_image": "10",
     }
     noted: dict[str, str] = {}
-    monkeypatch.setattr(looking.address, "note", noted.__setitem__)
+    monkeypatch.setattr("ui.address.note", noted.__setitem__)
     looks = looking.looks_of(asked)
     looking.note(looks)
     assert noted == asked

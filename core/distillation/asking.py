@@ -28,7 +28,6 @@ __all__ = [
     "compared",
     "dark",
     "faced",
-    "learned",
     "logits",
     "matched",
     "picture",
@@ -71,19 +70,6 @@ def picture(source: Source, index: int) -> Pictured:
         label=int(test.labels[place]),
         logits=_logits(model, image),
     )
-
-
-@patient
-def learned(source: Source, part: str = "test") -> Generator[Any, None, Outcomes]:
-    """Give the logits of all images of a part, so that whoever asks can go on by himself.
-
-    Args:
-        source: the network.
-        part: "validation" or "test".
-
-    Raises: ValueError when the data are not here.
-    """
-    return (yield from outcomes(source, part))
 
 
 @patient

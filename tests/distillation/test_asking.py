@@ -19,13 +19,14 @@ from core.shared import data, networks, weights
 from core.shared.loading import load
 from core.shared.models import Source
 from core.shared.progress import Done
-from core.shared.turns import Patient
+from core.shared.turns import Patient, patient
 from tests.shared.untouched import leaves_untouched
 
 CPU = torch.device("cpu")
 DATA = "fashion"
 LITE = Source(kind="built-in", name="efficientnet-lite0")
 MNIST = Source(kind="built-in", name="mnist")
+learned = patient(outcomes.outcomes)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -107,19 +108,19 @@ def test_the_logits_of_a_picture_are_the_networks(teacher: Source) -> None:
 def test_all_images_are_read_once_and_in_their_order(
     part: str, teacher: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = asking.learned(teacher, part)
+    found = learned(teacher, part)
     logits, labels = plainly(teacher, part)
     np.testing.assert_allclose(found.logits, logits, rtol=1e-3, atol=1e-4)
     np.testing.assert_array_equal(found.labels, labels)
     with pytest.raises(ValueError, match="read-only"):
         found.logits[0] = 0
     monkeypatch.setattr(outcomes, "read", None)  # nothing is read again
-    assert asking.learned(teacher, part) is found
+    assert learned(teacher, part) is found
 
 
 def test_how_far_it_is_is_told_between_the_turns(teacher: Source) -> None:
     outcomes.outcomes.cache_clear()
-    told = list(asking.learned.in_turns(teacher))
+    told = list(learned.in_turns(teacher, "test"))
     assert told[-1] == Done(2_000, 2_000, "images", told[-1].title)
     assert len(told) == 2_000 / 250
     assert [each.done for each in told] == list(range(250, 2_001, 250))
@@ -227,7 +228,7 @@ def test_a_student_of_other_data_is_refused(teacher: Source) -> None:
         (lambda t: asking.logits(t, np.zeros((3, 28, 28), np.float32)), "pixels must have the sha"),
         (lambda t: asking.picture(t, -1), "index must be at least 0, got -1"),
         (lambda t: asking.faced(t, None, -1, 1.0), "index must be at least 0, got -1"),
-        (lambda t: asking.learned(t, "training"), "part must be one of"),
+        (lambda t: learned(t, "training"), "part must be one of"),
         (lambda t: asking.dark(t, -1.0), "temperature must be from 0 to infinity, got -1.0"),
         (lambda t: asking.calibrated(t, math.nan), "temperature must be from 0 to infinity"),
         (lambda t: asking.calibrated(t, 1.0, 0), "bins must be at least 1, got 0"),
@@ -271,17 +272,17 @@ def test_between_the_turns_no_one_notices(teacher: Source) -> None:
 
 
 def test_a_long_row_of_temperatures_is_gone_through_one_a_turn(teacher: Source) -> None:
-    asking.learned(teacher)
+    learned(teacher, "test")
     for count in (3, 7):
         heats = tuple(float(each) for each in range(1, count + 1))
         assert len([*asking.matched.in_turns(teacher, None, heats)]) == count
-    asking.learned(teacher, "validation")
+    learned(teacher, "validation")
     tempering._fitted.cache_clear()
     assert len([*asking.calibrated.in_turns(teacher)]) >= 2 * tempering.CURVE
 
 
 def test_what_may_take_long_is_given_in_turns() -> None:
-    for name in ("calibrated", "compared", "dark", "faced", "learned", "matched", "shown"):
+    for name in ("calibrated", "compared", "dark", "faced", "matched", "shown"):
         assert isinstance(getattr(asking, name), Patient), name
 
 
