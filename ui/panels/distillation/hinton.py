@@ -112,8 +112,8 @@ def _board(found: Prepared, shift: float) -> list[Block]:
                 ("3s", np.array([float(each.of_left_out) for each in every])),
             ],
             now=at,
-            under=f"Fewest at {best:g}, as in the paper at {PAPER['shift']:g}, on the test images "
-            f"themselves; validation images choose {found.shifts[0]:g}. Seed {seed}.",
+            under=f"Fewest test errors at {best:g}, in the paper at {PAPER['shift']:g}; validation "
+            f"images choose {found.shifts[0]:g}. Seed {seed}.",
         ),
         *_small(found.small),
     ]

@@ -23,7 +23,7 @@ PRESETS = (
     ("two alike", (0.0,) * 3 + (5.0,) + (0.0,) * 4 + (5.0, 0.0)),
     ("nothing", (0.0,) * 10),
 )
-SUMMED = ("log-sum-exp, m subtracted", "log-sum-exp, as it stands")
+SUMMED = ("log-sum-exp", "naive log-sum-exp")
 
 
 def draw(
