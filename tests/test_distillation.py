@@ -7,6 +7,7 @@ import pytest
 
 from core.distillation import Distillation
 from core.shared.models import Source
+from ui import address
 from ui.panels.distillation import looking
 
 TEACHER = Source(kind="built-in", name="mnist")
@@ -65,6 +66,20 @@ def test_every_look_stands_in_the_address(monkeypatch: pytest.MonkeyPatch) -> No
     assert not [name for name in looks if looks[name] == usual[name]]
     looking.note(usual)
     assert not any(noted.values())
+
+
+@pytest.mark.parametrize("heat", ["inf", "0", "1.23456789", "1", "1e-310"])
+def test_no_temperature_that_is_taken_is_complained_of(
+    heat: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toasts: list[str] = []
+    monkeypatch.setattr("ui.address.st.session_state", {})
+    monkeypatch.setattr("ui.address.st.toast", lambda text, **_: toasts.append(text))
+    for asked in (heat, "-1"):
+        looks = looking.looks_of({"heat_T": asked})
+        address.refuse("heat", {"heat_T": asked}, looking.rules(looks))
+    assert len(toasts) == 1  # of the second alone
+    assert "heat\\_T must be" in toasts[0]
 
 
 @pytest.mark.parametrize(

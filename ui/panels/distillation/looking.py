@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ui import address, words
-from ui.numbers import spelt
 from ui.running import Rules
 
 __all__ = [
@@ -67,7 +66,7 @@ def rules(looks: Looks) -> Rules:
     told: Rules = {
         key: (looks[name], words.choices([*named])) for key, (name, named) in CHOICES.items()
     }
-    told["heat_T"] = spelt(looks["T"]), 'a number from 0, or "inf"'
+    told["heat_T"] = looks["T"], 'a number from 0, or "inf"'
     told["heat_own"] = _written(looks["own"]), f"ten numbers from {-HIGHEST:g} to {HIGHEST:g}"
     told["heat_class"] = looks["class"], "the number of a class, from 0"
     told["heat_cell"] = _pair(looks["cell"]), "the numbers of two classes, as 2-7"
@@ -81,7 +80,7 @@ def rules(looks: Looks) -> Rules:
 def note(looks: Looks) -> None:
     """Write into the address at what is looked."""
     warm = looks["T"]
-    address.note("heat_T", "" if warm == 1 else "inf" if math.isinf(warm) else f"{warm:g}")
+    address.note("heat_T", "" if warm == 1 else f"{warm:g}")
     address.note("heat_own", "" if looks["own"] == SLIDERS else _written(looks["own"]))
     address.note("heat_class", "" if looks["class"] is None else str(looks["class"]))
     address.note("heat_cell", _pair(looks["cell"]))
