@@ -121,7 +121,7 @@ def _note(warm: float) -> str:
         return "argmax: the largest logit alone"
     if np.isinf(warm):
         return "all classes alike"
-    return "the network's own" if warm == 1 else "softer" if warm > 1 else "sharper"
+    return "the plain softmax" if warm == 1 else "softer" if warm > 1 else "sharper"
 
 
 def _halved(shown: list[Block]) -> list[Block]:
