@@ -58,10 +58,12 @@ def test_the_pinned_network_is_the_teacher_and_students_learn(visit: Visit) -> N
 
 
 TABS = {
+    "Two classes": ("heat_two_screen", "lines"),
     "Why T²?": ("heat_pull", "arrows"),
     "Dark knowledge": ("heat_dark", "darkness"),
     "Calibration": ("heat_calibration", "reliability"),
     "Draws": ("heat_draws", "draws"),
+    "Hinton's figures": ("heat_hinton_screen", "lines"),
 }
 
 
@@ -70,6 +72,19 @@ def test_each_tab_answers(visit: Visit) -> None:
     for tab, (screen, kind) in TABS.items():
         page.get_by_role("tab", name=tab, exact=True).click()
         expect(part(page, kind, screen)).to_be_visible(timeout=60_000)
+    page.get_by_role("tab", name="The code", exact=True).click()
+    expect(page.get_by_test_id("stCode")).to_contain_text("F.kl_div(")
+
+
+def test_a_look_comes_back_with_the_page(visit: Visit) -> None:
+    page = visit("/distillation?heat_tab=Hinton%27s+figures&heat_shift=3.5&heat_T=inf")
+    shift = part(page, "drag", "heat_hinton_screen").locator("input")
+    expect(shift).to_have_value("7")  # of halves
+    assert not page.get_by_test_id("stToast").count()
+    shift.press("ArrowRight")
+    page.wait_for_url("**heat_shift=4**")
+    page.reload()
+    expect(shift).to_have_value("8")
 
 
 def test_nonsense_in_the_address_is_named_and_nothing_is_lost(visit: Visit) -> None:
