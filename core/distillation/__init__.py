@@ -18,7 +18,16 @@ from jaxtyping import Float
 
 from core.shared.models import Source
 
-__all__ = ["ARMS", "DISTIL", "LOGITS", "REDUCTIONS", "Arm", "Distillation", "Distilled"]
+__all__ = [
+    "ARMS",
+    "DISTIL",
+    "LABELS_ALONE",
+    "LOGITS",
+    "REDUCTIONS",
+    "Arm",
+    "Distillation",
+    "Distilled",
+]
 
 DISTIL = "core.distillation.distilling:distil"  # long work: submit it with a Distillation
 LOGITS = "core.distillation.distilling:logits"  # asked of a run
@@ -29,6 +38,7 @@ ARMS = {  # students, all with the same seed, order of images, and budget
     "smoothed": "hard labels, smoothed",
     "permuted": "distilled, wrong classes permuted",  # within each image, by the seed
 }
+LABELS_ALONE = ("alone", "smoothed")  # of these, those that no teacher speaks to
 REDUCTIONS = ("batchmean", "mean")  # of the soft term; "mean" divides by the classes too: a trap
 HOTTEST = 100.0
 WHOLE = {

@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from core.distillation import Distillation, Distilled
+from core.distillation import LABELS_ALONE, Distillation, Distilled
 from core.distillation.losses import UNLABELLED, permuted, soft_targets
-from core.distillation.students import LABELS_ALONE, Student, build
+from core.distillation.students import Student, build
 from core.distillation.teaching import answers, chosen, learned_from
 from core.shared.evaluating import read
 from core.shared.snapshots import Snapshot

@@ -2,12 +2,11 @@
 
 import json
 
-from core.distillation import ARMS, Distillation
+from core.distillation import ARMS, LABELS_ALONE, Distillation
 from core.shared import models, scripts
 
 __all__ = ["script"]
 
-LABELS_ALONE = ("alone", "smoothed")
 DATA = """learnt = data.dataset({data}, torch.device("cpu"))
 """
 SETTINGS = """{teacher}seed, epochs, batch_size, learning_rate = {seed}, {epochs}, {batch}, {rate}

@@ -17,9 +17,8 @@ from core.shared.data import Dataset
 from core.shared.evaluating import quickest
 from core.shared.stepping import take_up
 
-__all__ = ["LABELS_ALONE", "Student", "build", "require_room"]
+__all__ = ["Student", "build", "require_room"]
 
-LABELS_ALONE = ("alone", "smoothed")  # arms that no teacher speaks to
 DROPOUT_SEEDS = 1 << 32  # steps of one seed that have masks of their own
 MOST_PRODUCTS = 10**10  # multiply-adds of a step, forward: seconds on a slow CPU
 MOST_VALUES = 10**8  # outputs of a step's layers
