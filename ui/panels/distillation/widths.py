@@ -110,7 +110,7 @@ def _draw(state: Gridded, config: Mapping[str, Any]) -> list[Block]:
         drawn.append(
             charts.lines(
                 "Errors saved by distilling, in % of those of the student alone",
-                "log₁₀ of T",
+                "T, on a log scale",
                 np.log10(np.array(heats)),
                 [
                     (f"{units[row]} units", 100 * (1 - by_heat[row] / means[row, 0]))
