@@ -336,5 +336,5 @@ class Outcome:
     steps: int  # the step that the result is of, as the film counts them; 0 where there is none
     queries: int  # pictures that the network read
     gradients: int  # of these, those whose gradient was asked for
-    seconds: float
+    seconds: float  # that its own turns took
     film: Film

@@ -1,9 +1,8 @@
 """Explain the answer to one picture: ask, by one method, and say what came of it."""
 
-import time
 from collections.abc import Generator
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,10 +23,10 @@ from core.saliency.rollout import rollout
 from core.saliency.surrogates import kernelshap, lime
 from core.shared.loading import Model, load
 from core.shared.models import Source
-from core.shared.progress import titled
+from core.shared.progress import timed, titled
 from core.shared.turns import patient
 
-__all__ = ["CODE", "explain", "explained", "image_of", "timed"]
+__all__ = ["CODE", "explain", "explained", "image_of"]
 
 CODE: dict[str, Code] = {
     "gradient": gradient,
@@ -57,8 +56,6 @@ CODE: dict[str, Code] = {
 
 # They read the picture itself, and need no other pass to know which class is meant.
 READING = ("gradcam", "gradcampp", "hirescam", "layercam", "guided_gradcam")
-
-R = TypeVar("R")
 
 
 @patient
@@ -128,25 +125,6 @@ def image_of(model: Model, pixels: Float[np.ndarray, "c h w"]) -> Float[Tensor, 
         raise ValueError(f"picture must be of {model.shape}, got {pixels.shape}")
     device = next(model.network.parameters()).device
     return torch.tensor(pixels, dtype=torch.float32, device=device)[None]
-
-
-def timed(work: Generator[Any, None, R]) -> Generator[Any, None, tuple[R, float]]:
-    """Do work in its turns.
-
-    Returns: what it gives, and the seconds that its own turns took.
-    """
-    seconds = 0.0
-    try:
-        while True:
-            began = time.perf_counter()
-            try:
-                given = next(work)
-            except StopIteration as end:
-                return end.value, seconds + time.perf_counter() - began
-            seconds += time.perf_counter() - began
-            yield given
-    finally:
-        work.close()
 
 
 def _answered(

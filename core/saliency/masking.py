@@ -1,12 +1,14 @@
 """Ways to explain that hide parts of the picture and see what the score makes of it."""
 
 from collections.abc import Generator
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from core.saliency.nearby import nearby
 from core.saliency.questions import Answer, Question
 from core.shared.progress import Done
 
@@ -31,11 +33,16 @@ def occlusion(question: Question) -> Generator[Done, None, Answer]:
     hides_columns = _spans(width, size, stride).to(image.device)
     grid = len(hides_rows), len(hides_columns)
     absent, whole = question.absent(), question.ask(image)
+    near = nearby(question.folded, image, size)
     numbers, scores, done = torch.arange(grid[0] * grid[1], device=image.device), [], 0
     for some in numbers.split(question.at_once):
         rows, columns = hides_rows[some // grid[1]], hides_columns[some % grid[1]]
         hidden = rows[:, None, :, None] & columns[:, None, None, :]
-        scores.append(question.ask(torch.where(hidden, absent, image)))
+        images, way = torch.where(hidden, absent, image), None
+        if near is not None:
+            places = [(stride * (k // grid[1]), stride * (k % grid[1])) for k in some.tolist()]
+            way = partial(near, begins=places, size=size)
+        scores.append(question.ask(images, way))
         done += len(some)
         yield Done(done, len(numbers), "pictures")
     falls = (whole - torch.cat(scores)).view(grid)

@@ -71,9 +71,14 @@ class Question:
     def quick(self) -> Callable[[Tensor], Tensor]:
         """Give the quickest way from pixels to logits, whose last bits may differ."""
         if self.way is None:
-            shape = self.image.shape[1], self.image.shape[2], self.image.shape[3]
-            self.way = quickest(folded(self.network, shape))
+            self.way = quickest(self.folded)
         return self.way
+
+    @property
+    def folded(self) -> nn.Module:
+        """Give the network that has this way."""
+        shape = self.image.shape[1], self.image.shape[2], self.image.shape[3]
+        return folded(self.network, shape)
 
     @property
     def at_once(self) -> int:
@@ -90,12 +95,19 @@ class Question:
         scores = logits[:, self.target]
         return scores if against is None else scores - logits[:, against]
 
-    def ask(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-        """Give the scores of pictures."""
+    def ask(
+        self, images: Float[Tensor, "n c h w"], way: Callable[[Tensor], Tensor] | None = None
+    ) -> Float[Tensor, " n"]:
+        """Give the scores of pictures.
+
+        Args:
+            images: from 0 to 1.
+            way: another way from these to the logits; None for the quickest.
+        """
         devices.pulse()
         self.passes += len(images)
         with torch.no_grad():
-            return self.score(self.quick(_laid(images)))
+            return self.score((way or self.quick)(_laid(images)))
 
     def slope(
         self, images: Float[Tensor, "n c h w"], network: Callable[[Tensor], Tensor] | None = None

@@ -6,11 +6,12 @@ for few in images.split(16):
     yield Done(done, len(images), "pictures")
 """
 
+import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-__all__ = ["Done", "titled"]
+__all__ = ["Done", "timed", "titled"]
 
 R = TypeVar("R")
 
@@ -55,5 +56,24 @@ def titled(title: str, work: Generator[Any, None, R]) -> Generator[Any, None, R]
                 result: R = end.value
                 return result
             yield replace(given, title=title) if isinstance(given, Done) else given
+    finally:
+        work.close()
+
+
+def timed(work: Generator[Any, None, R]) -> Generator[Any, None, tuple[R, float]]:
+    """Do work in its turns.
+
+    Returns: what it gives, and the seconds that its own turns took.
+    """
+    seconds = 0.0
+    try:
+        while True:
+            began = time.perf_counter()
+            try:
+                given = next(work)
+            except StopIteration as end:
+                return end.value, seconds + time.perf_counter() - began
+            seconds += time.perf_counter() - began
+            yield given
     finally:
         work.close()

@@ -78,6 +78,7 @@ def prepare(config: Config, folder: str, version: int) -> Generator[Any, None, N
         if "activity" not in snapshot.record:
             lesson = _again(config, folder, step)
             logits = lesson.training.evaluation.logits
+            yield  # whoever asks meanwhile waits for one of the two alone
             record = {**snapshot.record, "activity": [*map(plain, lesson.activations())]}
             tensors = {**snapshot.tensors, "evaluation.logits": logits}
             snapshots.write(Path(folder), replace(snapshot, tensors=tensors, record=record))

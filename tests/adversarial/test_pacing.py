@@ -8,7 +8,7 @@ import torch
 from core.adversarial import METHODS, Attack
 from core.adversarial.attacking import attack
 from core.adversarial.pacing import far
-from core.shared import data
+from core.shared import data, progress
 from core.shared.models import Source
 from core.shared.progress import Done
 
@@ -40,3 +40,29 @@ def test_what_may_end_before_says_at_most() -> None:
     square = Attack(method="square", queries=1_000, restarts=2)
     assert far(square, 30, 31).words == "31 of at most 2,000 pictures"
     assert far(Attack(method="fgsm", early=False), 1, 1).words == "1 of 1 steps"
+
+
+class Clock:
+    """A clock that others move: it stands still while the attack has its turn."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        self.now += 1e-3  # whoever looks at it takes that long
+        return self.now
+
+
+def test_the_seconds_of_an_attack_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    image = data.dataset("mnist", torch.device("cpu")).test.images[0].numpy()
+    turns, waited = attack.in_turns(DIGITS, image, 7, Attack(method="pgd", **GIVEN)), 0.0
+    while True:
+        try:
+            next(turns)
+        except StopIteration as end:
+            seconds: float = end.value.seconds
+            break
+        clock.now, waited = clock.now + 100.0, waited + 100.0
+    assert waited >= 500
+    assert 0 < seconds < 1

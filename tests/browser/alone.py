@@ -1,6 +1,7 @@
 """A page with a screen and nothing else, for tests of its blocks: a route gives its packets."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from ui.blocks import Block, pack
 from ui.screen import JS, PARTS
@@ -8,10 +9,10 @@ from ui.screen import JS, PARTS
 __all__ = ["PAGE", "packed"]
 
 
-def packed(drawn: Sequence[Block]) -> bytes:
-    """Give what the page asks for as /packet, and what its screen is answered."""
+def packed(drawn: Sequence[Block], **run: Any) -> bytes:
+    """Give what the page asks for as /packet, and what its screen is answered; maybe of a run."""
     header = {"url": "/screen/x", "run": "", "version": 0, "status": "", "follow": False}
-    return pack({**header, "summons": 0, "period": 400, "stopped": False}, drawn)
+    return pack({**header, "summons": 0, "period": 400, "stopped": False, **run}, drawn)
 
 
 STYLE = "\n".join((JS / f"{name}.css").read_text(encoding="utf-8") for name in PARTS)

@@ -56,6 +56,24 @@ def test_the_pinned_network_is_the_teacher_and_students_learn(visit: Visit) -> N
     assert 30 < errors[0] < 80  # the teacher's
     assert all(each > errors[0] for each in errors[1:])
 
+    dragged = part(page, "drag", "distil_faces").locator("input")
+    dragged.press("End")
+    card = part(page, "faces", "distil_faces").locator(".card")
+    expect(card).to_have_attribute("aria-label", re.compile(r"^#9,999, a \d: the teacher \d "))
+    expect(part(page, "figures", "distil_faces").locator("b")).to_have_count(4)
+
+
+def test_a_grid_of_widths_and_temperatures_fills(visit: Visit) -> None:
+    page = visit("/distillation?heat_tab=Grid&grid_images=200&grid_epochs=1&grid_seeds=1")
+    page.get_by_role("button", name="Fill the grid").click()
+    cells = part(page, "grid", "grid_screen").locator("button")
+    expect(cells).to_have_count(24)
+    expect(cells.filter(has_text="·")).to_have_count(0, timeout=90_000)
+    cells.last.hover()
+    expect(part(page, "grid", "grid_screen").locator("output").last).to_have_text(
+        re.compile(r"^64 units, distilled at T = 20: [\d,]+$")
+    )
+
 
 TABS = {
     "Two classes": ("heat_two_screen", "lines"),
@@ -63,7 +81,7 @@ TABS = {
     "Dark knowledge": ("heat_dark", "darkness"),
     "Calibration": ("heat_calibration", "reliability"),
     "Draws": ("heat_draws", "draws"),
-    "Hinton's figures": ("heat_hinton_screen", "lines"),
+    "Hinton": ("heat_hinton_screen", "lines"),
 }
 
 
@@ -77,7 +95,7 @@ def test_each_tab_answers(visit: Visit) -> None:
 
 
 def test_a_look_comes_back_with_the_page(visit: Visit) -> None:
-    page = visit("/distillation?heat_tab=Hinton%27s+figures&heat_shift=3.5&heat_T=inf")
+    page = visit("/distillation?heat_tab=Hinton&heat_shift=3.5&heat_T=inf")
     shift = part(page, "drag", "heat_hinton_screen").locator("input")
     expect(shift).to_have_value("7")  # of halves
     assert not page.get_by_test_id("stToast").count()

@@ -10,6 +10,7 @@ from torch import nn
 from core.saliency import ALL, Query, explaining, questions
 from core.saliency.explaining import explained
 from core.saliency.questions import Answer, Question
+from core.shared import progress
 from tests.saliency.asking import model_of, picture, plane
 
 R = TypeVar("R")
@@ -42,7 +43,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         clock.now += READY
         return network
 
-    monkeypatch.setattr(explaining, "time", SimpleNamespace(perf_counter=clock.perf_counter))
+    monkeypatch.setattr(progress, "time", SimpleNamespace(perf_counter=clock.perf_counter))
     monkeypatch.setattr(questions, "folded", fold)
     monkeypatch.setitem(explaining.CODE, "gradient", slow)
     return clock
@@ -89,12 +90,12 @@ def test_whoever_leaves_or_fails_lets_go_of_the_work() -> None:
         finally:
             held.pop()
 
-    left = explaining.timed(work())
+    left = progress.timed(work())
     next(left)
     assert held
     left.close()
     assert not held
-    failing = explaining.timed(work())
+    failing = progress.timed(work())
     next(failing)
     with pytest.raises(ValueError, match="no more"):
         next(failing)

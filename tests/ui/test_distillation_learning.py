@@ -1,19 +1,36 @@
 """What is chosen for students, or stands in the address, is what the engine is asked for."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from streamlit.testing.v1 import AppTest
 
-from core.distillation import ARMS, DISTIL, Distillation
+from core.distillation import ARMS, DISTIL, LOGITS, Distillation, asking
 from core.distillation.grids import GRID, Grid, Gridded
+from core.distillation.outcomes import Outcomes
+from core.shared import data, models
+from core.shared.loading import load
 from core.shared.models import Source
+from core.shared.runs import Manifest
+from core.shared.targets import resolve
 from tests.ui.test_hans import Engine, pressed
 from tests.ui.test_temperature import received
-from ui.panels.distillation import widths
+from ui.panels.distillation import agreeing, facing, widths
+from ui.panels.distillation.desk import Desk
 
 DIGITS = Source(kind="built-in", name="mnist")
+RUN = Manifest(
+    run="7",
+    visitor="me",
+    number=1,
+    function=DISTIL,
+    config={"arms": ["alone"]},
+    status="running",
+    started=0.0,
+)
 
 
 def page() -> None:
@@ -176,3 +193,93 @@ def test_a_grid_shows_means_of_those_that_have_ended() -> None:
     # At T = 4 the second seed has not ended, whose student alone makes 120 errors.
     np.testing.assert_allclose(saved, 100 * np.array([[40 / 110, 0.1], [0.2, nan]]), rtol=1e-6)
     assert not np.isclose(saved[0, 1], 100 * (1 - 90 / 110))
+
+
+class Direct(Engine):
+    """Answers itself what it is asked for."""
+
+    def call(self, target: str, *arguments: Any) -> Any:
+        return resolve(target)(*arguments)
+
+    def ask(self, run: str, target: str, arm: str, images: tuple[int, ...]) -> np.ndarray:
+        assert (run, target) == ("7", LOGITS)
+        place = tuple(ARMS).index(arm)
+        return np.eye(10)[[place]] * len(images)
+
+
+def desk(engine: Direct) -> Desk:
+    return Desk(
+        engine,  # type: ignore[arg-type]
+        "me",
+        DIGITS,
+        models.about(DIGITS),
+        {},
+        {"T": 2.0, "faced": 10**6, "beside": 0},
+    )
+
+
+def test_a_picture_is_read_by_the_teacher_and_by_each_student() -> None:
+    view = replace(Engine(manifests=(RUN,)).view("7"), config={"arms": ["alone", "permuted"]})
+    dragged, _dial, faces, figures = map(received, facing._board(desk(Direct()), view))
+    assert (dragged[0]["value"], dragged[0]["highest"]) == (9_999, 9_999)
+    words, numbers = faces
+    assert words["networks"] == ["the teacher", ARMS["alone"], ARMS["permuted"]]
+    (card,) = words["cards"]
+    image = data.dataset("mnist", torch.device("cpu")).test
+    np.testing.assert_array_equal(numbers, image.images[-1].numpy().ravel())
+    label = int(image.labels[-1])
+    assert card["hard"] == label
+    for place, row in ((0, card["bars"][1]), (3, card["bars"][2])):
+        expected = torch.softmax(torch.eye(10, dtype=torch.float64)[place] / 2, 0)
+        np.testing.assert_allclose(row, expected)
+    with torch.no_grad():
+        teacher = load(DIGITS).network(image.images[-1:])[0].double() / 2
+    np.testing.assert_allclose(card["bars"][0], torch.softmax(teacher, 0), rtol=1e-4, atol=1e-9)
+    student = torch.log_softmax(torch.eye(10, dtype=torch.float64)[3] / 2, 0)
+    apart = torch.nn.functional.kl_div(student, torch.softmax(teacher, 0), reduction="sum")
+    assert float(figures[0]["rows"][1][1]) == pytest.approx(float(apart), rel=0.01)
+
+
+@pytest.mark.parametrize("status", ["waiting", "failed"])
+def test_of_a_run_that_has_nothing_to_say_nobody_asks(status: str) -> None:
+    view = replace(Engine(manifests=(RUN,)).view("7"), status=status)
+    assert facing._board(desk(Direct()), view) == []
+    assert facing._board(desk(Direct()), None) == []
+
+
+def test_two_networks_are_set_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = np.random.default_rng(0)
+    labels = source.integers(0, 10, 50)
+    logits = {"teacher": source.normal(size=(50, 10)), "student": source.normal(size=(50, 10))}
+
+    def said(source: Source, part: str) -> Any:
+        yield None
+        name = "teacher" if source == DIGITS else "student"
+        return Outcomes(logits[name].astype(np.float32), labels)
+
+    monkeypatch.setattr(asking, "outcomes", said)
+    monkeypatch.setattr(asking, "_both", lambda *both: pair(said, *both))
+    student = Source(kind="weights", name="0" * 32)
+    figures, dragged, faces, lines = map(
+        received, agreeing._board(desk(Direct()), student, "Run 3", None)
+    )
+    rows = {name: value for name, value, _ in figures[0]["rows"]}
+    p, q = (softmax(logits[name], 2.0) for name in ("teacher", "student"))
+    assert rows["student's errors"] == f"{(q.argmax(1) != labels).sum()} of 50"
+    apart = (p * np.log(p / q)).sum(1)
+    told = float(rows["KL(teacher ‖ student) at T = 2"])
+    assert told == pytest.approx(apart.mean(), rel=0.01)
+    assert dragged[0]["highest"] == 49
+    assert faces[0]["networks"][1] == "Run 3"
+    np.testing.assert_allclose(faces[0]["cards"][0]["bars"], [p[0], q[0]], rtol=1e-5)
+    assert "Run 3" in lines[0]["under"]
+
+
+def pair(said: Any, teacher: Source, student: Source) -> Any:
+    first = yield from said(teacher, "test")
+    return first, (yield from said(student, "test"))
+
+
+def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
+    powers = np.exp(logits.astype(np.float32).astype(float) / temperature)
+    return np.asarray(powers / powers.sum(1, keepdims=True))

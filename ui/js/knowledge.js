@@ -106,7 +106,7 @@ Object.assign(kinds, {
       const [channels, h, w] = block.shape, size = channels * h * w, em = node.querySelector('em'), output = node.querySelector('output'), box = node.querySelector('.cards')
       const html = [...block.networks.map((name, k) => `<span><i class="run k${k}"></i>${escape(name)}</span>`), '<span><i class="hard"></i>label</span>', block.log ? '<span>log scale from 1e-6</span>' : ''].join('')
       if (em.__html !== html) em.innerHTML = em.__html = html
-      box.style.setProperty('--columns', block.columns)
+      box.style.setProperty('--columns', block.columns); box.classList.toggle('single', block.columns === 1)
       const cards = matched(box, block.cards.length, () => part('button', 'card', part('span', 'what', make('canvas', 'seen'), make('b'), make('span')), make('canvas', 'shares')))
       if (!block.cards.length) set(output, block.empty); else if (!node.__over) set(output, 'Point at a class to read its probabilities.')
       block.cards.forEach((card, k) => {

@@ -1,6 +1,7 @@
 // A screen of blocks that repaints itself from the server while a run moves, without a script run.
 // A packet: the header's length (uint32), the header as JSON padded to four bytes, float32 values.
-const BLUE = [0, 114, 178], ORANGE = [213, 94, 0], SIDE = 84, PAD = 336, RESTS = 500, HEARD = 5000  // these two in milliseconds
+const BLUE = [0, 114, 178], ORANGE = [213, 94, 0], SIDE = 84, PAD = 336, RESTS = 500, HEARD = 5000, SELDOM = 2000  // these three in milliseconds
+const NEAR = 200  // pixels above and below what is in sight
 const RUNS = { false: ['#0072b2', '#d55e00', '#007d5b', '#a0457f', '#6b6b6b', '#3d2b8e'], true: ['#56b4e9', '#e69f00', '#3fc79a', '#e08fc2', '#b8b8b8', '#8f7bff'] }  // overlaid runs
 const LINES = { false: ['#0072b2', '#d55e00'], true: ['#56b4e9', '#e69f00'] }  // of the light and the dark theme
 const wait = ms => new Promise(done => setTimeout(done, ms))
@@ -490,7 +491,10 @@ function build(root, blocks) {
 const rows = block => block.places ?? block.rows?.length
 const shape = block => [block.kind, block.span, block.name, rows(block), block.classes, (block.kind === 'dots' || block.kind === 'lines') && block.names, block.groups, block.panels?.map(p => [p.c, p.h, p.w, p.columns, p.share, p.look]), block.numbers?.length]
 
-function show(root, bytes) {
+const near = node => { const { top, bottom } = node.getBoundingClientRect(); return bottom > -NEAR && top < innerHeight + NEAR }
+
+// While a run moves, a block that is out of sight is painted seldom: its canvases cost as much as those in sight.
+function show(root, bytes, follows = false) {
   const [header, values] = unpack(bytes)
   if (header.url !== root.__url) return  // of a screen that is no more
   if (header.version < root.__version && header.run === root.__run) return  // an older packet came late
@@ -504,7 +508,13 @@ function show(root, bytes) {
   RUNS[dark].forEach((colour, k) => root.style.setProperty(`--run${k}`, colour))
   const settled = !root.__telling || (root.__answered && !root.__told.size)  // it knows of all that was told
   const screen = { dark, run: header.run, settled, tell: (...said) => tell(root, ...said) }
-  header.blocks.forEach((block, k) => kinds[block.kind].paint(root.children[k], block, values, screen))
+  const now = performance.now(), nodes = [...root.children]
+  const later = follows && header.status === 'running' ? nodes.map(node => !near(node)) : []  // all before the first is painted
+  header.blocks.forEach((block, k) => {
+    if (later[k] && now - (nodes[k].__painted ?? 0) < SELDOM) return
+    nodes[k].__painted = now
+    kinds[block.kind].paint(nodes[k], block, values, screen)
+  })
   root.__newest = header.status
   hush(root); offer(root, !!header.stopped)
 }
@@ -582,7 +592,7 @@ async function follow(root) {
       if (document.hidden) { await wait(1000); continue }
       const answer = await fetch(`${root.__url}?run=${root.__run}&after=${root.__version}`)
       if (root.__follower !== mine) return
-      if (answer.status === 200) { show(root, new Uint8Array(await answer.arrayBuffer())); compare(root) }
+      if (answer.status === 200) { show(root, new Uint8Array(await answer.arrayBuffer()), true); compare(root) }
       else if (answer.status === 404) { renew(root); await wait(3000) }
       else if (answer.status !== 204) await wait(2000)
     } catch { root.classList.add('lost'); await wait(2000) }  // the server is away for a moment

@@ -113,6 +113,8 @@ def _refuse(asked: Mapping[str, str], shown: str, pin: Pin, data: Mapping[str, s
         most = datasets.about(pin["data"]).test - 1
         given["pin_index"] = min(pin["index"], most), f"a whole number from 0 to {most:,}"
         given["pin_data"] = pin["data"], words.choices(tuple(data))
+    else:
+        given["pin_index"] = "", "left out for a picture that is no test image"
     if st.session_state.pin_network.startswith("run-"):
         given["pin_step"] = st.query_params["pin_step"], "a step that the run has kept"
     address.refuse("pin", {**asked, **address.strangers()}, given, KNOWN)

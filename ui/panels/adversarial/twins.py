@@ -82,7 +82,7 @@ def _worth(states: list[State], recipe: Recipe) -> list[tuple[bool | None, str, 
     (clean, robust), (hard_clean, hard_robust) = map(_shares, states)
     ended = all(state.step == state.steps for state in states)
     gained, paid = 100 * (hard_robust - robust), 100 * (hard_clean - clean)
-    told = f"under PGD {gained:+.1f} points, clean {paid:+.1f}"
+    told = f"under PGD {gained:+.1f} points, clean {paid:+.1f}".replace("-", "−")
     size = said("linf", recipe.epsilon)
     return [
         (gained > 0 if ended else None, f"It withstands {size} better", told if ended else "–"),

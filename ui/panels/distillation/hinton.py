@@ -124,7 +124,7 @@ def _small(small: dict[int, dict[float, tuple[int, ...]]]) -> Sequence[Block]:
     return [
         charts.lines(
             f"Test errors of students with {units} units, by T",
-            "log₁₀ of T",
+            "T, on a log scale",
             np.log10(np.array(sorted(by_heat))),
             [("median", np.array([float(np.median(by_heat[each])) for each in sorted(by_heat)]))],
             faint=[

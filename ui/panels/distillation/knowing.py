@@ -1,9 +1,12 @@
 """Dark knowledge: what the pinned network gives to the wrong classes."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import streamlit as st
+from jaxtyping import Float
 
 from core.distillation.comparing import Matching
 from core.distillation.darkness import Darkness
@@ -21,6 +24,7 @@ __all__ = ["knowing"]
 
 CALLS = "core.distillation.asking:"
 COUNT = 12  # images of a cell
+LEAST = 1e-6  # what is below it is paper
 
 
 def knowing(desk: Desk, rules: Rules) -> None:
@@ -44,6 +48,12 @@ def knowing(desk: Desk, rules: Rules) -> None:
     told: dict[str, Callable[[Any], object]] = {"T": warm, "cell": cell}
     screen.screen("heat_dark", lambda: None, lambda _: _board(desk, _), told)
     agreeing(desk, rules)
+
+
+def _decade(chances: Float[np.ndarray, "k k"]) -> float:
+    """Begin the colours a decade below the least, so that they tell cells apart at each T."""
+    least = float(np.nanmin(chances))
+    return max(LEAST, 10.0 ** math.floor(math.log10(least))) if least > 0 else LEAST
 
 
 def _board(desk: Desk, _: View | None) -> list[Block]:
@@ -89,6 +99,7 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
             title="What a true class (row) is given of another (column)",
             hint="Colours on a log scale; click a cell for its images.",
             chosen=(true, other),
+            lowest=_decade(found.wrong),
         ),
         matching(match, "Between (q − p)/T of a student who knows nothing, and z − v."),
         knowledge.faces(

@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.distillation import ARMS, DISTIL, REDUCTIONS, Distillation, Distilled
 from core.shared.models import About
-from ui import address, charts
+from ui import address, blocks, charts
 from ui.blocks import Block, figures
 from ui.panels.distillation.desk import Desk
 from ui.panels.distillation.facing import facing
@@ -164,6 +164,7 @@ def _draw(state: Distilled, config: Mapping[str, Any]) -> list[Block]:
             "epochs",
             at,
             [(ARMS[arm.name], arm.validation) for arm in state.arms],
+            log=True,
         ),
         charts.lines(
             "Share that is read as the teacher reads it",
@@ -185,15 +186,11 @@ def _draw(state: Distilled, config: Mapping[str, Any]) -> list[Block]:
             )
         )
     apart = [
-        (None, ARMS[arm.name], f"{arm.divergence:.3f}")
+        (f"KL(teacher ‖ student), {ARMS[arm.name]}", f"{arm.divergence:.3f} nats", 1.0)
         for arm in state.arms
         if arm.divergence is not None
     ]
     if apart:
-        drawn.append(
-            charts.checks(
-                "KL(teacher ‖ student) on the test images at T = 1, in nats",
-                apart,
-            )
-        )
+        drawn.append(figures(apart))
+        drawn.append(blocks.said("That is the mean over all test images, at T = 1."))
     return drawn

@@ -113,7 +113,7 @@ def _draw(state: Gridded, config: Mapping[str, Any]) -> list[Block]:
         drawn.append(
             charts.lines(
                 "Errors saved by distilling, in % of those of the student alone",
-                "log₁₀ of T",
+                "T, on a log scale",
                 np.log10(np.array(heats)),
                 [(f"{units[row]} units", saved[row]) for row in known],
                 stops=[(float(np.log10(heat)), f"{heat:g}") for heat in heats],

@@ -147,7 +147,7 @@ def _numbers(found: Attribution, values: Float[np.ndarray, "h w"]) -> list[Block
     if found.surrogate is not None:
         adds.append(("fidelity R²", f"{found.surrogate.fidelity:.3f}", 0.9))
     costs = [
-        ("pictures", f"{found.passes:,}", 0.9),
+        ("pictures" if found.surrogate is None else "different pictures", f"{found.passes:,}", 0.9),
         ("gradients", f"{found.gradients:,}", 0.9),
         ("seconds", f"{found.seconds:.2f}", 0.9),
         (*places(found), 0.9),
