@@ -46,6 +46,7 @@ def test_every_look_stands_in_the_address(monkeypatch: pytest.MonkeyPatch) -> No
         "heat_form": "naive",
         "heat_scale": "log",
         "heat_drawn": "reader",
+        "heat_student": "sliders",
         "heat_own": "1,2,3,4,5,6,7,8,9,-20",
         "heat_class": "3",
         "heat_cell": "2-7",

@@ -119,4 +119,7 @@ def _same(text: str, value: object) -> bool:
     try:
         return float(text) == float(str(value))
     except ValueError:
+        parts, others = text.split(","), str(value).split(",")
+        if len(parts) == len(others) > 1:
+            return all(map(_same, parts, others))
         return text == str(value)

@@ -21,6 +21,7 @@ from core.shared.models import Source
 __all__ = [
     "ARMS",
     "DISTIL",
+    "EXPORT",
     "LABELS_ALONE",
     "LOGITS",
     "REDUCTIONS",
@@ -31,6 +32,7 @@ __all__ = [
 
 DISTIL = "core.distillation.distilling:distil"  # long work: submit it with a Distillation
 LOGITS = "core.distillation.distilling:logits"  # asked of a run
+EXPORT = "core.distillation.exporting:export"  # likewise
 
 ARMS = {  # students, all with the same seed, order of images, and budget
     "alone": "hard labels alone",

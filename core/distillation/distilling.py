@@ -110,6 +110,16 @@ class Distilling:
             watched=self._watched,
         )
 
+    def student(self, arm: str) -> Student:
+        """Find a student.
+
+        Raises: ValueError when there is no such one.
+        """
+        for each in self.students:
+            if each.arm == arm:
+                return each
+        raise ValueError(f"arm must be one of {self.config.arms}, got {arm!r}")
+
     def snapshot(self) -> Snapshot:
         """Keep all that it takes to go on from here; the tensors are the living ones.
 
@@ -266,9 +276,7 @@ def logits(
     Raises: ValueError when it has no such student, or there are no such images, or too many before
         the end.
     """
-    student = next((each for each in distilling.students if each.arm == arm), None)
-    if student is None:
-        raise ValueError(f"arm must be one of {distilling.config.arms}, got {arm!r}")
+    student = distilling.student(arm)
     test = distilling.dataset.test
     most = MOST_ASKED if student.tested is None else len(test)
     places = range(len(test)) if images is None else images

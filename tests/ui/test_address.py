@@ -121,3 +121,20 @@ def test_unknown_keys_are_said_and_those_of_other_pages_are_not() -> None:
     for key in ("maps_layer", "pin_network", "attack_method", "transfer_images in"):
         assert key not in told(page)
     assert not page.run().toast  # it is said once
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "same"),
+    [
+        ("1.0,2", "1,2", True),
+        ("1,2.5", "1,2", False),
+        ("1,2,3", "1,2", False),
+        ("a,b", "a,b", True),
+        ("a", "b", False),
+        ("2.50", 2.5, True),
+    ],
+)
+def test_numbers_that_are_only_spelt_otherwise_are_the_same(
+    text: str, value: object, same: bool
+) -> None:
+    assert address._same(text, value) is same

@@ -1,16 +1,18 @@
 """What stands in each tab is what plain torch finds of the teacher and of the student."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.distillation import asking, outcomes
+from core.distillation import DISTIL, LOGITS, asking, outcomes
 from core.shared import models
 from core.shared.loading import Model
 from core.shared.models import Source
@@ -129,6 +131,57 @@ def test_the_pulls_are_the_gradients_of_a_new_student(world: Small) -> None:
     assert near(found["‖hard‖"], norms[0])
     assert near(found["‖soft‖"], norms[1])
     assert near(found["‖soft · T²‖"], 9 * norms[1])
+
+
+class School(Direct):
+    """Has a distillation whose student's logits are known."""
+
+    z = (0.5, -2.0, 3.0, 0.0)
+
+    def runs_of(self, _: str) -> list[Any]:
+        config = {"teacher": asdict(TEACHER), "arms": ["alone", "distilled"]}
+        return [SimpleNamespace(function=DISTIL, config=config, run="7", status="finished")]
+
+    def ask(self, run: str, target: str, arm: str, images: tuple[int, ...]) -> np.ndarray:
+        assert (run, target, arm, images) == ("7", LOGITS, "distilled", (4,))
+        return np.array([self.z], np.float32)
+
+
+def test_the_pulls_are_those_of_the_student_that_is_chosen(world: Small) -> None:
+    v, _, labels = both(world)
+    mine = replace(desk(), engine=School())  # type: ignore[arg-type]
+    mine.looks["student"] = "distilled"
+    found = told(pulls._board(mine, None))
+    z = torch.tensor(School.z, dtype=torch.float64, requires_grad=True)
+    hard = F.cross_entropy(z, labels[4])
+    soft = F.kl_div((z / WARM).log_softmax(0), (v[4] / WARM).softmax(0), reduction="sum")
+    norms = [float(torch.autograd.grad(each, z)[0].norm()) for each in (hard, soft)]
+    assert near(found["‖hard‖"], norms[0])
+    assert near(found["‖soft‖"], norms[1])
+    new = told(pulls._board(desk(), None))
+    assert not near(new["‖soft‖"], norms[1])
+
+
+@pytest.mark.parametrize(
+    ("student", "sentence"),
+    [
+        ("sliders", "The ten sliders must be of ten classes, got a network of 4."),
+        ("distilled", "No distilled student of this network is here: let students learn first."),
+    ],
+)
+def test_a_student_who_is_not_here_is_said_to_be_none(
+    world: Small, student: str, sentence: str
+) -> None:
+    mine = replace(desk(), engine=Nobody())  # type: ignore[arg-type]
+    mine.looks["student"] = student
+    assert received(pulls._board(mine, None)[-1])[0]["text"] == sentence
+
+
+class Nobody(Direct):
+    """Has no distillation."""
+
+    def runs_of(self, _: str) -> list[Any]:
+        return []
 
 
 @pytest.mark.parametrize(("one", "other"), [("3", "8"), ("0", "7"), *[halving.USUAL] * 1])

@@ -1,6 +1,6 @@
 """What is chosen for students, or stands in the address, is what the engine is asked for."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -8,9 +8,8 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from core.distillation import ARMS, DISTIL, LOGITS, Distillation, asking
+from core.distillation import ARMS, DISTIL, EXPORT, LOGITS, Arm, Distillation, Distilled
 from core.distillation.grids import GRID, Grid, Gridded
-from core.distillation.outcomes import Outcomes
 from core.shared import data, models
 from core.shared.loading import load
 from core.shared.models import Source
@@ -18,7 +17,7 @@ from core.shared.runs import Manifest
 from core.shared.targets import resolve
 from tests.ui.test_hans import Engine, pressed
 from tests.ui.test_temperature import received
-from ui.panels.distillation import agreeing, facing, widths
+from ui.panels.distillation import earlier, facing, widths
 from ui.panels.distillation.desk import Desk
 
 DIGITS = Source(kind="built-in", name="mnist")
@@ -111,10 +110,10 @@ def test_each_setting_stands_in_the_address() -> None:
 )
 def test_an_experiment_is_one_click(place: int, changes: dict[str, Any]) -> None:
     test = opened()
-    test.button(key=f"distil_try_{place}").click().run(timeout=20)
+    assert pressed(test, f"distil_try_{place}")[1] == Distillation(teacher=DIGITS, **changes)
+    assert len(test.session_state.engine.asked) == 1
     assert pressed(test, "distil_start")[1] == Distillation(teacher=DIGITS, **changes)
-    test.button(key="distil_try_0").click().run(timeout=20)
-    assert pressed(test, "distil_start")[1] == Distillation(teacher=DIGITS)
+    assert pressed(test, "distil_try_0")[1] == Distillation(teacher=DIGITS)
 
 
 def test_what_cannot_be_had_is_said_and_the_usual_is_taken() -> None:
@@ -247,39 +246,65 @@ def test_of_a_run_that_has_nothing_to_say_nobody_asks(status: str) -> None:
     assert facing._board(desk(Direct()), None) == []
 
 
-def test_two_networks_are_set_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    source = np.random.default_rng(0)
-    labels = source.integers(0, 10, 50)
-    logits = {"teacher": source.normal(size=(50, 10)), "student": source.normal(size=(50, 10))}
+class Student(Direct):
+    """Has a run that has ended, and its students' weights."""
 
-    def said(source: Source, part: str) -> Any:
-        yield None
-        name = "teacher" if source == DIGITS else "student"
-        return Outcomes(logits[name].astype(np.float32), labels)
-
-    monkeypatch.setattr(asking, "outcomes", said)
-    monkeypatch.setattr(asking, "_both", lambda *both: pair(said, *both))
-    student = Source(kind="weights", name="0" * 32)
-    figures, dragged, faces, lines = map(
-        received, agreeing._board(desk(Direct()), student, "Run 3", None)
-    )
-    rows = {name: value for name, value, _ in figures[0]["rows"]}
-    p, q = (softmax(logits[name], 2.0) for name in ("teacher", "student"))
-    assert rows["student's errors"] == f"{(q.argmax(1) != labels).sum()} of 50"
-    apart = (p * np.log(p / q)).sum(1)
-    told = float(rows["KL(teacher ‖ student) at T = 2"])
-    assert told == pytest.approx(apart.mean(), rel=0.01)
-    assert dragged[0]["highest"] == 49
-    assert faces[0]["networks"][1] == "Run 3"
-    np.testing.assert_allclose(faces[0]["cards"][0]["bars"], [p[0], q[0]], rtol=1e-5)
-    assert "Run 3" in lines[0]["under"]
+    def ask(self, run: str, target: str, *given: Any) -> Any:
+        if target == EXPORT:
+            self.asked.append((run, given))
+            return b"a zip"
+        return super().ask(run, target, *given)
 
 
-def pair(said: Any, teacher: Source, student: Source) -> Any:
-    first = yield from said(teacher, "test")
-    return first, (yield from said(student, "test"))
+def test_a_student_is_pinned_for_every_panel(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = []
+
+    def keep(folder: Any, content: bytes, data: str) -> str:
+        kept.append(content)
+        return "ab" * 16
+
+    monkeypatch.setattr("core.shared.weights.keep", keep)
+    monkeypatch.setattr("ui.visitors.visitor", lambda: "me")
+    config = asdict(Distillation(teacher=DIGITS))
+    manifest = replace(RUN, config=config | {"arms": [*ARMS]}, status="failed")
+    test = AppTest.from_function(page)
+    test.session_state.engine, test.session_state.tab = Student(manifests=(manifest,)), "learning"
+    test.session_state.network = "mnist"
+    test.run(timeout=20)
+    test.selectbox(key="distil_keep").set_value("permuted").run(timeout=20)
+    assert pressed(test, "distil_pin") == ("7", ("permuted",))
+    assert kept == [b"a zip"]
+    assert test.session_state.pin_network == "own-" + "ab" * 16
+    assert test.session_state.pin_weights == ["own-" + "ab" * 16]
 
 
-def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
-    powers = np.exp(logits.astype(np.float32).astype(float) / temperature)
-    return np.asarray(powers / powers.sum(1, keepdims=True))
+def test_experiments_are_listed_beside_each_other() -> None:
+    def distilled(errors: int, ended: bool = True) -> Distilled:
+        nothing = np.empty(0)
+        arm = Arm(
+            name="distilled",
+            epochs=nothing,
+            validation=nothing,
+            hard=nothing,
+            soft=nothing,
+            agreement=nothing,
+            errors=errors if ended else None,
+            divergence=None,
+        )
+        told = 52 if ended else None
+        return Distilled(epoch=1.0, arms=(arm,), teacher_errors=told, tested=10_000, watched=1_000)
+
+    config = asdict(Distillation(teacher=DIGITS, squared=False))
+    view = replace(Engine(manifests=(RUN,)).view("7"), config=config)
+    other = {**config, "teacher": asdict(Source(kind="built-in", name="fashion"))}
+    views = [
+        replace(view, number=4, state=distilled(0, ended=False)),
+        replace(view, number=3, state=distilled(700)),
+        replace(view, number=2, state=distilled(800), config=other),
+        replace(view, number=1, state=distilled(900)),
+    ]
+    rows = earlier.rows(views, DIGITS)
+    assert [(row["run"], row["T²"], row["distilled"]) for row in rows] == [
+        (3, "no", 700),
+        (1, "no", 900),
+    ]

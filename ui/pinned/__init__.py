@@ -13,7 +13,7 @@ from core.shared import datasets, models, photographs
 from core.shared.engine import Engine
 from core.shared.models import About, Source
 from ui import address, words
-from ui.pinned.network import choose_network, networks_like, pin_run
+from ui.pinned.network import choose_network, networks_like, pin_run, pin_weights
 from ui.pinned.picture import (
     KINDS,
     SAMPLE,
@@ -43,6 +43,7 @@ __all__ = [
     "networks_like",
     "offered",
     "pin_run",
+    "pin_weights",
     "see",
     "steer",
     "take",

@@ -12,7 +12,7 @@ from core.shared.models import About, Source
 from core.shared.recipes import Recipe
 from ui import address, live, words
 
-__all__ = ["choose_network", "networks_like", "pin_run"]
+__all__ = ["choose_network", "networks_like", "pin_run", "pin_weights"]
 
 LOOK = "pin_look"  # in the address: the network that another page sends the visitor to look into
 
@@ -97,6 +97,22 @@ def networks_like(engine: Engine, visitor: str, about: About) -> dict[str, tuple
                 if (known.data, known.classes, known.shape) == wanted:
                     found[name] = title, source
     return found
+
+
+def pin_weights(content: bytes, data: str = "") -> None:
+    """Pin weights of the visitor's own, before the choice is drawn: where a button is pressed.
+
+    Args:
+        content: of a file, as `weights.keep` takes it.
+        data: that they learned from, where the file does not say so.
+
+    Raises: ValueError when it is no such file; OSError when it cannot be kept.
+    """
+    name = "own-" + weights.keep(weights.folder(), content, data)
+    own: list[str] = st.session_state.setdefault("pin_weights", [])
+    if name not in own:
+        own.append(name)
+    st.session_state.pin_network = name
 
 
 def _offered(engine: Engine, visitor: str) -> dict[str, str]:
@@ -212,14 +228,9 @@ def _take_weights() -> None:
     if file is None:
         return
     try:
-        name = "own-" + weights.keep(
-            weights.folder(), file.getvalue(), st.session_state.get("pin_learned", "")
-        )
+        pin_weights(file.getvalue(), st.session_state.get("pin_learned", ""))
     except (ValueError, OSError) as error:
         reason = words.plain(words.sentence(str(error)))
         st.session_state.pin_weights_told = f"{reason} The network stays as it was."
         return
     st.session_state.pin_weights_told = ""
-    if name not in st.session_state.pin_weights:
-        st.session_state.pin_weights.append(name)
-    st.session_state.pin_network = name

@@ -58,7 +58,9 @@ def _board(desk: Desk, student: Source, name: str, _: View | None) -> list[Block
     try:
         found: Compared = call(f"{CALLS}compared", desk.source, student, warm)
         seen: Faced = call(f"{CALLS}faced", desk.source, student, index, warm)
-        match: Matching = call(f"{CALLS}matched", desk.source, student, TEMPERATURES)
+        match: Matching | None = None
+        if found.plain > 0:  # two that are the same pull each other nowhere
+            match = call(f"{CALLS}matched", desk.source, student, TEMPERATURES)
     except (EngineError, ValueError) as error:
         return [blocks.progress(0, words.sentence(str(error)), warn=True)]
     faces = seen.faces
@@ -93,7 +95,7 @@ def _board(desk: Desk, student: Source, name: str, _: View | None) -> list[Block
             name="",
             span=6,
         ),
-        matching(match, f"Between (q − p)/T of {name} and z − v."),
+        *([matching(match, f"Between (q − p)/T of {name} and z − v.")] if match else []),
     ]
 
 

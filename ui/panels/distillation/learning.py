@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.distillation import ARMS, DISTIL, REDUCTIONS, Distillation, Distilled
+from core.distillation import ARMS, DISTIL, EXPORT, REDUCTIONS, Distillation, Distilled
+from core.shared.engine import View
 from core.shared.models import About
-from ui import address, blocks, charts
+from ui import address, blocks, charts, live, pinned
 from ui.blocks import Block, figures
 from ui.panels.distillation.desk import Desk
+from ui.panels.distillation.earlier import earlier
 from ui.panels.distillation.facing import facing
-from ui.running import BOUND, Rules, choose, choose_seed, choose_some, study
+from ui.running import BOUND, Rules, choose, choose_seed, choose_some, newest, study
 
 __all__ = ["learning"]
 
@@ -52,16 +54,22 @@ def learning(desk: Desk) -> None:
         st.info("A teacher's training images have to be here: pin a network of digits or clothes.")
         return
     asked, rules = address.asked("distil"), Rules()
-    st.caption("Experiments: each sets what is below; then let them learn.")
+    before = newest(desk.engine, desk.visitor, desk.source, DISTIL)
+    st.caption("Experiments: each sets what is below, and lets the students learn.")
     with st.container(horizontal=True):
         for place, (name, values) in enumerate(EXPERIMENTS.items()):
             st.button(
                 name,
                 key=f"distil_try_{place}",
-                on_click=st.session_state.update,
-                args=({f"distil_{key}": value for key, value in (USUAL | values).items()},),
+                on_click=_try,
+                args=(values,),
+                disabled=before is not None and before.live,
             )
     wish = _wish(desk.about, asked, rules)
+    if st.session_state.pop("distil_now", False):
+        config = live.trying(lambda: Distillation(teacher=desk.source, **wish))
+        if config is not None:
+            live.trying(desk.engine.submit, DISTIL, config, visitor=desk.visitor)
     view = study(
         desk.engine,
         desk.visitor,
@@ -74,6 +82,42 @@ def learning(desk: Desk) -> None:
     address.refuse("distil", asked, rules, ())
     if view is not None:
         facing(desk, view.run)
+        _keeping(desk, view)
+        earlier(desk)
+
+
+def _try(values: dict[str, object]) -> None:
+    """Set an experiment's settings, and begin as soon as they are read."""
+    st.session_state.update({f"distil_{key}": value for key, value in (USUAL | values).items()})
+    st.session_state.distil_now = True
+
+
+def _keeping(desk: Desk, view: View) -> None:
+    """Let a student go through every panel, as a network of the visitor's own."""
+
+    def pin(arm: str) -> None:
+        content = live.trying(desk.engine.ask, view.run, EXPORT, arm)
+        if content is not None:
+            live.trying(pinned.pin_weights, content)
+
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        arm = st.selectbox(
+            "A student for the other panels",
+            view.config["arms"],
+            min(1, len(view.config["arms"]) - 1),
+            format_func=ARMS.__getitem__,
+            key="distil_keep",
+            persist_state="session",
+        )
+        st.button(
+            "Pin it",
+            key="distil_pin",
+            on_click=pin,
+            args=(arm,),
+            icon=":material/keep:",
+            help="With its newest weights it is the network in the sidebar of every panel of "
+            "pictures. Pin the teacher again to compare them in *Dark knowledge*.",
+        )
 
 
 def _wish(about: About, asked: Mapping[str, str], rules: Rules) -> dict[str, Any]:
@@ -153,7 +197,7 @@ def _draw(state: Distilled, config: Mapping[str, Any]) -> list[Block]:
         (f"{ARMS[arm.name]}: {what}", values)
         for arm in state.arms
         for what, values in (("hard", arm.hard), ("soft", arm.soft))
-        if arm.name in ("alone", "distilled") and np.isfinite(values).any()
+        if np.isfinite(values).any()
     ]
     drawn = [figures([(f"test errors, {name}", value, share) for name, value, share in rows])]
     if not len(at):  # the teacher has not spoken yet

@@ -12,6 +12,7 @@ __all__ = [
     "FORMS",
     "FROM",
     "LONGEST",
+    "PULLED",
     "SHIFTS",
     "SLIDERS",
     "SOURCES",
@@ -29,11 +30,17 @@ FROM = {"network": "the pinned network", "sliders": "ten sliders"}
 FORMS = {"stable": "the largest subtracted", "naive": "as the formula stands"}
 SCALES = {"linear": "linear", "log": "log"}
 SOURCES = {"above": "the softmax above", "reader": "the next character, by an LSTM for Python"}
+PULLED = {
+    "new": "who knows nothing yet",
+    "sliders": "the ten sliders",
+    "distilled": "the newest distilled one",
+}
 CHOICES = {
     "heat_logits": ("of", FROM),
     "heat_form": ("form", FORMS),
     "heat_scale": ("scale", SCALES),
     "heat_drawn": ("drawn", SOURCES),
+    "heat_student": ("student", PULLED),
 }
 IMAGES = {"heat_pulled": "pulled", "heat_faced": "faced", "heat_image": "beside"}  # of the tests
 TEXT = "def __init__(sel"

@@ -5,14 +5,19 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from jaxtyping import Float
 
+from core.distillation import DISTIL, LOGITS
 from core.distillation.pulling import pull
 from core.distillation.results import Pictured
 from core.shared.engine import EngineError, View
-from ui import blocks, screen, temperature, words
+from ui import blocks, inside, screen, temperature, words
 from ui.blocks import Block, drag, figures
+from ui.inside import Choice
 from ui.numbers import heat, plain
 from ui.panels.distillation.desk import Desk
+from ui.panels.distillation.looking import PULLED
+from ui.running import newest
 from ui.temperature import Arrows
 
 __all__ = ["pulling"]
@@ -21,9 +26,9 @@ PICTURE = "core.distillation.asking:picture"
 
 
 def pulling(desk: Desk) -> None:
-    """Draw both gradients for a test image, of a student who knows nothing yet."""
+    """Draw both gradients for a test image and a student."""
     st.markdown(
-        "A student begins with all logits alike. Cross-entropy pulls by **q₁ − y**: one class up, "
+        "A new student has all logits alike. Cross-entropy pulls by **q₁ − y**: one class up, "
         "all others down alike. The teacher pulls by **(q − p)/T**: also apart among the wrong "
         "ones. That gradient falls as 1/T², so the soft term is multiplied by T²: else a high "
         "temperature would leave it nothing to say beside the hard one."
@@ -39,7 +44,11 @@ def pulling(desk: Desk) -> None:
     def index(said: Any) -> None:
         looks["pulled"] = max(0, int(said))
 
-    told: dict[str, Callable[[Any], object]] = {"T": warm, "pulled": index}
+    def student(said: Any) -> None:
+        if said in PULLED:
+            looks["student"] = said
+
+    told: dict[str, Callable[[Any], object]] = {"T": warm, "pulled": index, "student": student}
     screen.screen("heat_pull", lambda: None, lambda _: _board(desk, _), told)
 
 
@@ -47,9 +56,19 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
     warm, classes = desk.looks["T"], desk.about.classes
     try:
         seen: Pictured = desk.engine.call(PICTURE, desk.source, desk.looks["pulled"])
-        found = pull(np.zeros(len(classes)), seen.logits, seen.label, warm)
     except (EngineError, ValueError) as error:
         return [blocks.progress(0, words.sentence(str(error)), warn=True)]
+    whose = desk.looks["student"]
+    choice = Choice(name="student", label="The student", values=[*PULLED.items()], chosen=whose)
+    head = [
+        drag("pulled", "Test image", 0, seen.count - 1, seen.index),
+        inside.choices([choice]),
+        temperature.dial("T", "Temperature T", warm),
+    ]
+    try:
+        found = pull(_student(desk, whose, seen.index), seen.logits, seen.label, warm)
+    except (EngineError, KeyError, ValueError) as error:
+        return [*head, blocks.progress(0, words.sentence(str(error)), warn=True)]
     limited = warm > 0 and np.isfinite(warm)
     rows = [
         Arrows(name="hard: q₁ − y", values=found.hard),
@@ -58,12 +77,11 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
         *([Arrows(name="limit: (z − v)/(N T²)", values=found.limit)] if limited else []),
     ]
     return [
-        drag("pulled", "Test image", 0, seen.count - 1, seen.index),
-        temperature.dial("T", "Temperature T", warm),
+        *head,
         temperature.arrows(
             classes,
             [each for each in rows if np.isfinite(each.values).all()],
-            title=f"Gradients by a new student's logits; the image is a {classes[seen.label]}",
+            title=f"Gradients by the student's logits; the image is a {classes[seen.label]}",
             hint="An arrow up is a logit that the step makes smaller.",
             span=12,
         ),
@@ -76,3 +94,22 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
             ]
         ),
     ]
+
+
+def _student(desk: Desk, whose: str, index: int) -> Float[np.ndarray, " k"]:
+    """Give the logits of a student for a test image.
+
+    Raises: ValueError when there is no such student; EngineError when it cannot be asked.
+    """
+    count = len(desk.about.classes)
+    if whose == "new":
+        return np.zeros(count)
+    if whose == "sliders":
+        if len(desk.looks["own"]) != count:
+            raise ValueError(f"the ten sliders must be of ten classes, got a network of {count}")
+        return np.array(desk.looks["own"], np.float64)
+    view = newest(desk.engine, desk.visitor, desk.source, DISTIL)
+    if view is None or view.status == "waiting" or "distilled" not in view.config["arms"]:
+        raise ValueError("no distilled student of this network is here: let students learn first")
+    found: Float[np.ndarray, " k"] = desk.engine.ask(view.run, LOGITS, "distilled", (index,))[0]
+    return np.array(found, np.float64)

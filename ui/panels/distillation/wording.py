@@ -19,8 +19,12 @@ look at the norms.
 makes the fewest errors; the one whose wrong classes were permuted is between: softness helps a
 little, knowing which classes are alike helps more.
 
-**How warm for whom?** Fill the *Grid*: the student with 8 units makes the fewest errors at T = 2 to
-4, and at T = 20 more than one who learned alone; the one with 64 gains most from T = 4 up.
+**How warm for whom?** Fill the *Grid*: on average the student with 8 units makes the fewest errors
+at T = 2 to 4, and at T = 20 more than one who learned alone; the one with 64 gains most from T = 4
+up. Its seeds differ: point at a cell.
+
+**Take a student along.** Below the students *Pin it*: it is then the network of every panel. Is it
+as easy to fool as its teacher, and does it look at the same strokes?
 
 **Which 2 looks like a 7?** In *Dark knowledge* click a cell: its images are those that the teacher
 itself finds to be like the other class.
