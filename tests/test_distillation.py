@@ -52,6 +52,7 @@ def test_every_look_stands_in_the_address(monkeypatch: pytest.MonkeyPatch) -> No
         "heat_cell": "2-7",
         "heat_text": "import nu",
         "heat_shift": "3.5",
+        "heat_bias": "1.5",
         "heat_pulled": "8",
         "heat_faced": "9",
         "heat_image": "10",

@@ -2,7 +2,7 @@
 
 import math
 
-__all__ = ["heat", "log_place", "plain", "share", "spelt"]
+__all__ = ["heat", "known", "log_place", "plain", "share", "spelt"]
 
 SMALL = 1e-3  # below which a number has an exponent
 LARGE = 1e6  # from which on it has one
@@ -46,6 +46,11 @@ def plain(value: float) -> str:
         return _scientific(math.log10(size), value < 0)
     places = max(0, DIGITS - 1 - math.floor(math.log10(size)))
     return f"{value:,.{places}f}".replace("-", "−")
+
+
+def known(value: float) -> str:
+    """Write any number; a dash where there is none."""
+    return "–" if math.isnan(value) else plain(value)
 
 
 def share(value: float, *, log: float = math.nan, rest: float = math.nan) -> str:

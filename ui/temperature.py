@@ -13,6 +13,7 @@ from ui.numbers import log_place, plain, share, spelt
 
 __all__ = ["MARKS", "Arrows", "arrows", "dial", "draws", "entropy", "logits", "softmax"]
 
+EXACT = 100.0  # below which a sum is written so that it differs from 1 where it does
 MARKS = (0.1, 0.5, 1.0, 2.0, 4.0, 10.0, 20.0)  # of a dial, between its ends
 COLDEST, HOTTEST = 0.05, 100.0  # the log scale of a dial; beyond it there are 0 and ∞ alone
 STOPS = (0.01, 0.1, 0.5, 1.0, 2.0, 4.0, 10.0, 20.0, 100.0)  # of a log axis of T
@@ -221,7 +222,7 @@ def softmax(
             "frozen": frozen,
             "temperature": spelt(temperature),
             "subtracted": None if subtracted is None else plain(subtracted),
-            "total": plain(total),
+            "total": f"{total:,.5g}" if 1 <= total < EXACT else plain(total),
             "level": log_place(1 / count) if log and count else 1 / max(1, count),
             "log": log,
             "alt": f"{title}, T = {spelt(temperature)}: "

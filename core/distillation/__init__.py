@@ -25,6 +25,7 @@ __all__ = [
     "LABELS_ALONE",
     "LOGITS",
     "REDUCTIONS",
+    "UNSEEN",
     "Arm",
     "Distillation",
     "Distilled",
@@ -33,6 +34,7 @@ __all__ = [
 DISTIL = "core.distillation.distilling:distil"  # long work: submit it with a Distillation
 LOGITS = "core.distillation.distilling:logits"  # asked of a run
 EXPORT = "core.distillation.exporting:export"  # likewise
+UNSEEN = "core.distillation.unseen:unseen"  # likewise
 
 ARMS = {  # students, all with the same seed, order of images, and budget
     "alone": "hard labels alone",
@@ -134,6 +136,7 @@ class Arm:
     soft: Float[np.ndarray, " n"]  # likewise of (1 − α) · T² · KL
     agreement: Float[np.ndarray, " n"]  # share of the validation images read as the teacher reads
     errors: int | None  # of the test images, in the end
+    agreed: float | None  # share of the test images read as the teacher reads, then
     divergence: float | None  # KL(teacher ‖ student) in nats on the test images at T = 1, then
 
 

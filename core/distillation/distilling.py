@@ -209,6 +209,7 @@ class Distilling:
             found = yield from self._read(student, test.images)
             student.tested = found.cpu()
             student.errors = int((found.argmax(1) != test.labels).sum())
+            student.agreed = float((found.argmax(1) == said.argmax(1)).double().mean())
             certain, other = (F.log_softmax(each.cpu().double(), dim=1) for each in (said, found))
             divergence = F.kl_div(other, certain, reduction="batchmean", log_target=True)
             student.divergence = divergence.item()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Integer, UInt8
 from safetensors.numpy import load_file
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Prepared",
     "Shifted",
     "prepared",
+    "raised",
     "shifted",
 ]
 
@@ -119,19 +120,34 @@ def shifted(seed: int, shift: float) -> Shifted:
 
     Source: Hinton, Vinyals, Dean 2015, arXiv:1503.02531, section 3.
     """
+    return raised(*_left_out(seed), LEFT_OUT, shift)
+
+
+def raised(
+    logits: Float[np.ndarray, "n k"], labels: Integer[np.ndarray, " n"], left_out: int, shift: float
+) -> Shifted:
+    """Raise the bias of a class, and count the errors.
+
+    Args:
+        logits: of a student that never saw the class.
+        labels: the true classes.
+        left_out: the class.
+        shift: what is added to its logit, in nats.
+
+    Raises: ValueError when the shift is not finite.
+    """
     if not np.isfinite(shift):
         raise ValueError(f"shift must be a finite number, got {shift!r}")
-    logits, labels = _left_out(seed)
     logits = logits.copy()
-    logits[:, LEFT_OUT] += np.float32(shift)
+    logits[:, left_out] += np.float32(shift)
     read = logits.argmax(1)
-    wrong, own = read != labels, labels == LEFT_OUT
+    wrong, own = read != labels, labels == left_out
     return Shifted(
         shift=float(shift),
         errors=int(wrong.sum()),
         of_left_out=int((wrong & own).sum()),
         left_out=int(own.sum()),
-        taken_for=int((~own & (read == LEFT_OUT)).sum()),
+        taken_for=int((~own & (read == left_out)).sum()),
         images=len(labels),
     )
 

@@ -22,6 +22,7 @@ __all__ = ["Student", "build", "require_room"]
 DROPOUT_SEEDS = 1 << 32  # steps of one seed that have masks of their own
 MOST_PRODUCTS = 10**10  # multiply-adds of a step, forward: seconds on a slow CPU
 MOST_VALUES = 10**8  # outputs of a step's layers
+RECORDED = ("steps", "errors", "agreed", "divergence")
 CURVES = ("epochs", "validation", "hard", "soft", "agreement")
 
 
@@ -37,6 +38,7 @@ class Student:
         self.steps = 0  # done
         self.curves: dict[str, list[float]] = {name: [] for name in CURVES}
         self.errors: int | None = None
+        self.agreed: float | None = None
         self.divergence: float | None = None
         self.tested: Float[Tensor, "n k"] | None = None  # logits of the test images, in the end
         self._norms: list[Float[Tensor, " two"]] = []  # of the steps since the last point
@@ -120,7 +122,13 @@ class Student:
     def freeze(self, points: int) -> Arm:
         """Look at how it is doing, as far as its first so many points."""
         curves = {name: np.array(values[:points], float) for name, values in self.curves.items()}
-        return Arm(name=self.arm, errors=self.errors, divergence=self.divergence, **curves)
+        return Arm(
+            name=self.arm,
+            errors=self.errors,
+            agreed=self.agreed,
+            divergence=self.divergence,
+            **curves,
+        )
 
     def tensors(self) -> dict[str, Tensor]:
         """Give all tensors that it takes to go on from here; they are the living ones."""
@@ -136,7 +144,7 @@ class Student:
 
     def record(self) -> dict[str, Any]:
         """Give all else, as JSON values."""
-        told = {"steps": self.steps, "errors": self.errors, "divergence": self.divergence}
+        told = {name: getattr(self, name) for name in RECORDED}
         return told | {"curves": self.curves}
 
     def take_up(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
@@ -153,8 +161,8 @@ class Student:
         self._norms = [*tensors["norms"].to(device)] if "norms" in tensors else []
         self.tested = tensors.get("tested")
         self.curves = {name: list(record["curves"][name]) for name in CURVES}
-        self.steps, self.errors = record["steps"], record["errors"]
-        self.divergence = record["divergence"]
+        for name in RECORDED:
+            setattr(self, name, record[name])
 
 
 def build(arm: str, config: Distillation, dataset: Dataset) -> Student:

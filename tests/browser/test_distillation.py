@@ -59,7 +59,9 @@ def test_the_pinned_network_is_the_teacher_and_students_learn(visit: Visit) -> N
     dragged = part(page, "drag", "distil_faces").locator("input")
     dragged.press("End")
     card = part(page, "faces", "distil_faces").locator(".card")
-    expect(card).to_have_attribute("aria-label", re.compile(r"^#9,999, a \d: the teacher \d "))
+    expect(card).to_have_attribute(
+        "aria-label", re.compile(r"^#9,999, a \d: hard labels alone \d ")
+    )
     expect(part(page, "figures", "distil_faces").locator("b")).to_have_count(4)
 
 

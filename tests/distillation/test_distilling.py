@@ -14,6 +14,7 @@ from torch import nn
 
 from core.distillation import ARMS, DISTIL, LOGITS, Distillation, Distilled, distilling, teaching
 from core.distillation.distilling import Distilling, distil, logits
+from core.distillation.unseen import unseen
 from core.shared import snapshots, targets
 from core.shared.engine import Engine
 from core.shared.models import Source
@@ -330,3 +331,42 @@ def test_the_engine_runs_it_and_is_asked(world: Small, tmp_path: Path, until: An
     expected = ended(SMALL)
     np.testing.assert_equal(asdict(view.state), asdict(expected.freeze()))
     assert np.array_equal(told, logits(expected, "smoothed"))
+
+
+def test_what_agrees_in_the_end_is_counted_on_the_test_images(world: Small) -> None:
+    found = ended(SMALL)
+    images = world.dataset.test.images
+    with torch.no_grad():
+        said = world.network(images).argmax(1)
+        for student in found.freeze().arms:
+            with torch.enable_grad():
+                network = bare(world, SMALL, student.name)
+            read = network(images).argmax(1)
+            alike = float((read == said).double().mean())
+            assert student.agreed == pytest.approx(alike, abs=1 / 50)  # a tie may fall either way
+    assert len({arm.agreed for arm in found.freeze().arms}) > 1
+
+
+def test_a_class_that_was_left_out_is_found_again_by_its_bias(world: Small) -> None:
+    config = replace(SMALL, left_out=2, images=30, epochs=12)
+    found = ended(config)
+    logits = bare(world, config, "distilled")(world.dataset.test.images).detach()
+    labels = world.dataset.test.labels
+    counts = []
+    for shift in (0.0, 1.0, 4.0):
+        moved = logits + shift * torch.eye(CLASSES)[2]
+        read = moved.argmax(1)
+        told = unseen(found, "distilled", shift)
+        counts.append((told.errors, told.of_left_out, told.taken_for))
+        true = (
+            int((read != labels).sum()),
+            int(((read != labels) & (labels == 2)).sum()),
+            int(((read == 2) & (labels != 2)).sum()),
+        )
+        assert np.abs(np.array(counts[-1]) - np.array(true)).max() <= 1
+        assert told.left_out == int((labels == 2).sum())
+    assert counts[0] != counts[1] != counts[2]
+    for wrong in (SMALL, replace(config, epochs=1)):
+        living = next(given for given in distil(wrong) if isinstance(given, Distilling))
+        with pytest.raises(ValueError, match="must have ended, and have left a class out"):
+            unseen(living, "distilled", 0.0)

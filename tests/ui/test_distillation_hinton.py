@@ -32,6 +32,6 @@ def test_each_row_has_the_papers_number_and_that_of_each_seed() -> None:
         (109, [wrong(seed, each["shift"]) for seed, each in seeds.items()]),
         (14, [wrong(seed, each["shift"], threes=True) for seed, each in seeds.items()]),
     ]
-    assert told == [(paper, ", ".join(map(str, row))) for paper, row in ours]
+    assert told == [(str(paper or "–"), ", ".join(map(str, row))) for paper, row in ours]
     medians = [row["ours, median"] for row in hinton._rows(prepared())]
     assert medians == [float(np.median(row)) for _, row in ours]

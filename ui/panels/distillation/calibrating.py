@@ -50,9 +50,7 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
             (f"NLL, {name}", plain(each.likelihood), 1.0),
         ]
     return [
-        temperature.dial(
-            "T", "Temperature T", warm, also=[(fitted, f"fitted, {spelt(fitted)}")], limits=False
-        ),
+        temperature.dial("T", "Temperature T", warm, also=[(fitted, f"fitted, {spelt(fitted)}")]),
         figures(
             [
                 ("fitted T", spelt(fitted), 1.0),

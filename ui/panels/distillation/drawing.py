@@ -93,7 +93,7 @@ def _board(
                 ("classes that are kept", f"{kept.count:,} of {len(labels):,}", 1.0),
                 ("their probability together", share(kept.mass), 1.0),
                 ("χ²", f"{plain(found.chi_squared)}, {degrees}" if free else "–", 1.0),
-                ("chance of one as large", plain(found.chance) if free else "–", 1.0),
+                ("chance of a χ² as large", plain(found.chance) if free else "–", 1.0),
             ]
         ),
         *_cut(found.kept, labels),

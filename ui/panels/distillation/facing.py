@@ -51,8 +51,8 @@ def _board(desk: Desk, view: View | None) -> list[Block]:
         }
     except (EngineError, KeyError, ValueError) as error:
         return [blocks.progress(0, words.sentence(str(error)), warn=True)]
-    said = [next(iter(found.values())).teacher]
-    said += [each.student for each in found.values() if each.student is not None]
+    said = [each.student for each in found.values() if each.student is not None]
+    said.append(next(iter(found.values())).teacher)  # last: students have the curves' colours
     return [
         drag("faced", "Test image", 0, seen.count - 1, seen.index),
         temperature.dial("T", "Temperature T of all bars", warm),
@@ -66,7 +66,7 @@ def _board(desk: Desk, view: View | None) -> list[Block]:
                 )
             ],
             classes,
-            ["the teacher", *(ARMS[arm] for arm in found)],
+            [*(ARMS[arm] for arm in found), "the teacher"],
             title="Teacher, students and label on one image",
             hint="The students' newest weights; the dot is the label.",
             columns=1,

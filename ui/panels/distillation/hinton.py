@@ -25,9 +25,10 @@ def hinton(desk: Desk) -> None:
     st.markdown(
         "Two layers of 1,200 units teach two of 800, at T = 20. In the paper the teacher alone saw "
         "shifted images, so the gap between the students is not distillation's alone: here one "
-        "student more sees them too, and one learns from permuted wrong classes: with all the labels "
-        "at hand a wrong order costs more than softness gives, unlike with 2,000. Ours learn from "
-        "50,000 images for a few epochs, and the paper's from 60,000 for many. "
+        "student more sees them too, and one learns from permuted wrong classes: with all the "
+        "labels at hand a wrong order costs more than softness gives, unlike with 2,000 and "
+        "α = 0.1. Ours learn from 50,000 images for a few epochs, and the paper's from 60,000 for "
+        "many. "
         f"Errors are among 10,000 test images; ours are of {len(found.seeds)} "
         f"{'seed' if len(found.seeds) == 1 else 'seeds'}, remade by `python -m bench.hinton`."
     )
@@ -69,7 +70,7 @@ def _rows(found: Prepared) -> list[dict[str, object]]:
     return [
         {
             "errors of": name,
-            "paper": paper,
+            "paper": "–" if paper is None else f"{paper:,}",
             "ours, median": float(np.median(values)),
             "each seed": ", ".join(f"{each:,}" for each in values),
         }

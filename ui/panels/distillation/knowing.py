@@ -35,7 +35,7 @@ def knowing(desk: Desk, rules: Rules) -> None:
         "next to nothing beside the answer; a higher temperature brings it to light."
     )
     if not desk.about.data:
-        st.info("The images that the network learned from have to be here.")
+        st.info("The teacher's images have to be here: pin a network of digits or clothes.")
         return
     looks = desk.looks
 

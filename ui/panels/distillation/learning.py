@@ -1,19 +1,21 @@
 """Students learn from the pinned network, side by side, and one sees what each term pulls."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import streamlit as st
+from jaxtyping import Float
 
 from core.distillation import ARMS, DISTIL, EXPORT, REDUCTIONS, Distillation, Distilled
 from core.shared.engine import View
 from core.shared.models import About
-from ui import address, blocks, charts, live, pinned
+from ui import address, blocks, charts, live, pinned, words
 from ui.blocks import Block, figures
 from ui.panels.distillation.desk import Desk
 from ui.panels.distillation.earlier import earlier
 from ui.panels.distillation.facing import facing
+from ui.panels.distillation.unseen import unseen
 from ui.running import BOUND, Rules, choose, choose_seed, choose_some, newest, study
 
 __all__ = ["learning"]
@@ -33,12 +35,13 @@ SHARES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
 EPOCHS = (1, 2, 5, 10, 20, 50, 100)
 UNLABELLED = (0, 1_000, 5_000, 10_000, 20_000)
 NOBODY = "no class"
+EARLY = 3  # points of a curve, far from all others, that an axis need not show
 USUAL = {"T": 4.0, "alpha": 0.1, "squared": True, "reduction": "batchmean", "left_out": NOBODY}
 EXPERIMENTS: dict[str, dict[str, object]] = {  # what each changes of these
     "As usual": {},
     "Without T², at T = 20": {"T": 20.0, "alpha": 0.5, "squared": False},
     "With T², at T = 20": {"T": 20.0, "alpha": 0.5},
-    "mean for batchmean": {"alpha": 0.5, "reduction": "mean"},
+    "mean for batchmean": {"reduction": "mean"},
     "No labels at all": {"alpha": 0.0},
 }
 
@@ -77,11 +80,13 @@ def learning(desk: Desk) -> None:
         DISTIL,
         ("distil", "Let them learn", "school"),
         lambda: Distillation(teacher=desk.source, **wish),
-        _draw,
+        lambda state, config: _draw(state, config, desk.about.classes),
+        ready=bool(wish["arms"]),
     )
     address.refuse("distil", asked, rules, ())
     if view is not None:
         facing(desk, view.run)
+        unseen(desk, view.run)
         _keeping(desk, view)
         earlier(desk)
 
@@ -180,7 +185,26 @@ def _wish(about: About, asked: Mapping[str, str], rules: Rules) -> dict[str, Any
     return given
 
 
-def _draw(state: Distilled, config: Mapping[str, Any]) -> list[Block]:
+def _told(config: Mapping[str, Any], classes: Sequence[str]) -> str:
+    """Say by which settings these students learn, as others may have been chosen since."""
+    squared = "with T²" if config["squared"] else "without T²"
+    parts = [
+        STUDENTS.get(config["student"], config["student"]),
+        f"{config['images']:,} labelled images",
+        f"T = {config['temperature']:g}",
+        f"α = {config['alpha']:g}",
+        f"{squared}, {config['reduction']}",
+        f"{config['epochs']} epochs",
+        f"seed {config['seed']}",
+    ]
+    if config["unlabelled"]:
+        parts.insert(2, f"{config['unlabelled']:,} unlabelled")
+    if config["left_out"] is not None:
+        parts.append(f"no {classes[config['left_out']]}")
+    return f"These: {'; '.join(parts)}."
+
+
+def _draw(state: Distilled, config: Mapping[str, Any], classes: Sequence[str]) -> list[Block]:
     """Draw how the students are doing."""
     at = state.arms[0].epochs
     rows = [
@@ -193,13 +217,10 @@ def _draw(state: Distilled, config: Mapping[str, Any]) -> list[Block]:
     ]
     if state.teacher_errors is not None:
         rows.insert(0, ("the teacher", f"{state.teacher_errors:,} of {state.tested:,}", 1.0))
-    pulls = [
-        (f"{ARMS[arm.name]}: {what}", values)
-        for arm in state.arms
-        for what, values in (("hard", arm.hard), ("soft", arm.soft))
-        if np.isfinite(values).any()
+    drawn = [
+        blocks.said(_told(config, classes)),
+        figures([(f"test errors, {name}", value, share) for name, value, share in rows]),
     ]
-    drawn = [figures([(f"test errors, {name}", value, share) for name, value, share in rows])]
     if not len(at):  # the teacher has not spoken yet
         return drawn
     drawn += [
@@ -208,33 +229,57 @@ def _draw(state: Distilled, config: Mapping[str, Any]) -> list[Block]:
             "epochs",
             at,
             [(ARMS[arm.name], arm.validation) for arm in state.arms],
-            log=True,
+            ends=_ends([arm.validation for arm in state.arms]),
         ),
         charts.lines(
             "Share that is read as the teacher reads it",
             "epochs",
             at,
             [(ARMS[arm.name], arm.agreement) for arm in state.arms],
+            ends=_ends([arm.agreement for arm in state.arms]),
         ),
     ]
-    if pulls:
-        squared = "with T²" if config["squared"] else "without T²"
-        drawn.append(
-            charts.lines(
-                f"Norms of the gradients of both terms, {squared}, {config['reduction']}",
-                "epochs",
-                at,
-                pulls,
-                log=True,
-                span=12,
+    squared = "with T²" if config["squared"] else "without T²"
+    for name, norms in (
+        ("hard term", [arm.hard for arm in state.arms]),
+        (f"soft term, {squared}, {config['reduction']}", [arm.soft for arm in state.arms]),
+    ):
+        if any(np.isfinite(each).any() for each in norms):
+            titles = [
+                ARMS[arm.name] if np.isfinite(each).any() else f"{ARMS[arm.name]}: none"
+                for arm, each in zip(state.arms, norms, strict=True)
+            ]
+            drawn.append(
+                charts.lines(
+                    f"Norm of the gradient of the {name}",
+                    "epochs",
+                    at,
+                    [*zip(titles, norms, strict=True)],
+                    log=True,
+                )
             )
-        )
     apart = [
-        (f"KL(teacher ‖ student), {ARMS[arm.name]}", f"{arm.divergence:.3f} nats", 1.0)
+        [
+            (f"read as the teacher, {ARMS[arm.name]}", words.share(arm.agreed), 1.0),
+            (f"KL(teacher ‖ {ARMS[arm.name]})", f"{arm.divergence:.3f} nats", 1.0),
+        ]
         for arm in state.arms
-        if arm.divergence is not None
+        if arm.divergence is not None and arm.agreed is not None
     ]
     if apart:
-        drawn.append(figures(apart))
-        drawn.append(blocks.said("That is the mean over all test images, at T = 1."))
+        drawn.append(
+            figures([each for pair in zip(*apart, strict=True) for each in pair], columns=4)
+        )
+        drawn.append(blocks.said("These are of all test images, at T = 1."))
     return drawn
+
+
+def _ends(rows: Sequence[Float[np.ndarray, " n"]]) -> tuple[float, float] | None:
+    """Give the ends of an axis on which the later points can be told apart; None for a few."""
+    later = np.concatenate([row[EARLY:] for row in rows])
+    later = later[np.isfinite(later)]
+    if not len(later):
+        return None
+    low, high = float(later.min()), float(later.max())
+    room = max(0.1 * (high - low), 1e-3)
+    return max(0.0, low - room), min(1.0, high + room)

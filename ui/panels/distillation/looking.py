@@ -60,6 +60,7 @@ def looks_of(asked: Mapping[str, str]) -> Looks:
         "cell": address.numbers(asked.get("heat_cell", ""), 2),
         "text": words.whole(asked.get("heat_text", TEXT))[:LONGEST],
         "shift": _shift(asked.get("heat_shift", "")),
+        "bias": _shift(asked.get("heat_bias", "")),
     }
     for key, name in IMAGES.items():
         looks[name] = address.number(asked.get(key, ""), FAR) or 0
@@ -78,7 +79,8 @@ def rules(looks: Looks) -> Rules:
     told["heat_class"] = looks["class"], "the number of a class, from 0"
     told["heat_cell"] = _pair(looks["cell"]), "the numbers of two classes, as 2-7"
     told["heat_text"] = looks["text"], f"a text of at most {LONGEST} characters"
-    told["heat_shift"] = f"{looks['shift']:g}", f"a number from 0 to {SHIFTS[-1]:g} in halves"
+    for name in ("shift", "bias"):
+        told[f"heat_{name}"] = f"{looks[name]:g}", f"a number from 0 to {SHIFTS[-1]:g} in halves"
     for key, name in IMAGES.items():
         told[key] = looks[name], "the number of a test image, from 0"
     return told
@@ -92,7 +94,8 @@ def note(looks: Looks) -> None:
     address.note("heat_class", "" if looks["class"] is None else str(looks["class"]))
     address.note("heat_cell", _pair(looks["cell"]))
     address.note("heat_text", "" if looks["text"] == TEXT else looks["text"])
-    address.note("heat_shift", f"{looks['shift']:g}" if looks["shift"] else "")
+    for name in ("shift", "bias"):
+        address.note(f"heat_{name}", f"{looks[name]:g}" if looks[name] else "")
     for key, name in IMAGES.items():
         address.note(key, str(looks[name] or ""))
     for key, (name, named) in CHOICES.items():

@@ -14,7 +14,7 @@ from core.shared.engine import EngineError, View
 from ui import blocks, inside, screen, temperature, words
 from ui.blocks import Block, drag, figures
 from ui.inside import Choice
-from ui.numbers import heat, plain
+from ui.numbers import heat, known
 from ui.panels.distillation.desk import Desk
 from ui.panels.distillation.looking import PULLED
 from ui.running import newest
@@ -34,7 +34,7 @@ def pulling(desk: Desk) -> None:
         "temperature would leave it nothing to say beside the hard one."
     )
     if not desk.about.data:
-        st.info("The images that the network learned from have to be here.")
+        st.info("The teacher's images have to be here: pin a network of digits or clothes.")
         return
     looks = desk.looks
 
@@ -87,10 +87,10 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
         ),
         figures(
             [
-                ("‖hard‖", plain(float(np.linalg.norm(found.hard))), 1.0),
-                ("‖soft‖", plain(float(np.linalg.norm(found.soft))), 1.0),
-                ("‖soft · T²‖", plain(float(np.linalg.norm(found.squared))), 1.0),
-                ("cosine of soft and z − v", plain(found.cosine), 1.2),
+                ("‖hard‖", known(float(np.linalg.norm(found.hard))), 1.0),
+                ("‖soft‖", known(float(np.linalg.norm(found.soft))), 1.0),
+                ("‖soft · T²‖", known(float(np.linalg.norm(found.squared))), 1.0),
+                ("cosine of soft and z − v", known(found.cosine), 1.2),
             ]
         ),
     ]

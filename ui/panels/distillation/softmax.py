@@ -11,7 +11,7 @@ from core.distillation.softening import curve, log_probabilities, soften
 from ui import inside, temperature
 from ui.blocks import Block, figures
 from ui.inside import Choice
-from ui.numbers import plain, share
+from ui.numbers import known, plain, share
 from ui.panels.distillation.looking import FORMS, FROM, HIGHEST, SCALES, SLIDERS
 
 __all__ = ["draw"]
@@ -79,7 +79,10 @@ def draw(
             subtracted=None if naive else found.largest,
             log_probabilities=None if naive else log_probabilities(logits, warm),
             title="Softmax: from logits to probabilities",
-            note="In float32, as a network computes it." if naive else "",
+            note="In float32, as a network computes it; entropy and perplexity below are by the "
+            "other form."
+            if naive
+            else "",
             chosen=looks["class"],
             log=looks["scale"] == "log",
         ),
@@ -91,7 +94,7 @@ def draw(
                 ("largest p", share(float(found.probabilities.max())), 0.9),
                 (SUMMED[naive], plain(_log(by.total) if naive else found.log_sum_exp), 1.1),
                 ("Var(z) / T³", plain(found.slope), 0.9),
-                ("dH/dT, numerical", plain(found.numerical), 1.1),
+                ("dH/dT, numerical", known(found.numerical), 1.1),
             ]
         ),
         temperature.entropy(
@@ -102,7 +105,7 @@ def draw(
             slope=found.slope,
             classes=len(labels),
             title="Entropy against temperature",
-            hint="The tangent is Var(z) / T³: entropy never falls when it gets warmer.",
+            hint="dH/dT = Var(z) / T³ is never below 0: entropy does not fall when it gets warmer.",
             name="T",
             span=12 if sliders else 6,
         ),

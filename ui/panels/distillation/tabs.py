@@ -91,7 +91,7 @@ def _code(desk: Desk) -> None:
         )
     st.markdown(
         "A student of the newest distillation, or of the usual one, as plain PyTorch that gives "
-        "the same weights; start it in Glassbox's folder."
+        "the same weights; save it in Glassbox's folder and start it there."
     )
     arm = st.selectbox(
         "Student",

@@ -15,7 +15,7 @@ nothing ever overflows.
 multiplied by T² stays beside the hard one. In *Let students learn* switch T² off at T = 20 and
 look at the norms.
 
-**Is it the teacher's knowledge?** Let all four students learn from 2,000 images. The distilled one
+**Is it the teacher's knowledge?** Let all four students learn *as usual*. The distilled one
 makes the fewest errors; the one whose wrong classes were permuted is between: softness helps a
 little, knowing which classes are alike helps more.
 
