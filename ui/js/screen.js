@@ -511,7 +511,7 @@ function show(root, bytes, follows = false) {
   const now = performance.now(), nodes = [...root.children]
   const later = follows && header.status === 'running' ? nodes.map(node => !near(node)) : []  // all before the first is painted
   header.blocks.forEach((block, k) => {
-    if (later[k] && now - (nodes[k].__painted ?? 0) < SELDOM) return
+    if (later[k] && now - (nodes[k].__painted ?? -SELDOM) < SELDOM) return
     nodes[k].__painted = now
     kinds[block.kind].paint(nodes[k], block, values, screen)
   })
