@@ -3,8 +3,9 @@
     python -m bench.latency            40 presses on each page
     python -m bench.latency --quick    12
 
-The clock starts in the page, in the key's own event, and stops at the first animation frame in
-which the watched part of the page is another; that frame's own drawing comes on top everywhere.
+The clock starts in the page, in the event of the key or of the dragging mouse, and stops at the
+first animation frame in which the watched part of the page is another; that frame's own drawing
+comes on top everywhere.
 """
 
 import argparse
@@ -17,12 +18,12 @@ from bench import report
 from bench.browser import SCREEN, Server, chromium, settle
 from ui.panels.train_cnn.choices import NAMES
 
-# Arms a watch: the next key press resolves with the milliseconds until `read()` differs.
-WATCH = """([read]) => {
+# Arms a watch: the next event resolves with the milliseconds until `read()` differs.
+WATCH = """([read, event]) => {
   const see = eval(read)
   window.told = new Promise(done => {
     const before = see()
-    addEventListener('keydown', () => {
+    addEventListener(event, () => {
       const began = performance.now(), end = began + 10000
       const look = () => see() !== before ? done(performance.now() - began)
         : performance.now() > end ? done(null) : requestAnimationFrame(look)
@@ -59,6 +60,8 @@ LATE = {  # and a goal of the slowest twentieth
     "the history of 8,000 merges, a hundred on": 250.0,
     "a softmax at another temperature, the pinned network's logits": 150.0,
     "a softmax at another temperature, own logits": 150.0,
+    "the same while it is dragged, the pinned network's logits": 150.0,
+    "the same while it is dragged, own logits": 150.0,
 }
 WARM = 3  # presses that are not counted
 SOME = {"train_images": "10,000"}
@@ -76,7 +79,7 @@ def presses(
     page.locator(control).first.focus()
     times = []
     for press in range(count + WARM):
-        page.evaluate(WATCH, [read])
+        page.evaluate(WATCH, [read, "keydown"])
         page.keyboard.press(keys[press % 2])
         told = page.evaluate("window.told")
         if told is None:
@@ -84,6 +87,28 @@ def presses(
         if press >= WARM:
             times.append(told)
         page.wait_for_timeout(150)
+    return times
+
+
+def drags(page: Page, control: str, read: str, count: int) -> list[float]:
+    """Drag a control by a mouse to and fro, without letting go, and time each move of it."""
+    page.locator(control).first.scroll_into_view_if_needed()
+    box = page.locator(control).first.bounding_box()
+    if box is None:
+        raise RuntimeError(f"{control} must be on the page to be dragged")
+    middle, far, times = box["y"] + box["height"] / 2, box["width"] / 2, []
+    page.mouse.move(box["x"] + far, middle)
+    page.mouse.down()
+    for move in range(count + WARM):
+        page.evaluate(WATCH, [read, "input"])
+        page.mouse.move(box["x"] + far * (1 + 0.01 * (move % 20 + 1) * (-1) ** move), middle)
+        told = page.evaluate("window.told")
+        if told is None:
+            raise TimeoutError(f"nothing changed within 10 s of a move of {control}")
+        if move >= WARM:
+            times.append(told)
+        page.wait_for_timeout(50)
+    page.mouse.up()
     return times
 
 
@@ -205,6 +230,7 @@ def heating(page: Page, url: str, count: int) -> dict[str, list[float]]:
         page.wait_for_selector(".st-key-heat_screen .softmax")
         page.wait_for_timeout(1500)
         rows[f"a softmax at another temperature, {name}"] = presses(page, DIAL, LEFT, count)
+        rows[f"the same while it is dragged, {name}"] = drags(page, DIAL, LEFT, count)
     return rows
 
 
@@ -265,7 +291,7 @@ def _goals(only: str | None) -> list[tuple[float, bool]]:
         "attacking": [(150.0, False), (500.0, False)],
         "typing": [(200.0, False), (200.0, False)],
         "merging": [(120.0, False), (120.0, False)],
-        "heating": [(80.0, False), (80.0, False)],
+        "heating": [(80.0, False)] * 4,
     }
     return [goal for panel, rows in goals.items() if only in (None, panel) for goal in rows]
 

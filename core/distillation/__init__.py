@@ -22,6 +22,7 @@ __all__ = [
     "ARMS",
     "DISTIL",
     "EXPORT",
+    "FACED",
     "LABELS_ALONE",
     "LOGITS",
     "REDUCTIONS",
@@ -34,6 +35,7 @@ __all__ = [
 DISTIL = "core.distillation.distilling:distil"  # long work: submit it with a Distillation
 LOGITS = "core.distillation.distilling:logits"  # asked of a run
 EXPORT = "core.distillation.exporting:export"  # likewise
+FACED = "core.distillation.facing:faced"  # likewise
 UNSEEN = "core.distillation.unseen:unseen"  # likewise
 
 ARMS = {  # students, all with the same seed, order of images, and budget

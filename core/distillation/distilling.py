@@ -19,6 +19,7 @@ from core.distillation.students import Student, build
 from core.distillation.teaching import answers, chosen, learned_from
 from core.shared.evaluating import read
 from core.shared.snapshots import Snapshot
+from core.shared.targets import reads
 from core.shared.turns import Turns
 
 __all__ = ["Distilling", "distil", "logits"]
@@ -264,6 +265,7 @@ def distil(config: Distillation, snapshot: Snapshot | None = None) -> Iterator[D
     yield from distilling.measure()  # type: ignore[misc] # the owner alone sees WAITING
 
 
+@reads
 def logits(
     distilling: Distilling, arm: str, images: Sequence[int] | None = None
 ) -> Float[np.ndarray, "n k"]:

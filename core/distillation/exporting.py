@@ -10,10 +10,12 @@ from safetensors.torch import save
 from core.distillation.distilling import Distilling
 from core.shared.models import about
 from core.shared.recipes import Recipe
+from core.shared.targets import reads
 
 __all__ = ["export"]
 
 
+@reads
 def export(distilling: Distilling, arm: str) -> bytes:
     """Pack a student with its present weights; asked of a run.
 

@@ -2,10 +2,12 @@
 
 from core.distillation.distilling import Distilling, logits
 from core.distillation.hinton import Shifted, raised
+from core.shared.targets import reads
 
 __all__ = ["unseen"]
 
 
+@reads
 def unseen(distilling: Distilling, arm: str, shift: float) -> Shifted:
     """Raise the bias of the class that a student never saw, and count its test errors.
 

@@ -16,6 +16,7 @@ from core.lstm_gates.sampling import sample
 from core.lstm_gates.stored import load_built_in, load_reader
 from core.lstm_gates.threads import few
 from core.lstm_gates.through_time import influence, through_time
+from core.shared.targets import reads
 
 __all__ = ["ANALYSES", "built_in", "newest", "said", "step"]
 
@@ -60,6 +61,7 @@ def built_in(name: str, analysis: str, *given: Any) -> Any:
     return _asked(load_built_in(name), analysis, given)
 
 
+@reads
 def newest(lesson: Lesson, analysis: str, *given: Any) -> Any:
     """Ask the network of a run as it is now; asked of a run. The other two say the rest."""
     return _asked(lesson.reader(), analysis, given)

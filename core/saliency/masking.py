@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from core.saliency.nearby import nearby
 from core.saliency.questions import Answer, Question
 from core.shared.progress import Done
 
@@ -32,8 +31,8 @@ def occlusion(question: Question) -> Generator[Done, None, Answer]:
     hides_rows = _spans(height, size, stride).to(image.device)
     hides_columns = _spans(width, size, stride).to(image.device)
     grid = len(hides_rows), len(hides_columns)
-    absent, whole = question.absent(), question.ask(image)
-    near = nearby(question.folded, image, size)
+    absent = question.absent()
+    whole, near = question.near(size)
     numbers, scores, done = torch.arange(grid[0] * grid[1], device=image.device), [], 0
     for some in numbers.split(question.at_once):
         rows, columns = hides_rows[some // grid[1]], hides_columns[some % grid[1]]

@@ -64,10 +64,9 @@ class Nearby:
     """A picture that a network has read, and what its first maps are."""
 
     def __init__(
-        self, first: nn.Module, rest: nn.Module, reach: Reach, image: Float[Tensor, "1 c h w"]
+        self, first: nn.Module, rest: nn.Module, reach: Reach, maps: Float[Tensor, "1 m H W"]
     ) -> None:
-        self.first, self.rest, self.reach = first, rest, reach
-        self.maps = first(image)
+        self.first, self.rest, self.reach, self.maps = first, rest, reach, maps
 
     def __call__(
         self,
@@ -107,19 +106,24 @@ class Nearby:
 
 
 @torch.no_grad()
-def nearby(network: nn.Module, image: Float[Tensor, "1 c h w"], size: int) -> Nearby | None:
-    """Find how far a network can be computed for a piece alone, where that saves enough.
+def nearby(
+    network: nn.Module, image: Float[Tensor, "1 c h w"], size: int
+) -> tuple[Float[Tensor, "1 k"] | None, Nearby | None]:
+    """Read a picture, and find how far a network can be computed for a piece of it alone.
 
     Args:
-        network: at rest; a chain of parts.
-        image: that it reads.
+        network: at rest.
+        image: that it reads, once.
         size: of the boxes that will change.
+
+    Returns: the logits, None where the network is no chain of parts; and how to compute those of
+        other pictures, None where that saves too little.
     """
     if type(network) is not nn.Sequential:
-        return None
+        return None, None
     height, width = image.shape[2:]
     reach: Reach | None = Reach()
-    value, values, best = image, 0, (0.0, 0, Reach())
+    value, values, best = image, 0, (0.0, 0, Reach(), image)
     for count, part in enumerate(network, 1):
         trace = tracing.trace(part, value)
         value = trace.logits
@@ -129,11 +133,10 @@ def nearby(network: nn.Module, image: Float[Tensor, "1 c h w"], size: int) -> Ne
             reach = None
             continue
         share = reach.piece(size, height) * reach.piece(size, width) / (height * width)
-        best = max(best, (values * (1 - share), count, reach), key=lambda each: each[0])
-    saved, count, found = best
-    if saved < WORTH * values:
-        return None
-    return Nearby(network[:count], network[count:], found, image)
+        best = max(best, (values * (1 - share), count, reach, value), key=lambda each: each[0])
+    saved, count, found, maps = best
+    worth = saved >= WORTH * values
+    return value, Nearby(network[:count], network[count:], found, maps) if worth else None
 
 
 def _through(part: nn.Module, reach: Reach) -> Reach | None:

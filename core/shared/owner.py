@@ -194,13 +194,15 @@ class Owner:
     def asked(self, name: str, target: str, given: tuple[Any, ...]) -> Any:
         """Ask a function of a run's living thing."""
         run = self.revive(name, *given[:3])
-        found = resolve(target)(run.living, *given[3:])
+        function = resolve(target)
+        found = function(run.living, *given[3:])
         if isinstance(found, snapshots.Snapshot):  # it is to be kept for good
             snapshots.write(run.folder, found)
             found = found.step
-        run.stale = True
-        run.pushed = 0  # the asker sees at once what the call changed
-        self.look(run)
+        if not (getattr(function, "reads", False) and run.status in ACTIVE):
+            run.stale = True
+            run.pushed = 0  # the asker sees at once what the call changed
+            self.look(run)
         return found
 
     def release(self, run: Run) -> None:

@@ -5,9 +5,11 @@ import inspect
 import typing
 from collections.abc import Callable
 from dataclasses import is_dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["config_of", "resolve", "sentence"]
+__all__ = ["config_of", "reads", "resolve", "sentence"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 MEMORY_WORDS = ("out of memory", "can't allocate", "not enough memory")
 
@@ -22,6 +24,16 @@ def resolve(target: str) -> Callable[..., Any]:
         function: Callable[..., Any] = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"target must name a module:function, got {target!r}") from error
+    return function
+
+
+def reads(function: F) -> F:
+    """Mark what is asked of a run and only reads it: while the run moves nobody need be told.
+
+    Else whoever draws a moving run, and asks it something for that, would have it send a new state,
+    of which the drawing is of no use any more.
+    """
+    function.reads = True  # type: ignore[attr-defined]
     return function
 
 

@@ -65,7 +65,8 @@ def pictures(
 def test_a_piece_is_enough(names: list[str], size: int, places: list[tuple[int, int]]) -> None:
     network = chain(names)
     image, images = pictures(places, size)
-    found = nearby(network, image, size)
+    logits, found = nearby(network, image, size)
+    torch.testing.assert_close(logits, network(image), rtol=1e-9, atol=1e-12)
     assume(found is not None)
     assert found is not None
     torch.testing.assert_close(found(images, places, size), network(images), rtol=1e-9, atol=1e-12)
@@ -83,7 +84,7 @@ def test_that_oracle_rejects_a_reach_that_is_too_short(wrong: Callable[[Reach], 
     places, size = [(17, 20), (3, 30)], 5
     network = chain(["3x3", "block", "max", "3x3"])
     image, images = pictures(places, size)
-    found = nearby(network, image, size)
+    _, found = nearby(network, image, size)
     assert found is not None
     found.reach = wrong(found.reach)
     assert float((found(images, places, size) - network(images)).abs().max()) > 1e-6
@@ -93,7 +94,7 @@ def test_a_photographs_network_is_computed_for_less_than_a_fifth_at_first() -> N
     network = load(Source(kind="built-in", name="efficientnet-lite0")).network
     source = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, 224, 224, generator=source)
-    found = nearby(network, image, 56)
+    _, found = nearby(network, image, 56)
     assert found is not None
     assert found.reach.step > 1
     assert found.reach.piece(56, 224) ** 2 < 0.2 * 224**2
@@ -132,12 +133,12 @@ class Strange(nn.Module):
 )
 def test_what_may_see_all_of_a_picture_is_read_whole(network: nn.Module) -> None:
     image, _ = pictures([(0, 0)], 4)
-    assert nearby(network.eval().double(), image, 4) is None
+    assert nearby(network.eval().double(), image, 4)[1] is None
 
 
 def test_where_it_saves_nothing_nothing_is_cut() -> None:
     image, _ = pictures([(0, 0)], 4)
-    assert nearby(chain(["3x3", "3x3"]), image, SIDE) is None
+    assert nearby(chain(["3x3", "3x3"]), image, SIDE)[1] is None
 
 
 def test_the_network_stays_as_it_was() -> None:
@@ -145,7 +146,7 @@ def test_the_network_stays_as_it_was() -> None:
     image, images = pictures([(2, 2)], 4)
 
     def read() -> None:
-        found = nearby(network, image, 4)
+        _, found = nearby(network, image, 4)
         assert isinstance(found, module.Nearby)
         found(images, [(2, 2)], 4)
 

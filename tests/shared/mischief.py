@@ -16,6 +16,7 @@ from core.shared.networks import build
 from core.shared.progress import Done
 from core.shared.recipes import Recipe
 from core.shared.snapshots import Snapshot
+from core.shared.targets import reads
 from core.shared.training import Training
 from core.shared.turns import WAITING, patient, remembered
 from core.train_cnn.learning import Lesson
@@ -454,6 +455,11 @@ def length(content: bytes) -> int:
 
 
 def step_of(counter: Counter) -> int:
+    return counter.step
+
+
+@reads
+def read_step_of(counter: Counter) -> int:
     return counter.step
 
 

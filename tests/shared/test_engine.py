@@ -540,6 +540,24 @@ def test_a_run_that_is_resumed_goes_on_where_it_stopped(
     assert steps == list(range(1, len(steps) + 1))  # none left out and none done twice
 
 
+def test_who_only_reads_a_moving_run_has_nobody_told_of_it(engine: Engine, until: Until) -> None:
+    run = running(engine, until)
+
+    def told(function: Callable[..., Any]) -> int:
+        before = engine.view(run).version
+        for _ in range(20):
+            ask(engine, run, function)
+        return engine.view(run).version - before
+
+    assert told(mischief.step_of) >= 20  # each of which may have changed it
+    began = time.monotonic()
+    assert told(mischief.read_step_of) <= 2 + (time.monotonic() - began) / 0.2  # as without them
+    engine.pause(run)
+    until(stands(engine, run, "paused"))
+    assert told(mischief.read_step_of) >= 20  # it may have been woken for that
+    engine.stop(run)
+
+
 def test_what_a_call_changed_in_a_stopped_run_is_there_when_it_goes_on(
     engine: Engine, until: Until
 ) -> None:

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from core.distillation import ARMS, LOGITS
+from core.distillation import ARMS, FACED
 from core.distillation.darkness import face
-from core.distillation.results import Pictured
 from core.shared.engine import EngineError, View
 from ui import blocks, knowledge, live, screen, temperature, words
 from ui.blocks import Block, drag, figures
@@ -14,8 +13,6 @@ from ui.numbers import heat, plain
 from ui.panels.distillation.desk import Desk
 
 __all__ = ["facing"]
-
-PICTURE = "core.distillation.asking:picture"
 
 
 def facing(desk: Desk, run: str) -> None:
@@ -39,20 +36,12 @@ def _board(desk: Desk, view: View | None) -> list[Block]:
         return []
     looks, classes, warm = desk.looks, desk.about.classes, desk.looks["T"]
     try:
-        seen: Pictured = desk.engine.call(PICTURE, desk.source, looks["faced"])
-        found = {
-            arm: face(
-                seen.logits,
-                desk.engine.ask(view.run, LOGITS, arm, (seen.index,))[0],
-                seen.label,
-                warm,
-            )
-            for arm in view.config["arms"]
-        }
+        seen, said = desk.engine.ask(view.run, FACED, looks["faced"])
+        found = {arm: face(seen.logits, each, seen.label, warm) for arm, each in said.items()}
     except (EngineError, KeyError, ValueError) as error:
         return [blocks.progress(0, words.sentence(str(error)), warn=True)]
-    said = [each.student for each in found.values() if each.student is not None]
-    said.append(next(iter(found.values())).teacher)  # last: students have the curves' colours
+    shown = [each.student for each in found.values() if each.student is not None]
+    shown.append(next(iter(found.values())).teacher)  # last: students have the curves' colours
     return [
         drag("faced", "Test image", 0, seen.count - 1, seen.index),
         temperature.dial("T", "Temperature T of all bars", warm),
@@ -62,7 +51,7 @@ def _board(desk: Desk, view: View | None) -> list[Block]:
                     pixels=seen.pixels,
                     name=f"#{seen.index:,}, a {classes[seen.label]}",
                     hard=seen.label,
-                    probabilities=said,
+                    probabilities=shown,
                 )
             ],
             classes,
