@@ -82,7 +82,6 @@ def _board(desk: Desk, _: View | None) -> list[Block]:
             classes,
             [each for each in rows if np.isfinite(each.values).all()],
             title=f"Gradients by the student's logits; the image is a {classes[seen.label]}",
-            hint="An arrow up is a logit that the step makes smaller.",
             span=12,
         ),
         figures(
