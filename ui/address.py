@@ -29,7 +29,7 @@ PREFIXES = frozenset(  # with which the keys of all pages begin, before the firs
             "universal",
             "wanted",
         ),
-        *("attacked", "bpe", "court", "distil", "heat", "melt"),
+        *("attacked", "bpe", "court", "distil", "melt"),
     )
 )
 

@@ -1,8 +1,5 @@
 """The pinned network beside another one that learned from the same data: how alike they read."""
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import streamlit as st
 
@@ -38,12 +35,9 @@ def agreeing(desk: Desk, rules: Rules) -> None:
     )
     if chosen == NOBODY:
         return
-    student, looks = others[chosen], desk.looks
+    student = others[chosen]
 
-    def index(said: Any) -> None:
-        looks["beside"] = max(0, int(said))
-
-    told: dict[str, Callable[[Any], object]] = {"beside": index}
+    told = {"beside": desk.image("beside")}
     screen.screen(
         "heat_beside_screen",
         lambda: None,

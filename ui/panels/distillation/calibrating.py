@@ -10,7 +10,7 @@ from core.distillation.results import Calibration
 from core.shared.engine import EngineError, View
 from ui import blocks, knowledge, screen, temperature, words
 from ui.blocks import Block, figures
-from ui.numbers import heat, plain, spelt
+from ui.numbers import plain, spelt
 from ui.panels.distillation.desk import Desk
 
 __all__ = ["calibrating"]
@@ -29,10 +29,7 @@ def calibrating(desk: Desk) -> None:
         st.info("The images that the network learned from have to be here.")
         return
 
-    def warm(said: Any) -> None:
-        desk.looks["T"] = heat(said)
-
-    told: dict[str, Callable[[Any], object]] = {"T": warm}
+    told: dict[str, Callable[[Any], object]] = {"T": desk.warm}
     screen.screen("heat_calibration", lambda: None, lambda _: _board(desk, _), told)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import streamlit as st
 from jaxtyping import Float
 
 from core.distillation.softening import as_logits
@@ -51,12 +52,29 @@ class Desk:
         warm = np.exp(found - found.max())
         return self.about.classes, found, pinned.blocks(self.engine, seen, warm / warm.sum())
 
+    def taught(self) -> bool:
+        """Tell whether the images that the network learned from are here, and say so if not."""
+        if not self.about.data:
+            st.info(
+                "The teacher's training images have to be here: pin a network of digits or clothes."
+            )
+        return bool(self.about.data)
+
+    def warm(self, said: Any) -> None:
+        """Take the temperature that a dial tells."""
+        self.looks["T"] = heat(said)
+
+    def image(self, name: str) -> Callable[[Any], object]:
+        """Say what to do with the number of a test image that a control tells."""
+
+        def take(said: Any) -> None:
+            self.looks[name] = max(0, int(said))
+
+        return take
+
     def steer(self) -> dict[str, Callable[[Any], object]]:
         """Say what to do with what each control of the screen tells."""
         looks = self.looks
-
-        def warm(said: Any) -> None:
-            looks["T"] = heat(said)
 
         def own(said: Any) -> None:
             values = tuple(float(each) for each in said)
@@ -74,4 +92,4 @@ class Desk:
             return take
 
         choices = {name: choose(name, named) for name, named in CHOICES.values()}
-        return {"T": warm, "own": own, "class": chosen, **choices, **pinned.steer(self.pin)}
+        return {"T": self.warm, "own": own, "class": chosen, **choices, **pinned.steer(self.pin)}

@@ -12,7 +12,7 @@ from core.shared.engine import EngineError, View
 from ui import blocks, inside, screen, sequences, temperature, words
 from ui.blocks import Block, figures
 from ui.inside import Choice
-from ui.numbers import heat, plain, share
+from ui.numbers import plain, share
 from ui.panels.distillation.desk import Desk
 from ui.panels.distillation.looking import LONGEST, SOURCES
 from ui.running import BOUND, Rules, choose_seed
@@ -53,9 +53,6 @@ def drawing(desk: Desk, rules: Rules) -> None:
 
     looks = desk.looks
 
-    def warm(said: Any) -> None:
-        looks["T"] = heat(said)
-
     def text(said: Any) -> None:
         looks["text"] = words.whole(str(said))[:LONGEST]
 
@@ -63,7 +60,7 @@ def drawing(desk: Desk, rules: Rules) -> None:
         if said in SOURCES:
             looks["drawn"] = said
 
-    told: dict[str, Callable[[Any], object]] = {"T": warm, "text": text, "drawn": of}
+    told: dict[str, Callable[[Any], object]] = {"T": desk.warm, "text": text, "drawn": of}
     screen.screen(
         "heat_draws", lambda: None, lambda _: _board(desk, top_k, top_p, cut_to, seed, _), told
     )

@@ -9,7 +9,7 @@ from core.shared.engine import EngineError, View
 from ui import blocks, knowledge, live, screen, temperature, words
 from ui.blocks import Block, drag, figures
 from ui.knowledge import Face
-from ui.numbers import heat, plain
+from ui.numbers import plain
 from ui.panels.distillation.desk import Desk
 
 __all__ = ["facing"]
@@ -17,15 +17,7 @@ __all__ = ["facing"]
 
 def facing(desk: Desk, run: str) -> None:
     """Draw what the students of a run say about a test image, with their newest weights."""
-    looks = desk.looks
-
-    def warm(said: Any) -> None:
-        looks["T"] = heat(said)
-
-    def index(said: Any) -> None:
-        looks["faced"] = max(0, int(said))
-
-    told: dict[str, Callable[[Any], object]] = {"T": warm, "faced": index}
+    told: dict[str, Callable[[Any], object]] = {"T": desk.warm, "faced": desk.image("faced")}
     screen.screen(
         "distil_faces", lambda: live.seen(desk.engine, run), lambda view: _board(desk, view), told
     )

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -11,7 +10,7 @@ from core.distillation.sigmoid import sigmoid, two
 from core.shared.engine import EngineError, View
 from ui import blocks, charts, screen, temperature, words
 from ui.blocks import Block, figures
-from ui.numbers import heat, plain, share, spelt
+from ui.numbers import plain, share, spelt
 from ui.panels.distillation.desk import Desk
 from ui.running import Rules, choose
 
@@ -38,11 +37,8 @@ def halving(desk: Desk, rules: Rules) -> None:
     one = choose(first, "First class", [USUAL[0], *labels], "heat_one", rules)
     other = choose(second, "Second class", [USUAL[1], *labels], "heat_two", rules)
 
-    def warm(said: Any) -> None:
-        desk.looks["T"] = heat(said)
-
     screen.screen(
-        "heat_two_screen", lambda: None, lambda _: _board(desk, one, other, _), {"T": warm}
+        "heat_two_screen", lambda: None, lambda _: _board(desk, one, other, _), {"T": desk.warm}
     )
 
 

@@ -15,7 +15,7 @@ from core.shared.engine import EngineError, View
 from ui import blocks, knowledge, screen, temperature, words
 from ui.blocks import Block, figures
 from ui.knowledge import Face
-from ui.numbers import heat, plain, share
+from ui.numbers import plain, share
 from ui.panels.distillation.agreeing import TEMPERATURES, agreeing, matching
 from ui.panels.distillation.desk import Desk
 from ui.running import Rules
@@ -34,18 +34,14 @@ def knowing(desk: Desk, rules: Rules) -> None:
         "own class left out: a 2 may be a little like a 3 and a little like a 7. At T = 1 that is "
         "next to nothing beside the answer; a higher temperature brings it to light."
     )
-    if not desk.about.data:
-        st.info("The teacher's images have to be here: pin a network of digits or clothes.")
+    if not desk.taught():
         return
     looks = desk.looks
-
-    def warm(said: Any) -> None:
-        looks["T"] = heat(said)
 
     def cell(said: Any) -> None:
         looks["cell"] = None if said is None else (int(said[0]), int(said[1]))
 
-    told: dict[str, Callable[[Any], object]] = {"T": warm, "cell": cell}
+    told: dict[str, Callable[[Any], object]] = {"T": desk.warm, "cell": cell}
     screen.screen("heat_dark", lambda: None, lambda _: _board(desk, _), told)
     agreeing(desk, rules)
 

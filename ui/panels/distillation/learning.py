@@ -53,8 +53,7 @@ def learning(desk: Desk) -> None:
         "images and steps; they differ in what they are told. *Permuted* is the control: the "
         "teacher's wrong classes in another order for each image, as soft as before, of no meaning."
     )
-    if not desk.about.data:
-        st.info("A teacher's training images have to be here: pin a network of digits or clothes.")
+    if not desk.taught():
         return
     asked, rules = address.asked("distil"), Rules()
     before = newest(desk.engine, desk.visitor, desk.source, DISTIL)

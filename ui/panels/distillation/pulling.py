@@ -14,7 +14,7 @@ from core.shared.engine import EngineError, View
 from ui import blocks, inside, screen, temperature, words
 from ui.blocks import Block, drag, figures
 from ui.inside import Choice
-from ui.numbers import heat, known
+from ui.numbers import known
 from ui.panels.distillation.desk import Desk
 from ui.panels.distillation.looking import PULLED
 from ui.running import newest
@@ -33,22 +33,19 @@ def pulling(desk: Desk) -> None:
         "ones. That gradient falls as 1/T², so the soft term is multiplied by T²: else a high "
         "temperature would leave it nothing to say beside the hard one."
     )
-    if not desk.about.data:
-        st.info("The teacher's images have to be here: pin a network of digits or clothes.")
+    if not desk.taught():
         return
     looks = desk.looks
-
-    def warm(said: Any) -> None:
-        looks["T"] = heat(said)
-
-    def index(said: Any) -> None:
-        looks["pulled"] = max(0, int(said))
 
     def student(said: Any) -> None:
         if said in PULLED:
             looks["student"] = said
 
-    told: dict[str, Callable[[Any], object]] = {"T": warm, "pulled": index, "student": student}
+    told: dict[str, Callable[[Any], object]] = {
+        "T": desk.warm,
+        "pulled": desk.image("pulled"),
+        "student": student,
+    }
     screen.screen("heat_pull", lambda: None, lambda _: _board(desk, _), told)
 
 

@@ -36,8 +36,7 @@ def widths(desk: Desk) -> None:
         "the paper found T from 2.5 to 4 best for its smallest ones. Here every width learns alone "
         "and at each T, from the same images; one layer of ReLU units."
     )
-    if not desk.about.data:
-        st.info("A teacher's training images have to be here: pin a network of digits or clothes.")
+    if not desk.taught():
         return
     asked, rules = address.asked("grid"), Rules()
     first, second = st.columns([2, 2, 1]), st.columns(3)

@@ -33,30 +33,31 @@ itself finds to be like the other class.
 calibrate, T is fitted so that sure means right. To draw, T says how daring. One formula, three
 ends.
 """
-FORMULAE = (
+FORMULAE = (  # a line each: a phone shows about 40 signs
     (
         "Softmax at temperature T",
         (
-            r"p_i = \frac{e^{z_i / T}}{\sum_j e^{z_j / T}} = \frac{e^{(z_i - m) / T}}{\sum_j e^{(z_j - m) / T}},\quad m = \max_j z_j",  # noqa: E501
-            r"\frac{dH}{dT} = \frac{\mathrm{Var}_p(z)}{T^3} \ge 0",
+            r"p_i = \frac{e^{z_i / T}}{\sum_j e^{z_j / T}} = \frac{e^{(z_i - m) / T}}{\sum_j e^{(z_j - m) / T}}",  # noqa: E501
+            r"m = \max_j z_j \qquad \frac{dH}{dT} = \frac{\mathrm{Var}_p(z)}{T^3} \ge 0",
         ),
     ),
     (
         "The loss of a student",
-        (
-            r"\alpha \cdot \mathrm{CE}(y, q_1) + (1 - \alpha) \cdot T^2 \cdot \mathrm{KL}(p_T \,\|\, q_T)",  # noqa: E501
-        ),
+        (r"\alpha\,\mathrm{CE}(y, q_1) + (1 - \alpha)\,T^2\,\mathrm{KL}(p_T \,\|\, q_T)",),
     ),
     (
         "Its gradients by the student's logits z, with the teacher's v; N classes",
         (
-            r"\frac{\partial\, \mathrm{CE}}{\partial z} = q_1 - y \qquad \frac{\partial\, \mathrm{KL}}{\partial z} = \frac{q_T - p_T}{T} \;\xrightarrow{T \to \infty}\; \frac{z - v}{N T^2}\ \text{(both of mean 0)}",  # noqa: E501
+            r"\frac{\partial\, \mathrm{CE}}{\partial z} = q_1 - y \qquad \frac{\partial\, \mathrm{KL}}{\partial z} = \frac{q_T - p_T}{T}",  # noqa: E501
+            r"\frac{q_T - p_T}{T} \;\xrightarrow{T \to \infty}\; \frac{z - v}{N T^2}\ \text{(both of mean 0)}",  # noqa: E501
         ),
     ),
     (
         "Calibration",
         (
-            r"\mathrm{ECE} = \sum_b \frac{n_b}{n} \left|\mathrm{acc}_b - \mathrm{conf}_b\right| \qquad \mathrm{NLL}(\beta) = \frac1n \sum_i \left(\ln \sum_j e^{\beta z_{ij}} - \beta z_{i y_i}\right),\ \beta = 1/T",  # noqa: E501
+            r"\mathrm{ECE} = \sum_b \frac{n_b}{n} \left|\mathrm{acc}_b - \mathrm{conf}_b\right|",
+            r"\mathrm{NLL}(\beta) = \frac1n \sum_i \left(\ln \sum_j e^{\beta z_{ij}} - \beta z_{i y_i}\right)",  # noqa: E501
+            r"\beta = 1/T",
         ),
     ),
 )
