@@ -34,10 +34,9 @@ LONG = Recipe(epochs=100)  # the panel's defaults, but it does not end while we 
 NETWORKS = {"LeNet-5": "lenet5", "VGG": PRESETS["vgg"], "ResNet": PRESETS["resnet"]}
 NAMES = {"LeNet-5": "LeNet-5", "VGG": SAID["vgg"], "ResNet": SAID["resnet"]}  # on the page
 
-SIDES = ("bare", "like", "loader", "views")
+SIDES = ("bare", "loader", "views")
 SAYING = {
     "bare": "barest loop",
-    "like": "loop that computes like the run",
     "loader": "DataLoader over PIL images",
     "run": "run, nobody looking",
     "page": "run, its page open",
@@ -46,16 +45,15 @@ RATIOS = (  # of two sides, and the goal
     ("run", "bare", 0.95),
     ("page", "bare", 0.85),
     ("run", "loader", 2.5),
-    ("run", "like", 0.95),
 )
 TRAINED = 50_000  # images of an epoch
 
 
-def plain_loop(counter: Counter, recipe: Recipe, loader: bool, at_once: bool) -> None:
+def plain_loop(counter: Counter, recipe: Recipe, loader: bool) -> None:
     """Train the same network in the barest loop over tensors, or over a DataLoader of pictures.
 
     Both have the run's device, batch and optimiser, and compute one layer after the other, as the
-    page's script does, unless LeNet-5 is to compute `at_once` as the run does.
+    page's script does.
     """
     import torch
     import torch.nn.functional as F
@@ -74,8 +72,7 @@ def plain_loop(counter: Counter, recipe: Recipe, loader: bool, at_once: bool) ->
     shift = layers["normalise"]
     if loader and isinstance(shift, Normalise):  # the transforms normalise instead
         layers["normalise"] = torch.nn.ZeroPad2d(shift.padding)
-    network = built if at_once else torch.nn.Sequential(*layers.values())
-    logits = getattr(network, "at_once", network)
+    network = torch.nn.Sequential(*layers.values())
     if not loader:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.SGD(
@@ -101,7 +98,7 @@ def plain_loop(counter: Counter, recipe: Recipe, loader: bool, at_once: bool) ->
         order = torch.randperm(len(digits)).split(recipe.batch_size)
         batches = source if loader else ((digits.images[i], digits.labels[i]) for i in order)
         for images, labels in batches:
-            loss = F.cross_entropy(logits(images.to(device)), labels.to(device))
+            loss = F.cross_entropy(network(images.to(device)), labels.to(device))
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -166,11 +163,7 @@ def compare(network: str, figures: int, turns: int, names: Sequence[str]) -> Com
     with ExitStack() as stack:
         sides = {
             name: stack.enter_context(
-                loop(
-                    "bench.training",
-                    ["--side", name, "--network", network],
-                    process.KERNELS if name == "like" else {},
-                )
+                loop("bench.training", ["--side", name, "--network", network])
             )
             for name in names
         }
@@ -222,7 +215,7 @@ Claim = tuple[str, float, float, bool]  # what, how much, the goal, whether at m
 
 def tell(network: str, figures: int, turns: int) -> list[Claim]:
     """Measure all sides of a network, print them, and give their ratios."""
-    names = ("bare", "like", "loader") if network == "LeNet-5" else ("bare",)
+    names = ("bare", "loader") if network == "LeNet-5" else ("bare",)
     found = compare(network, figures, turns, names)
     for name, values in found.speeds.items():
         report.spread(f"{network}: {SAYING[name]}", values, "images/s")
@@ -258,7 +251,7 @@ def main() -> None:
         print(views(asked.seconds, recipe))
         return
     if asked.side:
-        plain_loop(Counter(asked.count), recipe, asked.side == "loader", asked.side == "like")
+        plain_loop(Counter(asked.count), recipe, asked.side == "loader")
         return
     figures, turns, seeds = (1, 2, 0) if asked.quick else (asked.figures, TURNS, asked.seeds)
     with tempfile.TemporaryDirectory() as folder, Engine(Path(folder)) as engine:

@@ -54,15 +54,13 @@ class Counter:
 
 
 @contextmanager
-def loop(
-    module: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None
-) -> Iterator[Side]:
+def loop(module: str, arguments: Sequence[str]) -> Iterator[Side]:
     """Start `python -m MODULE … --count FILE`, which goes on until it is ended, and wait for it."""
     with tempfile.NamedTemporaryFile(prefix="glassbox-") as file:
         file.write(bytes(8))
         file.flush()
         command = [sys.executable, "-m", module, *arguments, "--count", file.name]
-        process = subprocess.Popen(command, env={**(environment or {}), **os.environ})
+        process = subprocess.Popen(command)
 
         def count() -> tuple[float, float]:
             return struct.unpack("d", Path(file.name).read_bytes())[0], time.perf_counter()

@@ -60,11 +60,18 @@ class Subsample(nn.Module):
         """Halve both sides."""
         return torch.addcmul(self.bias, F.avg_pool2d(maps, 2), self.coefficient)
 
-    def scaled(
-        self, maps: Float[Tensor, "n c h w"], of: float, to: float
-    ) -> Float[Tensor, "n c H W"]:
-        """Do the same with a coefficient and a bias that are so many times larger."""
-        return torch.addcmul(self.bias * to, F.avg_pool2d(maps, 2), self.coefficient * of)
+    def from_sigmoids(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c H W"]:
+        """Halve maps of A(2σ − 1), given as σ; the result is squashed, and given as σ too.
+
+        A row is added to the next one before a column is, for a row is long and a pixel of a few
+        channels short: that takes a third of the time of torch's own pooling on a CPU.
+        """
+        count, channels, height, width = maps.shape
+        rows = maps.permute(0, 2, 3, 1).reshape(count, height // 2, 2, width * channels)
+        halves = torch.add(*rows.unbind(2)).view(count, height // 2, width // 2, 2, channels)
+        sums = torch.add(*halves.unbind(3)).permute(0, 3, 1, 2)
+        shift = (self.bias - A * self.coefficient) * (2 * S)
+        return torch.addcmul(shift, sums, self.coefficient * (A * S)).sigmoid_()
 
 
 class TableConv(nn.Conv2d):
@@ -119,15 +126,23 @@ class LeNet5(nn.Sequential):
         """Compute all layers without what is between them: pixels from 0 to 1 in, logits out.
 
         The chain passes again and again over every map, to normalise it and to scale it before and
-        after tanh. Here these factors go into the small weights: the same function, fewer passes.
+        after tanh. Here these factors go into the small weights, and 2σ(2a) − 1 takes the place of
+        tanh(a), for torch's σ is several times as fast: the same function, fewer passes.
         """
         shift, c1, s2, c3, s4, c5, f6, output = self._layers
-        weight = c1.weight * (S / shift.deviation)
-        bias = torch.add(c1.get_parameter("bias") * S, weight.sum((1, 2, 3)), alpha=-shift.mean)
-        x = F.conv2d(pixels, weight, bias, padding=shift.padding).tanh_()
-        x = s2.scaled(x, A * S, S).tanh_()
-        x = F.conv2d(x, c3.weight * (c3.table * (A * S)), c3.get_parameter("bias") * S).tanh_()
-        x = s4.scaled(x, A * S, S).tanh_()
-        x = F.linear(x.flatten(1), c5.weight * (A * S), c5.bias * S).tanh_()
-        x = F.linear(x, f6.weight * (A * S), f6.bias * S).tanh_()
-        return F.linear(x, output.weight * A, output.bias)
+        weight = c1.weight * (2 * S / shift.deviation)
+        bias = c1.get_parameter("bias") * (2 * S)
+        bias = torch.add(bias, weight.sum((1, 2, 3)), alpha=-shift.mean)
+        x = F.conv2d(pixels, weight, bias, padding=shift.padding).sigmoid_()
+        x = s2.from_sigmoids(x)
+        x = F.conv2d(x, *_of_sigmoids(c3.weight * c3.table, c3.get_parameter("bias"))).sigmoid_()
+        x = s4.from_sigmoids(x).flatten(1)
+        x = F.linear(x, *_of_sigmoids(c5.weight, c5.bias)).sigmoid_()
+        x = F.linear(x, *_of_sigmoids(f6.weight, f6.bias)).sigmoid_()
+        return F.linear(x, *_of_sigmoids(output.weight, output.bias, 1))
+
+
+def _of_sigmoids(weight: Tensor, bias: Tensor, scale: float = 2 * S) -> tuple[Tensor, Tensor]:
+    """Give weights and biases that make of σ what those make of A(2σ − 1), times a factor."""
+    weight = weight * (2 * A * scale)
+    return weight, torch.add(bias * scale, weight.flatten(1).sum(1), alpha=-1 / 2)
