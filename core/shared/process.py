@@ -30,6 +30,9 @@ KERNELS = {
     "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
     "MALLOC_TOP_PAD_": str(1 << 26),
 }
+# Work goes on beside the server, and often beside a browser, on the same few cores: what somebody
+# waits for at the screen goes first.
+YIELDING = 10  # of POSIX's niceness
 
 
 def start(
@@ -90,6 +93,8 @@ def main(handle: int, beat: str, device: str | None, memory: int | None) -> None
     os.environ[devices.VARIABLE] = str(owning.device)  # what runs here asks `devices.choose`
     if owning.device.type == "cpu":
         _confine(memory or int(devices.free_memory(owning.device) * 0.9))
+        if os.name == "posix":
+            os.nice(YIELDING)
     owning.serve()
 
 
