@@ -23,7 +23,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
-os.environ.update({"GOMP_SPINCOUNT": "10000", **os.environ})  # as the engine's process has it
+os.environ.update({"GOMP_SPINCOUNT": "100000", **os.environ})  # as the engine's process has it
 
 import foolbox
 import torch
@@ -35,6 +35,7 @@ from core.adversarial import Attack
 from core.adversarial.attacking import CODE, attack
 from core.adversarial.driving import perturb
 from core.adversarial.goals import Goal
+from core.adversarial.subjects import MANY
 from core.shared import data, devices, photographs, seeing
 from core.shared.evaluating import quickest
 from core.shared.folding import folded
@@ -53,14 +54,14 @@ PHOTOGRAPH = "coffee"
 Side = Callable[[Tensor, Tensor], Tensor]
 
 
-def ours(network: nn.Module, config: Attack) -> Side:
+def ours(network: nn.Module, config: Attack, at_once: int = AT_ONCE) -> Side:
     """Give our attack, some images at a time, on the copy that the panel's studies climb too."""
     climbed = quickest(folded(network, (1, 28, 28)))
 
     def run(images: Tensor, labels: Tensor) -> Tensor:
         found = [
             perturb(CODE[config.method], climbed, few, Goal(true, None), config).images
-            for few, true in zip(images.split(AT_ONCE), labels.split(AT_ONCE), strict=True)
+            for few, true in zip(images.split(at_once), labels.split(at_once), strict=True)
         ]
         return torch.cat(found)
 
@@ -152,11 +153,13 @@ def contests(network: nn.Module, plain: nn.Module) -> dict[str, tuple[int, str, 
             },
         ),
         "Square": (
-            100,
+            1_000,
             "linf",
             {
                 "ours": ours(
-                    network, replace(floats, method="square", loss="margin", queries=QUERIES)
+                    network,
+                    replace(floats, method="square", loss="margin", queries=QUERIES),
+                    MANY,
                 ),
                 "torchattacks": theirs(
                     lambda n: torchattacks.Square(n, eps=EPSILON, n_queries=QUERIES), plain

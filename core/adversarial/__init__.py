@@ -44,6 +44,7 @@ class Method:
     minimal: bool = False  # it looks for the least change, and epsilon only judges what it finds
     looks_first: bool = False  # its first moment is the clean image with its logits
     refines: bool = False  # it goes on from a success to a nearer one, also where others end early
+    glances: bool = False  # it reads an image once a step and asks for no gradient
     learns: bool = False  # it teaches a network of its own first, by pictures of the same data
 
 
@@ -138,6 +139,7 @@ METHODS = {
         ("linf", "l2"),
         ("epsilon", "queries", "restarts"),
         "Andriushchenko et al. 2019, arXiv:1912.00049",
+        glances=True,
     ),
     "nes": Method(
         "NES",

@@ -12,7 +12,7 @@ from core.adversarial import Attack
 from core.adversarial.attacking import CODE
 from core.adversarial.defences import GRADIENTS, READINGS, TRICKS, Defended, FakeDefence
 from core.adversarial.problems import Method, Network
-from core.adversarial.subjects import Subject
+from core.adversarial.subjects import Subject, together
 from core.adversarial.transfer import transfer_method
 from core.shared.studied import studied
 
@@ -87,7 +87,7 @@ class Faking:
             for row, (name, (method, attack)) in enumerate(self.attacks.items()):
                 self.working = f"{TRICKS[config.trick][0]}, {strength:g}: {name}"
                 changed, asked, dead = [], 0, 0
-                for few in subject.parts():
+                for few in subject.parts(together(attack)):
                     drawn = config.trick == "noise"
                     batch = yield from subject.attack(few, attack, method, network, drawn=drawn)
                     changed.append(batch.images)

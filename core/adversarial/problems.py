@@ -22,6 +22,7 @@ from torch import Tensor
 
 from core.adversarial import Attack
 from core.adversarial.goals import Goal
+from core.adversarial.portions import portion
 from core.shared import devices
 
 __all__ = ["Counts", "Method", "Moment", "Network", "Problem"]
@@ -72,7 +73,8 @@ class Problem:
         devices.pulse()
         self.counts.queries += len(images)
         with torch.no_grad():
-            return self._checked(network(images))
+            parts = images.split(portion(images.shape[1:]))
+            return self._checked(torch.cat([network(few) for few in parts]))
 
     def _checked(self, logits: Tensor) -> Tensor:
         """Refuse goals that are no classes of the network, at its first answer."""

@@ -18,10 +18,16 @@ from core.shared.loading import Model, load
 from core.shared.models import Source
 from core.shared.tested import tested
 
-__all__ = ["AT_ONCE", "TEACHING", "Subject"]
+__all__ = ["AT_ONCE", "TEACHING", "Subject", "together"]
 
 AT_ONCE = 64  # images
+MANY = 1_024  # where a step of the attack costs next to nothing, but for being a step
 TEACHING = "now teaching a network of its own by the answers of the one that is attacked"
+
+
+def together(attack: Attack) -> int:
+    """Say how many images an attack moves at once: the fewer are left, the dearer is each."""
+    return MANY if attack.about.glances else AT_ONCE
 
 
 class Subject:
@@ -60,9 +66,9 @@ class Subject:
             raise ValueError("study must go on, got one that has ended")
         return quickest(folded(self.model.network, self.model.shape))(images)
 
-    def parts(self) -> Iterator[Tensor]:
+    def parts(self, size: int = AT_ONCE) -> Iterator[Tensor]:
         """Give the places of the images, so many at a time."""
-        return iter(torch.arange(len(self.images), device=self.labels.device).split(AT_ONCE))
+        return iter(torch.arange(len(self.images), device=self.labels.device).split(size))
 
     def read(self, network: Network, images: Float[Tensor, "n c h w"]) -> Int[Tensor, " n"]:
         """Tell the class that a network names for each image."""

@@ -12,7 +12,7 @@ from core.adversarial.attacking import method_of
 from core.adversarial.balls import distance, project, random_change, rounded
 from core.adversarial.problems import Method
 from core.adversarial.studies import Sweep, Swept
-from core.adversarial.subjects import AT_ONCE, TEACHING, Subject
+from core.adversarial.subjects import AT_ONCE, TEACHING, Subject, together
 from core.shared.studied import studied
 from core.shared.tested import LEVELS
 
@@ -67,7 +67,7 @@ class Sweeping:
                 self.working = f"now {self.names[row]} within {size}"
                 # Who is fooled in a smaller ball is fooled in this one, by the same picture.
                 kept = [torch.empty_like(left[:0])]
-                for few in left.split(AT_ONCE):
+                for few in left.split(together(most)):
                     batch = yield from subject.attack(few, config.attack(method, epsilon), code)
                     kept.append(few[~batch.fooled])
                 left = torch.cat(kept)

@@ -13,7 +13,7 @@ from core.adversarial.attacking import method_of
 from core.adversarial.balls import rounded, shuffled
 from core.adversarial.problems import Network
 from core.adversarial.studies import Misread, TransferMatrix, Transferred
-from core.adversarial.subjects import TEACHING, Subject
+from core.adversarial.subjects import TEACHING, Subject, together
 from core.shared.evaluating import quickest
 from core.shared.loading import Model, load
 from core.shared.models import about
@@ -110,7 +110,7 @@ class Transferring:
         code, _ = yield from method_of(self.config.sources[row], self.attack)
         self.working = f"now {self.attack.about.title} on {self.names[row]}"
         changed = []
-        for few in self.subject.parts():
+        for few in self.subject.parts(together(self.attack)):
             batch = yield from self.subject.attack(few, self.attack, code, self.networks[row])
             changed.append(batch.images)
             self.attacked += len(few)

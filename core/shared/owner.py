@@ -42,7 +42,7 @@ __all__ = ["Owner"]
 
 PUSH = 0.2  # seconds between two states of one run, at least
 REST = 0.5  # seconds between two states, at most, however dear a look is
-SHARE = 0.02  # of a run's time that may go into looking at it
+SHARE = 0.01  # of a run's time that may go into looking at it
 KEEP = 20.0  # seconds between two rolling snapshots
 RESIDENT = 32  # ended runs whose living thing stays in memory to be asked
 

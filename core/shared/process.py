@@ -21,11 +21,12 @@ from typing import Any
 
 __all__ = ["main", "start"]
 
-# For the owner's CPU kernels; what the environment says goes first. A thread that waits for its
-# share of an operation gives its core away soon: a browser and the server need it too. And freed
-# memory is kept for the next step instead of being mapped and cleared by the kernel each time.
+# For the owner's CPU kernels; what the environment says goes first. A thread that has done its part
+# of an operation waits awake for a third of a millisecond, which bridges what is between two of
+# them, and then gives its core away. And freed memory is kept for the next step instead of being
+# mapped and cleared by the kernel each time.
 KERNELS = {
-    "GOMP_SPINCOUNT": "10000",
+    "GOMP_SPINCOUNT": "100000",
     "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 32),
     "MALLOC_TOP_PAD_": str(1 << 26),

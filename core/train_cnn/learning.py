@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 PROBE = 100  # validation images whose activations are counted
-DEAR = 0.02  # share of a run's time that may go into counting them
+DEAR = 0.01  # share of a run's time that may go into counting them
 LAYERS, MAPS = 5, 16  # that are shown: layers with maps, maps of each
 MAP_RANK = 4
 MOST_ASKED = 20  # steps that are kept because somebody asked
