@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-__all__ = ["folded"]
+__all__ = ["ALIKE", "folded"]
 
 ALIKE = 1e-4  # of the largest logit: by so much the two may differ, in float32
 _known: "WeakKeyDictionary[nn.Module, nn.Module | None]" = WeakKeyDictionary()
