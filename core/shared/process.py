@@ -33,7 +33,7 @@ KERNELS = {
 }
 # Work goes on beside the server, and often beside a browser, on the same few cores: what somebody
 # waits for at the screen goes first.
-YIELDING = 5  # of POSIX's niceness
+YIELDING = 10  # of POSIX's niceness
 
 
 def start(
