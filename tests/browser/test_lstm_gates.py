@@ -1,7 +1,7 @@
 """The panel of gates in a real browser, used as somebody would who wants to know what it keeps."""
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import numpy as np
 import pytest
@@ -183,6 +183,19 @@ def test_what_is_held_moves_the_predictions(visit: Visit) -> None:
     expect(title).to_have_text("With c of all 64 units held at 0.00")
     free, held = assert_held(page, text, Clamp("c", 0.0, 0))
     assert held > free + 0.5
+
+
+@pytest.mark.parametrize(
+    ("span", "last"), [("at the chosen character alone", 4), ("for 5 characters from it on", 8)]
+)
+def test_a_value_may_be_held_for_some_characters(visit: Visit, span: str, last: int) -> None:
+    asked = {"lstm_tab": "Intervene", "lstm_time": 4, "lstm_held": "all units of the layer"}
+    page = visit(f"/lstm_gates?{urlencode({**asked, 'lstm_when': span})}")
+    text = area(page).input_value()
+    clamp = Clamp("c", 0.0, 0, first=4, last=last)
+    _, held = assert_held(page, text, clamp)
+    found = clamped(load_built_in("brackets"), text, (Clamp("c", 0.0, 0, first=4),))
+    assert f"{held:.3f}" != f"{float(np.nanmean(found.gates.bits)):.3f}"  # held to the end
 
 
 def test_a_unit_that_counts_brackets_is_named_on_text_that_did_not_choose_it(visit: Visit) -> None:

@@ -19,7 +19,13 @@ from ui.sequences import Guesses, Lane, Line
 __all__ = ["holding"]
 
 ONE, ALL = "the chosen unit", "all units of the layer"
-WHOLE, FROM = "over the whole text", "from the chosen character on"
+WHOLE = "over the whole text"
+SPANS = {  # from the chosen character on, so many characters; None for all that follow
+    "from the chosen character on": None,
+    "at the chosen character alone": 1,
+    "for 5 characters from it on": 5,
+    "for 20 characters from it on": 20,
+}
 SHOWN = 4  # characters whose probabilities are drawn
 WIDEST = 4.0  # of c, where it cannot be asked
 
@@ -42,10 +48,10 @@ def holding(desk: Desk, rules: Rules) -> None:
         **BOUND,
     )
     units = columns[1].selectbox("of", (ONE, ALL), key="lstm_held", **BOUND)
-    span = columns[2].selectbox("when", (WHOLE, FROM), key="lstm_when", **BOUND)
+    span = columns[2].selectbox("when", (WHOLE, *SPANS), key="lstm_when", **BOUND)
     rules["lstm_hold"] = called[gate], words.choices([*called.values()])
     rules["lstm_held"] = units, words.choices([ONE, ALL])
-    rules["lstm_when"] = span, words.choices([WHOLE, FROM])
+    rules["lstm_when"] = span, words.choices([WHOLE, *SPANS])
     low, high = RANGES.get(gate) or _ends(desk)
     key = f"lstm_at_{gate}_{high:g}"  # each has a slider of its own, which begins where one was
     first = st.session_state.setdefault(f"{key}_first", min(max(desk.looks["held"], low), high))
@@ -55,7 +61,7 @@ def holding(desk: Desk, rules: Rules) -> None:
     desk.looks["held"] = value
 
     def draw(_: object) -> list[Block]:
-        return _drawn(desk, gate, units == ONE, span == FROM, value)
+        return _drawn(desk, gate, units == ONE, span, value)
 
     def time(said: Any) -> None:
         desk.looks["time"] = int(said)
@@ -74,13 +80,15 @@ def _ends(desk: Desk) -> tuple[float, float]:
     return -max(1.0, float(np.ceil(most))), max(1.0, float(np.ceil(most)))
 
 
-def _drawn(desk: Desk, gate: str, one: bool, late: bool, value: float) -> list[Block]:
+def _drawn(desk: Desk, gate: str, one: bool, span: str, value: float) -> list[Block]:
     looks, text, plan = desk.looks, desk.typed, desk.plan
     if not text:
         return [blocks.progress(0, EMPTY)]
     layer, unit = min(looks["layer"], plan.layers) - 1, min(looks["unit"], plan.units - 1)
     time = min(looks["time"], len(text) - 1)
-    clamp = Clamp(gate, value, layer, (unit,) if one else (), time if late else 0)
+    first, length = (0, None) if span == WHOLE else (time, SPANS[span])
+    last = None if length is None else min(time + length, len(text)) - 1
+    clamp = Clamp(gate, value, layer, (unit,) if one else (), first, last)
     try:
         found: Clamped = desk.ask("clamped", text, (clamp,))
     except (EngineError, ValueError) as error:
