@@ -157,7 +157,8 @@ def _largest(source: Source, layer: str, images: int) -> Generator[Any, None, La
     seen = trace(model.network, picture)
     network = folded(model.network, model.shape)
     own, quick = seen[layer].given, until(network, picture, layer).given
-    if (quick - own).abs().max() > ALIKE * own.abs().max():  # another layer is folded into this one
+    near = (quick - own).abs().max() <= ALIKE * own.abs().max()  # never where one is not a number
+    if not near:  # another layer is folded into this one
         network = model.network
     best: list[tuple[Tensor, ...]] = []  # value, index and place, of some images each
     done = held = 0
