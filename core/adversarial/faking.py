@@ -87,7 +87,7 @@ class Faking:
             for row, (name, (method, attack)) in enumerate(self.attacks.items()):
                 self.working = f"{TRICKS[config.trick][0]}, {strength:g}: {name}"
                 changed, asked, dead = [], 0, 0
-                for few in subject.parts(together(attack)):
+                for few in subject.parts(together(attack, subject.images.shape[1:])):
                     drawn = config.trick == "noise"
                     batch = yield from subject.attack(few, attack, method, network, drawn=drawn)
                     changed.append(batch.images)

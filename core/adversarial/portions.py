@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-__all__ = ["portion"]
+__all__ = ["VALUES", "portion"]
 
 IMAGES, VALUES = 128, 2**22  # that pass together, at most: digits whose maps stay in a CPU's cache
 

@@ -70,11 +70,13 @@ class Problem:
         return self._answers(self.saved or self.network, levels)
 
     def _answers(self, network: Network, images: Tensor) -> Tensor:
-        devices.pulse()
         self.counts.queries += len(images)
+        answers = []
         with torch.no_grad():
-            parts = images.split(portion(images.shape[1:]))
-            return self._checked(torch.cat([network(few) for few in parts]))
+            for few in images.split(portion(images.shape[1:])):
+                devices.pulse()
+                answers.append(network(few))
+        return self._checked(torch.cat(answers))
 
     def _checked(self, logits: Tensor) -> Tensor:
         """Refuse goals that are no classes of the network, at its first answer."""

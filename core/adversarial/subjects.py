@@ -1,6 +1,7 @@
 """What a study of many images has in common with another: a network, and the images."""
 
-from collections.abc import Generator, Iterator
+import math
+from collections.abc import Generator, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from core.adversarial import Attack
 from core.adversarial.best import Batch
 from core.adversarial.driving import drive
 from core.adversarial.goals import Goal
+from core.adversarial.portions import VALUES
 from core.adversarial.problems import Method, Network
 from core.shared.evaluating import quickest
 from core.shared.folding import folded
@@ -25,9 +27,11 @@ MANY = 1_024  # where a step of the attack costs next to nothing, but for being 
 TEACHING = "now teaching a network of its own by the answers of the one that is attacked"
 
 
-def together(attack: Attack) -> int:
-    """Say how many images an attack moves at once: the fewer are left, the dearer is each."""
-    return MANY if attack.about.glances else AT_ONCE
+def together(attack: Attack, shape: Sequence[int]) -> int:
+    """Say how many images c×h×w an attack moves at once: the fewer are left, the dearer is each."""
+    if not attack.about.glances:
+        return AT_ONCE
+    return max(AT_ONCE, min(MANY, VALUES // math.prod(shape)))  # a turn and memory have an end
 
 
 class Subject:

@@ -62,12 +62,13 @@ class Sweeping:
                 yield from self._distances(row, most, code)
                 continue
             left = torch.arange(len(subject.images), device=subject.labels.device)
+            many = together(most, subject.images.shape[1:])
             for place, epsilon in enumerate(config.budgets):
                 size = f"{LEVELS * epsilon:.3g}/255" if config.norm == "linf" else f"{epsilon:.3g}"
                 self.working = f"now {self.names[row]} within {size}"
                 # Who is fooled in a smaller ball is fooled in this one, by the same picture.
                 kept = [torch.empty_like(left[:0])]
-                for few in left.split(together(most)):
+                for few in left.split(many):
                     batch = yield from subject.attack(few, config.attack(method, epsilon), code)
                     kept.append(few[~batch.fooled])
                 left = torch.cat(kept)

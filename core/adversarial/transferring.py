@@ -110,7 +110,8 @@ class Transferring:
         code, _ = yield from method_of(self.config.sources[row], self.attack)
         self.working = f"now {self.attack.about.title} on {self.names[row]}"
         changed = []
-        for few in self.subject.parts(together(self.attack)):
+        size = together(self.attack, self.subject.images.shape[1:])
+        for few in self.subject.parts(size):
             batch = yield from self.subject.attack(few, self.attack, code, self.networks[row])
             changed.append(batch.images)
             self.attacked += len(few)

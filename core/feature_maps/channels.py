@@ -156,9 +156,11 @@ def _largest(source: Source, layer: str, images: int) -> Generator[Any, None, La
     picture = split.images[:1]
     seen = trace(model.network, picture)
     network = folded(model.network, model.shape)
-    own, quick = seen[layer].given, until(network, picture, layer).given
-    if (quick - own).abs().max() > ALIKE * own.abs().max():  # another layer is folded into this one
-        network = model.network
+    own = seen[layer].given
+    there = (each.given for each in trace(network, picture).calls if each.name == layer)
+    quick = next(there, None)  # a normalisation that is folded is no layer any more
+    if quick is None or not (quick - own).abs().max() <= ALIKE * own.abs().max():
+        network = model.network  # another layer is folded into this one, or it is no number
     best: list[tuple[Tensor, ...]] = []  # value, index and place, of some images each
     done = held = 0
     least = split.images.new_tensor(-torch.inf)  # what is not above it is not among the largest

@@ -61,7 +61,7 @@ class Subsample(nn.Module):
         return torch.addcmul(self.bias, F.avg_pool2d(maps, 2), self.coefficient)
 
     def from_sigmoids(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c H W"]:
-        """Halve maps of A(2σ − 1), given as σ; the result is squashed, and given as σ too.
+        """Halve and squash maps A(2σ − 1) of even sides; they are given as σ, here and in return.
 
         A row is added to the next one before a column is, for a row is long and a pixel of a few
         channels short: that takes a third of the time of torch's own pooling on a CPU.

@@ -1,4 +1,7 @@
-"""A study climbs a quicker copy of a network, and the network itself has the last word."""
+"""A study climbs a quicker copy of a network, and the network itself has the last word.
+
+How many images it moves at once is for the pictures and the attack to say.
+"""
 
 from collections.abc import Generator
 from typing import Any
@@ -7,11 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.adversarial import subjects
+from core.adversarial import Attack, subjects
 from core.adversarial.best import Batch
 from core.adversarial.driving import drive
+from core.adversarial.goals import Goal
+from core.adversarial.problems import Problem
 from core.adversarial.studies import Sweep
 from core.adversarial.sweeping import sweep
+from core.shared import devices
 from core.shared.models import Source
 from tests.adversarial.linear import inner_images, linear, two_class_distances
 from tests.adversarial.promises import last, put
@@ -92,3 +98,44 @@ def test_that_rejects_a_study_that_believes_the_copy(
     monkeypatch.setattr(subjects, "drive", credulous)
     with pytest.raises(AssertionError, match="all"):
         the_network_has_the_last_word(network, monkeypatch, method)
+
+
+@pytest.mark.parametrize(
+    ("method", "shape", "count"),
+    [
+        ("square", (1, 28, 28), 1_024),
+        ("square", (3, 64, 64), 341),  # 2²² values, as many as pass through a network together
+        (
+            "square",
+            (3, 224, 224),
+            64,
+        ),  # a thousand would be 600 MB, and as many again for each copy
+        ("pgd", (1, 28, 28), 64),
+        ("nes", (1, 28, 28), 64),  # no gradient, but many readings a step
+    ],
+)
+def test_only_small_pictures_that_are_glanced_at_are_moved_by_the_thousand(
+    method: str, shape: tuple[int, int, int], count: int
+) -> None:
+    assert subjects.together(Attack(method=method), shape) == count
+
+
+def test_many_images_pass_in_portions_and_each_is_a_sign_of_life(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    classifier, images = linear(2), inner_images(300)
+    passed: list[int] = []
+    signs: list[int] = []
+
+    def network(few: Tensor) -> Tensor:
+        passed.append(len(few))
+        logits: Tensor = classifier(few)
+        return logits
+
+    monkeypatch.setattr(devices, "pulse", lambda: signs.append(len(passed)))
+    problem = Problem(network, images, Goal(torch.zeros(300, dtype=torch.long), None))
+    torch.testing.assert_close(problem.logits(images), classifier(images))
+    assert passed == [128, 128, 44]
+    assert signs == [0, 1, 2]
+    assert problem.counts.queries == 300
+    assert problem.logits(images[:0]).shape == (0, 2)

@@ -30,7 +30,7 @@ TABLE_I = (
 )
 
 
-def network(seed: int = 0) -> torch.nn.Sequential:
+def network(seed: int = 0) -> lenet.LeNet5:
     return networks.lenet5(torch.Generator().manual_seed(seed))
 
 
@@ -91,6 +91,34 @@ def test_computing_all_layers_at_once_gives_the_same_logits_and_gradients(
         given.append([logits, *torch.autograd.grad(loss, [images, *made.parameters()])])
     for expected, ours in zip(*given, strict=True):  # rounding differs, nothing else
         torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_at_once_any_number_of_pictures_is_read_as_one_layer_after_the_other_reads_them(
+    count: int,
+) -> None:
+    made, few = network(), pictures(count)
+    with torch.no_grad():
+        logits = made.at_once(few.contiguous(memory_format=torch.channels_last))
+        torch.testing.assert_close(logits, made(few), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(made.at_once(few), made(few), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("sides", [(4, 6), (2, 10)])
+def test_halving_maps_that_are_given_by_sigmoids_is_halving_the_squashed_ones(
+    sides: tuple[int, int],
+) -> None:
+    source = torch.Generator().manual_seed(3)
+    layer = lenet.Subsample(3).double()
+    with torch.no_grad():
+        for value in layer.parameters():
+            value.normal_(generator=source)
+        sums = torch.randn((2, 3, *sides), generator=source).double()
+        given = layer.from_sigmoids((2 * lenet.S * sums).sigmoid())
+        squash = lenet.Squash()
+        torch.testing.assert_close(lenet.A * (2 * given - 1), squash(layer(squash(sums))))
+        swapped = (2 * lenet.S * sums.roll(1, 3)).sigmoid()  # columns that do not belong together
+        assert not torch.allclose(layer.from_sigmoids(swapped), given, atol=1e-3)
 
 
 def test_that_oracle_rejects_a_network_with_one_connection_more() -> None:
