@@ -23,7 +23,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 
-os.environ.update({"GOMP_SPINCOUNT": "100000", **os.environ})  # as the engine's process has it
+from core.shared import process
+
+os.environ.update({**process.KERNELS, **os.environ})  # as the engine's process has it
 
 import foolbox
 import torch

@@ -12,7 +12,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
-os.environ.update({"GOMP_SPINCOUNT": "100000", **os.environ})  # as the engine's process has it
+from core.shared import process
+
+os.environ.update({**process.KERNELS, **os.environ})  # as the engine's process has it
 
 import torch
 from torch import Tensor, nn

@@ -10,6 +10,7 @@ comes on top everywhere.
 
 import argparse
 import statistics
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, Page
@@ -77,17 +78,11 @@ def presses(
 ) -> list[float]:
     """Press one and the other key on a control in turn, and time each."""
     page.locator(control).first.focus()
-    times = []
-    for press in range(count + WARM):
-        page.evaluate(WATCH, [read, "keydown"])
-        page.keyboard.press(keys[press % 2])
-        told = page.evaluate("window.told")
-        if told is None:
-            raise TimeoutError(f"nothing changed within 10 s of a key press on {control}")
-        if press >= WARM:
-            times.append(told)
-        page.wait_for_timeout(150)
-    return times
+
+    def press(turn: int) -> None:
+        page.keyboard.press(keys[turn % 2])
+
+    return _times(page, read, "keydown", press, count, 150)
 
 
 def drags(page: Page, control: str, read: str, count: int) -> list[float]:
@@ -96,19 +91,32 @@ def drags(page: Page, control: str, read: str, count: int) -> list[float]:
     box = page.locator(control).first.bounding_box()
     if box is None:
         raise RuntimeError(f"{control} must be on the page to be dragged")
-    middle, far, times = box["y"] + box["height"] / 2, box["width"] / 2, []
-    page.mouse.move(box["x"] + far, middle)
+    left, height, far = box["x"], box["y"] + box["height"] / 2, box["width"] / 2
+
+    def move(turn: int) -> None:
+        page.mouse.move(left + far * (1 + 0.01 * (turn % 20 + 1) * (-1) ** turn), height)
+
+    page.mouse.move(left + far, height)
     page.mouse.down()
-    for move in range(count + WARM):
-        page.evaluate(WATCH, [read, "input"])
-        page.mouse.move(box["x"] + far * (1 + 0.01 * (move % 20 + 1) * (-1) ** move), middle)
+    times = _times(page, read, "input", move, count, 50)
+    page.mouse.up()
+    return times
+
+
+def _times(
+    page: Page, read: str, event: str, act: Callable[[int], None], count: int, rest: float
+) -> list[float]:
+    """Time what follows each act, which are so many milliseconds apart."""
+    times = []
+    for turn in range(count + WARM):
+        page.evaluate(WATCH, [read, event])
+        act(turn)
         told = page.evaluate("window.told")
         if told is None:
-            raise TimeoutError(f"nothing changed within 10 s of a move of {control}")
-        if move >= WARM:
+            raise TimeoutError(f"nothing changed within 10 s of a {event} in {read}")
+        if turn >= WARM:
             times.append(told)
-        page.wait_for_timeout(50)
-    page.mouse.up()
+        page.wait_for_timeout(rest)
     return times
 
 

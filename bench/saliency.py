@@ -22,7 +22,9 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-os.environ.update({"GOMP_SPINCOUNT": "100000", **os.environ})  # as the engine's process has it
+from core.shared import process
+
+os.environ.update({**process.KERNELS, **os.environ})  # as the engine's process has it
 
 import torch
 from captum.attr import IntegratedGradients, LayerAttribution, LayerGradCam, NoiseTunnel

@@ -105,11 +105,7 @@ def test_that_rejects_a_study_that_believes_the_copy(
     [
         ("square", (1, 28, 28), 1_024),
         ("square", (3, 64, 64), 341),  # 2²² values, as many as pass through a network together
-        (
-            "square",
-            (3, 224, 224),
-            64,
-        ),  # a thousand would be 600 MB, and as many again for each copy
+        ("square", (3, 224, 224), 64),  # a thousand would be 600 MB, and again for each copy
         ("pgd", (1, 28, 28), 64),
         ("nes", (1, 28, 28), 64),  # no gradient, but many readings a step
     ],
