@@ -21,13 +21,13 @@ from core.feature_maps import Ascent, Dream, Lesion, Top, channels, climbing, pa
 from core.feature_maps.channels import lesion, top
 from core.feature_maps.climbing import maximise
 from core.feature_maps.filming import film
-from core.shared import loading, photographs, seeing, targets
+from core.shared import folding, loading, photographs, seeing, targets
 from core.shared.data import Split, mnist
 from core.shared.engine import Engine
 from core.shared.loading import Model
 from core.shared.models import Source
 from core.shared.networks import build
-from core.shared.tracing import trace
+from core.shared.tracing import Call, trace
 from tests.shared.untouched import leaves_untouched
 
 MNIST = Source(kind="built-in", name="mnist")
@@ -167,6 +167,34 @@ def test_the_place_of_the_largest_is_right_in_many_batches_too(
         maps = maps_one_by_one(own, layer, digits().images)
         for each in top(MNIST, layer, 0, 5, IMAGES).examples:
             assert float(maps[each.index, 0][each.at]) == pytest.approx(each.value, abs=1e-5), layer
+
+
+def test_the_quicker_copy_is_asked_where_it_gives_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = made(TABLES["vgg"])
+    put(monkeypatch, Model(MNIST, net, tuple("0123456789"), (1, 28, 28), "mnist"))
+    asked: list[nn.Module] = []
+    whole = channels.until
+
+    def until(network: nn.Module, few: Tensor, layer: str) -> Call:
+        asked.append(network)
+        return whole(network, few, layer)
+
+    monkeypatch.setattr(channels, "until", until)
+    quick = folding.folded(net, (1, 28, 28))
+    for layer, used in [
+        ("conv1.2", quick),  # after the normalisation
+        ("conv3.1", quick),  # of groups, which is not folded
+        ("conv1.0", net),  # before it: the copy gives what it makes of it
+        ("conv1.1", net),  # itself: the copy has no such layer
+    ]:
+        top(MNIST, layer, 0, 3, IMAGES)
+        assert asked[-1] is used, layer
+    with torch.no_grad():
+        quick.get_submodule("output")[-1].bias += 1  # type: ignore[index,operator]
+    top(MNIST, "output.1", 0, 3, IMAGES)
+    assert asked[-1] is net
 
 
 def test_that_oracle_rejects_the_means_and_the_images_of_another_channel(

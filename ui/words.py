@@ -9,6 +9,7 @@ from core.shared.layers import Layer
 __all__ = [
     "a",
     "choices",
+    "count",
     "duration",
     "listed",
     "pair",
@@ -35,6 +36,11 @@ def choices(values: Sequence[object]) -> str:
     """List what can be chosen: "a, b or c"."""
     *most, last = map(str, values)
     return f"{', '.join(most)} or {last}"
+
+
+def count(number: int, noun: str) -> str:
+    """Count things: "1 character", "2,000 characters"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def duration(seconds: float | None) -> str:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from core.shared import folding
-from core.shared.folding import folded
+from core.shared.folding import Halving, folded
 from core.shared.loading import load
 from core.shared.models import Source
 from core.shared.networks import build
@@ -65,6 +65,48 @@ def test_whoever_folds_a_network_does_not_keep_it(table: str) -> None:
     del network
     gc.collect()
     assert seen() is None
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 8, 8), (2, 1, 7, 5), (0, 4, 6, 6), (1, 3, 2, 3)])
+@pytest.mark.parametrize("order", [torch.channels_last, torch.contiguous_format])
+def test_the_largest_of_two_by_two_is_torchs(
+    shape: tuple[int, ...], order: torch.memory_format
+) -> None:
+    maps = torch.randint(-3, 3, shape, generator=torch.Generator().manual_seed(5)).float()
+    maps[maps == 2] = torch.nan
+    maps = maps.contiguous(memory_format=order)
+    found = []
+    for pool in (nn.MaxPool2d(2), Halving()):
+        leaf = maps.clone().requires_grad_()
+        (pool(leaf) * torch.arange(shape[1])[:, None, None]).sum().backward()
+        with torch.no_grad():
+            found.append((pool(maps), leaf.grad, pool(leaf)))
+    for mine, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("pool", "taken"),
+    [
+        (nn.MaxPool2d(2), True),
+        (nn.MaxPool2d((2, 2), stride=2), True),
+        (nn.MaxPool2d(3, 2), False),
+        (nn.MaxPool2d(2, 1), False),
+        (nn.MaxPool2d(2, padding=1), False),
+        (nn.MaxPool2d(2, ceil_mode=True), False),
+        (nn.MaxPool2d(2, dilation=2), False),
+        (nn.AvgPool2d(2), False),
+    ],
+)
+def test_only_the_pooling_that_it_stands_for_is_replaced(pool: nn.Module, taken: bool) -> None:
+    network = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), pool, nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+    network.eval().requires_grad_(False)
+    quick = folded(network, (1, 9, 9))
+    assert isinstance(quick.get_submodule("2"), Halving) == taken
+    images = torch.rand(2, 1, 9, 9, generator=torch.Generator().manual_seed(6))
+    torch.testing.assert_close(quick(images), network(images))
 
 
 class Crossed(nn.Module):

@@ -114,6 +114,8 @@ def test_a_time_in_words(seconds: float | None, text: str) -> None:
 
 def test_sizes_choices_and_pairs_in_words() -> None:
     assert [words.size(n) for n in (0, 3_250_586, 512 << 20)] == ["0 MB", "3.1 MB", "512 MB"]
+    counted = [words.count(n, "pixel") for n in (0, 1, 2_000)]
+    assert counted == ["0 pixels", "1 pixel", "2,000 pixels"]
     assert words.choices((1, 2.5, "c")) == "1, 2.5 or c"
     assert words.pair(0.1234, 0.9876) == "0.123 · 98.8 %"
     assert words.pair(253.1234, 0.1) == "253.1 · 10.0 %"

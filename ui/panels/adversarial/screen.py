@@ -197,7 +197,7 @@ def _receipt(found: Outcome, config: Attack, about: About, seen: Pinned) -> Bloc
     pixels = found.film.pictures.shape[1:]
     whole = "×".join(map(str, (pixels[0], *found.size)))
     inside_box = found.low >= 0 and found.high <= 1
-    within = size <= limit * (1 + 1e-5) + 1e-6
+    within = _within(size, limit)
     noise = f"its own change shuffled: {found.noise} of {found.noises} times it is read wrong too"
     rows: list[tuple[bool | None, str, str]] = [
         (
@@ -226,7 +226,7 @@ def _receipt(found: Outcome, config: Attack, about: About, seen: Pinned) -> Bloc
             if found.fooled
             else "rounding undoes it"
             if found.found
-            else "nothing was found",
+            else "nothing within ε was found",
         ),
         (
             None if np.isnan(found.alive) else found.alive == 1,
@@ -237,11 +237,15 @@ def _receipt(found: Outcome, config: Attack, about: About, seen: Pinned) -> Bloc
         ),
         (
             found.noise == 0 if found.noises else None,
-            "Noise of the same size does not fool it",
+            "Its direction matters",
             noise if found.noises else "not tried",
         ),
     ]
     return charts.checks("Receipt", rows, span=8)
+
+
+def _within(size: float, limit: float) -> bool:
+    return size <= limit * (1 + 1e-5) + 1e-6
 
 
 def _fooled(found: Outcome, config: Attack, about: About) -> str:
@@ -277,9 +281,11 @@ def _film(found: Outcome, config: Attack, about: About, seen: Pinned, looks: Loo
     clean = film.pictures[0] / 255
     change = picture - clean
     reach = float(abs(film.pictures / 255 - clean).max()) or 1.0
-    told = f"margin {film.margin[row]:.2f} logits".replace("-", "−") + (
-        ", undone by rounding" if film.undone[row] else ""
-    )
+    told = f"margin {film.margin[row]:.2f} logits".replace("-", "−")
+    if not _within(getattr(film, config.norm)[row], config.epsilon):
+        told += ", farther than ε"
+    elif film.undone[row]:
+        told += ", undone by rounding"
     target = "the target" if config.target is not None else "the likeliest other class"
     return [
         blocks.drag("frame", "Film", 0, len(film.shown) - 1, place, names),

@@ -74,8 +74,8 @@ def _edited(apart: Edited, text: str, layer: int) -> list[Block]:
         told = "At the end of the text the predictions still differ."
     else:
         told = (
-            f"From {apart.met - apart.place} characters after it on the predictions differ by less "
-            f"than {100 * apart.threshold:g} %."
+            f"From {words.count(apart.met - apart.place, 'character')} after it on the predictions "
+            f"differ by less than {100 * apart.threshold:g} %."
         )
     states = [Line(name="h", values=apart.hidden[layer], colour=5)]
     if apart.cells is not None:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from core.lstm_gates import GATES, RANGES, Gates
 from core.lstm_gates.results import Cell
 from core.lstm_gates.room import longest
-from ui import inside, sequences
+from ui import inside, sequences, words
 from ui.blocks import Block, figures
 from ui.inside import Choice
 from ui.panels.lstm_gates.brushing import brushing
@@ -107,7 +107,7 @@ def draw(found: Gates, cell: Cell, looks: dict[str, Any], typed: str) -> list[Bl
             maps,
             drawn,
             at=(unit, time),
-            title=f"All gates of layer {layer}: {units} units, {count} characters",
+            title=f"All gates of layer {layer}: {units} units, {words.count(count, 'character')}",
             hint=hint,
             unknown=unknown,
             spans=brushed.spans,

@@ -27,10 +27,13 @@ def training(view: View, state: State, plan: Plan, step: int, baselines: Baselin
     """
     curves = state.curves
     left = words.duration(view.seconds_left) if view.live else "–"
+    known = np.flatnonzero(np.isfinite(curves.validation))
+    read = int(curves.step[known[-1]]) if len(known) else state.step
+    old = read != state.step and view.status != "running"
     said = [
         ("step", f"{state.step:,} of {state.steps:,}", 1.3),
         ("characters read", f"{state.characters:,}", 1.2),
-        ("validation, bits", _last(curves.validation), 1.0),
+        (f"bits at step {read:,}" if old else "validation, bits", f"{curves.validation[known[-1]]:.3f}" if len(known) else "–", 1.0),
         ("time left", left, 1.0),
     ]
     if state.forced is not None:
@@ -99,6 +102,3 @@ def _place(steps: np.ndarray, step: int) -> int:
     return int(abs(steps - step).argmin())
 
 
-def _last(values: np.ndarray) -> str:
-    known = values[np.isfinite(values)]
-    return f"{known[-1]:.3f}" if len(known) else "–"

@@ -114,6 +114,8 @@ def _figures(shown: Shown) -> list[tuple[str, str, float]]:
     if view and view.status in ("paused", "stopped") and state.batch_loss is not None:
         last[0] = ("last batch", f"{state.batch_loss:.4g}", 0.9)
     verdict, curves = state.validation, state.curves
+    old = verdict.step != state.step and not (view and view.status == "running")
+    of = f"step {verdict.step:,}" if old else f"{verdict.images:,}"
     return [
         ("step", f"{state.step:,} of {shown.newest.steps:,}", 1.45),
         ("η now", f"{state.learning_rate:.3g}", 0.9),
@@ -122,7 +124,7 @@ def _figures(shown: Shown) -> list[tuple[str, str, float]]:
             words.pair(curves.training_loss[-1], curves.training_accuracy[-1]),
             1.35,
         ),
-        (f"validation, {verdict.images:,}", words.pair(verdict.loss, verdict.accuracy), 1.35),
+        (f"validation, {of}", words.pair(verdict.loss, verdict.accuracy), 1.35),
         *last,
     ]
 
