@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from core.lstm_gates import GATES, Plan
+from core.lstm_gates import GATES, Curves, Plan, State
 from core.lstm_gates.cell import cell
 from core.lstm_gates.gates import gates
 from core.lstm_gates.readers import Reader, build
 from core.lstm_gates.results import Cell
 from core.lstm_gates.stored import load_built_in
 from core.shared.engine import Engine
+from tests.ui.test_screen import view
 from ui.blocks import pack
 from ui.panels.lstm_gates import looking
 from ui.panels.lstm_gates.brushing import BRUSHES, TOLD, brushing
@@ -24,6 +25,7 @@ from ui.panels.lstm_gates.desk import GONE, Desk
 from ui.panels.lstm_gates.looking import LONGEST, cleaned, first_change, looks_of
 from ui.panels.lstm_gates.screen import draw, field, order_of, place_of, rows_of
 from ui.panels.lstm_gates.stepping import stepping
+from ui.panels.lstm_gates.training import training
 
 TEXT = "((=2)()=1"
 
@@ -240,3 +242,47 @@ def test_gates_that_are_no_numbers_any_more_can_be_sent() -> None:
     told = cell(load_built_in("brackets"), TEXT, 3, 0, 5)
     lost = {name: np.full_like(values, np.nan) for name, values in found.values.items()}
     pack({}, draw(replace(found, values=lost), told, looks_of({}), TEXT))  # JSON has no NaN
+
+
+def standing(status: str, step: int) -> dict[str, str]:
+    """The figures of a run whose curves end at step 60."""
+    row = np.array([np.nan, 2.5, 1.25])
+    curves = Curves(
+        step=np.array([0.0, 30, 60]),
+        training=row,
+        validation=row,
+        norm=row,
+        clipped=row,
+        right=row,
+        impossible=row,
+    )
+    state = State(
+        step=step,
+        steps=100,
+        characters=100 * step,
+        alphabet="\ufffd()",
+        curves=curves,
+        baselines=(),
+        samples=(),
+        forced=None,
+        kept=(),
+    )
+    figures, *_ = training(replace(view(), status=status), state, Plan(), step, ())
+    return {name: value for name, value, _ in figures.words["rows"]}
+
+
+@pytest.mark.parametrize(
+    ("status", "step", "name"),
+    [
+        ("running", 79, "validation, bits"),
+        ("paused", 79, "bits at step 60"),
+        ("stopped", 79, "bits at step 60"),
+        ("stopped", 60, "validation, bits"),
+    ],
+)
+def test_bits_of_an_earlier_step_say_so_when_the_run_stands(
+    status: str, step: int, name: str
+) -> None:
+    shown = standing(status, step)
+    assert [told for told in shown if "bits" in told] == [name]
+    assert shown[name] == "1.250"

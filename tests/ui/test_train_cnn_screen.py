@@ -1,11 +1,14 @@
 """What the first panel's screen draws is what the state says."""
 
+from dataclasses import replace
+
 import pytest
 
 from core.shared import data
 from core.shared.recipes import Recipe
-from core.train_cnn import learning
+from core.train_cnn import State, learning
 from tests.shared.mischief import few_digits
+from tests.ui.test_screen import view
 from ui.blocks import Block
 from ui.panels.train_cnn.screen import Shown, draw
 
@@ -69,3 +72,21 @@ def test_dead_units_are_marked_in_the_layer_that_has_them(lesson: learning.Lesso
     rows = {row["name"]: row for row in block.words["rows"]}
     assert [name for name, row in rows.items() if row["warn"]] == ["res1.a"]
     assert rows["res1.a"]["words"] == "100 % dead"
+
+
+def test_what_was_validated_at_an_earlier_step_says_so_when_the_run_stands(
+    lesson: learning.Lesson,
+) -> None:
+    lesson.training.advance()
+    now = lesson.freeze()
+    past = replace(now, step=now.step + 5)  # moved on since
+
+    def named(state: State, status: str) -> list[str]:
+        told = replace(view(), status=status)
+        shown = Shown(state=state, recipe=RECIPE, view=told, newest=state, others={}, name="Run 1")
+        (figures,) = of("figures", draw(shown))
+        return [name for name, *_ in figures.words["rows"] if name.startswith("validation")]
+
+    assert named(past, "running") == [f"validation, {now.validation.images:,}"]
+    assert named(past, "paused") == named(past, "stopped") == ["validation, step 1"]
+    assert named(now, "paused") == [f"validation, {now.validation.images:,}"]

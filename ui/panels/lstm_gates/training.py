@@ -33,7 +33,11 @@ def training(view: View, state: State, plan: Plan, step: int, baselines: Baselin
     said = [
         ("step", f"{state.step:,} of {state.steps:,}", 1.3),
         ("characters read", f"{state.characters:,}", 1.2),
-        (f"bits at step {read:,}" if old else "validation, bits", f"{curves.validation[known[-1]]:.3f}" if len(known) else "–", 1.0),
+        (
+            f"bits at step {read:,}" if old else "validation, bits",
+            f"{curves.validation[known[-1]]:.3f}" if len(known) else "–",
+            1.0,
+        ),
         ("time left", left, 1.0),
     ]
     if state.forced is not None:
@@ -100,5 +104,3 @@ def _time_machine(state: State, step: int) -> Block:
 
 def _place(steps: np.ndarray, step: int) -> int:
     return int(abs(steps - step).argmin())
-
-
