@@ -21,7 +21,7 @@ from core.feature_maps import Ascent, Dream, Lesion, Top, channels, climbing, pa
 from core.feature_maps.channels import lesion, top
 from core.feature_maps.climbing import maximise
 from core.feature_maps.filming import film
-from core.shared import folding, loading, photographs, seeing, targets
+from core.shared import folding, loading, photographs, seeing, targets, tracing
 from core.shared.data import Split, mnist
 from core.shared.engine import Engine
 from core.shared.loading import Model
@@ -175,11 +175,10 @@ def test_the_quicker_copy_is_asked_where_it_gives_the_same(
     net = made(TABLES["vgg"])
     put(monkeypatch, Model(MNIST, net, tuple("0123456789"), (1, 28, 28), "mnist"))
     asked: list[nn.Module] = []
-    whole = channels.until
 
     def until(network: nn.Module, few: Tensor, layer: str) -> Call:
         asked.append(network)
-        return whole(network, few, layer)
+        return tracing.until(network, few, layer)
 
     monkeypatch.setattr(channels, "until", until)
     quick = folding.folded(net, (1, 28, 28))
@@ -192,7 +191,7 @@ def test_the_quicker_copy_is_asked_where_it_gives_the_same(
         top(MNIST, layer, 0, 3, IMAGES)
         assert asked[-1] is used, layer
     with torch.no_grad():
-        quick.get_submodule("output")[-1].bias += 1  # type: ignore[index,operator]
+        quick.get_parameter("output.1.bias").add_(1)
     top(MNIST, "output.1", 0, 3, IMAGES)
     assert asked[-1] is net
 

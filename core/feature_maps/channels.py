@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from core.feature_maps import Example, Lesion, Top
 from core.feature_maps.fields import Field, fields_of
 from core.feature_maps.looking import picture_of
 from core.feature_maps.passing import first, pictures, require_channel, some
 from core.shared.data import Split
-from core.shared.folding import ALIKE, folded
-from core.shared.loading import Model, load
+from core.shared.folding import folded_at
+from core.shared.loading import load
 from core.shared.models import Source
 from core.shared.progress import Done
 from core.shared.tracing import Call, altered, as_maps, trace, until
@@ -158,7 +158,7 @@ def _largest(source: Source, layer: str, images: int) -> Generator[Any, None, La
     split = pictures(model, images)
     picture = split.images[:1]
     seen = trace(model.network, picture)
-    network = _quickest(model, next(some(split.images))[:JUDGED], layer)
+    network = folded_at(model.network, model.shape, layer)
     best: list[tuple[Tensor, ...]] = []  # value, index and place, of some images each
     done = held = 0
     least = split.images.new_tensor(-torch.inf)  # what is not above it is not among the largest
@@ -183,18 +183,6 @@ def _largest(source: Source, layer: str, images: int) -> Generator[Any, None, La
         width=as_maps(seen[layer]).shape[3],
         field=fields_of(seen, picture)[layer],
     )
-
-
-def _quickest(model: Model, images: Float[Tensor, "n c h w"], layer: str) -> nn.Module:
-    """Give the quicker copy of a network if it has the layer and gives the same there."""
-    network = folded(model.network, model.shape)
-    own = until(model.network, images, layer).given
-    try:
-        quick = until(network, images, layer).given
-    except ValueError:  # a normalisation that is folded is no layer any more
-        return model.network
-    near = (quick - own).abs().max() <= ALIKE * own.abs().max()
-    return network if bool(near) else model.network  # another may be folded into this one
 
 
 def _best(found: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:

@@ -118,7 +118,7 @@ def scorecam(question: Question) -> Turns:
     devices.pulse()
     question.passes += 1
     with torch.no_grad():
-        maps = as_maps(until(question.network, question.image, layer))[0]
+        maps = as_maps(until(question.folded_at(layer), question.image, layer))[0]
     lowest, highest = maps.amin((1, 2)), maps.amax((1, 2))
     maps = maps[highest > lowest]
     absent, scores, done = question.absent(), [], 0
@@ -149,7 +149,7 @@ def _maps_and_slopes(
     question.passes += 1
     question.gradients += 1
     with torch.enable_grad():
-        logits = altered(question.network, question.image, name, begin)
+        logits = altered(question.folded_at(name), question.image, name, begin)
         question.heard = logits[0].detach()
         (slope,) = torch.autograd.grad(question.score(logits).sum(), met[0].given)
     slopes = as_maps(met[0]._replace(given=slope))[0]

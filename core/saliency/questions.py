@@ -15,7 +15,7 @@ from core.saliency.sources import ABSENT, DRAWN, source_of
 from core.shared import devices
 from core.shared.blurring import blurred
 from core.shared.evaluating import quickest
-from core.shared.folding import folded
+from core.shared.folding import folded, folded_at
 from core.shared.loading import Model
 
 __all__ = ["Answer", "Code", "Question", "absent"]
@@ -78,8 +78,15 @@ class Question:
     @property
     def folded(self) -> nn.Module:
         """Give the network that has this way."""
-        shape = self.image.shape[1], self.image.shape[2], self.image.shape[3]
-        return folded(self.network, shape)
+        return folded(self.network, self._shape)
+
+    def folded_at(self, layer: str) -> nn.Module:
+        """Give it if it has a layer and gives the same there, else the network itself."""
+        return folded_at(self.network, self._shape, layer)
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        return self.image.shape[1], self.image.shape[2], self.image.shape[3]
 
     @property
     def at_once(self) -> int:

@@ -10,14 +10,18 @@ from itertools import pairwise
 from weakref import WeakKeyDictionary
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-__all__ = ["ALIKE", "Halving", "folded"]
+from core.shared.tracing import until
 
-ALIKE = 1e-4  # of the largest logit: by so much the two may differ, in float32
+__all__ = ["Halving", "folded", "folded_at"]
+
+ALIKE = 1e-4  # of the largest value: by so much the two may differ, in float32
 _known: "WeakKeyDictionary[nn.Module, nn.Module | None]" = WeakKeyDictionary()
+_same: "WeakKeyDictionary[nn.Module, dict[str, bool]]" = WeakKeyDictionary()
 
 
 class Halving(nn.MaxPool2d):
@@ -29,7 +33,7 @@ class Halving(nn.MaxPool2d):
     def forward(self, maps: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c _ _"]:
         """Give the largest of each window; a last odd row or column is dropped."""
         if torch.is_grad_enabled() and maps.requires_grad:
-            return super().forward(maps)  # where values are equal its slope goes to the first
+            return F.max_pool2d(maps, 2)  # where values are equal its slope goes to the first
         rows, columns = (side // 2 * 2 for side in maps.shape[2:])
         taller = torch.maximum(maps[:, :, 0:rows:2], maps[:, :, 1:rows:2])
         return torch.maximum(taller[..., 0:columns:2], taller[..., 1:columns:2])
@@ -49,6 +53,44 @@ def folded(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
         made = _fold(network, shape)
         _known[network] = None if made is network else made  # itself it would keep for ever
     return _known[network] or network
+
+
+def folded_at(network: nn.Module, shape: tuple[int, int, int], layer: str) -> nn.Module:
+    """Give the quicker copy if it has a layer and gives the same there, else the network.
+
+    Args:
+        network: in eval mode; it stays as it is.
+        shape: of the pictures that it takes.
+        layer: one of those that `tracing.trace` meets.
+
+    Raises: ValueError when the network has no such layer.
+    """
+    quick, same = folded(network, shape), _same.setdefault(network, {})
+    if quick is not network and layer not in same:
+        same[layer] = _gives_the_same(network, quick, shape, layer)
+    return quick if same.get(layer) else network
+
+
+@torch.no_grad()
+def _gives_the_same(
+    network: nn.Module, quick: nn.Module, shape: tuple[int, int, int], layer: str
+) -> bool:
+    noise = _noise(network, shape)
+    own = until(network, noise, layer).given
+    try:
+        other = until(quick, noise, layer).given
+    except ValueError:  # a normalisation that is folded is no layer any more
+        return False
+    return _near(other, own)  # not where one is folded into it
+
+
+def _noise(network: nn.Module, shape: tuple[int, int, int]) -> Float[Tensor, "1 c h w"]:
+    device = next(network.parameters()).device
+    return torch.rand((1, *shape), generator=torch.Generator().manual_seed(0)).to(device)
+
+
+def _near(one: Tensor, other: Tensor) -> bool:
+    return bool((one - other).abs().max() <= ALIKE * other.abs().max())
 
 
 def _alike(pool: nn.MaxPool2d) -> tuple[object, ...]:
@@ -73,8 +115,5 @@ def _fold(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
             if isinstance(part, nn.MaxPool2d) and _alike(part) == _alike(Halving()):
                 setattr(module, name, Halving())
     made.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    device = next(network.parameters()).device
-    noise = torch.rand((1, *shape), generator=torch.Generator().manual_seed(0)).to(device)
-    logits, answers = network(noise), made(noise)
-    near = (answers - logits).abs().max() <= ALIKE * logits.abs().max()
-    return made if bool(near) else network
+    noise = _noise(network, shape)
+    return made if _near(made(noise), network(noise)) else network

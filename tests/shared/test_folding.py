@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from core.shared import folding
-from core.shared.folding import Halving, folded
+from core.shared.folding import Halving, folded, folded_at
 from core.shared.loading import load
 from core.shared.models import Source
 from core.shared.networks import build
+from core.shared.tracing import trace, until
 from tests.shared.untouched import untouched
 
 
@@ -107,6 +108,30 @@ def test_only_the_pooling_that_it_stands_for_is_replaced(pool: nn.Module, taken:
     assert isinstance(quick.get_submodule("2"), Halving) == taken
     images = torch.rand(2, 1, 9, 9, generator=torch.Generator().manual_seed(6))
     torch.testing.assert_close(quick(images), network(images))
+
+
+def test_a_layer_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match="nonsense"):
+        folded_at(learned("conv8-batch-relu,global"), (1, 28, 28), "nonsense")
+
+
+def test_at_a_layer_the_copy_is_given_only_if_it_is_the_same_there() -> None:
+    network = learned("conv8-batch-relu,res8-batch-relu,global")
+    quick = folded(network, (1, 28, 28))
+    images = torch.rand(3, 1, 28, 28, generator=torch.Generator().manual_seed(7))
+    taken = set()
+    for call in trace(network, images).calls:
+        given = folded_at(network, (1, 28, 28), call.name)
+        assert given in {network, quick}
+        torch.testing.assert_close(
+            until(given, images, call.name).given, call.given, rtol=1e-3, atol=1e-5
+        )
+        taken.add(given)
+    assert taken == {network, quick}
+    with pytest.raises(AssertionError):  # where a normalisation is folded into it
+        torch.testing.assert_close(
+            until(quick, images, "conv1.0").given, until(network, images, "conv1.0").given
+        )
 
 
 class Crossed(nn.Module):
