@@ -62,8 +62,6 @@ def folded_at(network: nn.Module, shape: tuple[int, int, int], layer: str) -> nn
         network: in eval mode; it stays as it is.
         shape: of the pictures that it takes.
         layer: one of those that `tracing.trace` meets.
-
-    Raises: ValueError when the network has no such layer.
     """
     quick, same = folded(network, shape), _same.setdefault(network, {})
     if quick is not network and layer not in same:

@@ -110,11 +110,6 @@ def test_only_the_pooling_that_it_stands_for_is_replaced(pool: nn.Module, taken:
     torch.testing.assert_close(quick(images), network(images))
 
 
-def test_a_layer_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ValueError, match="nonsense"):
-        folded_at(learned("conv8-batch-relu,global"), (1, 28, 28), "nonsense")
-
-
 def test_at_a_layer_the_copy_is_given_only_if_it_is_the_same_there() -> None:
     network = learned("conv8-batch-relu,res8-batch-relu,global")
     quick = folded(network, (1, 28, 28))
