@@ -146,7 +146,7 @@ def test_the_court_hears_all_and_names_the_winner(visit: Visit) -> None:
     page.get_by_role("button", name="Hear them").click()
     court = page.locator(".st-key-saliency_court_screen")
     told = part(page, "progress", "saliency_court_screen").nth(1).locator("p")
-    expect(told).to_have_text(re.compile(r"wins, by .* the best, by"), timeout=120_000)
+    expect(told).to_have_text(re.compile(r"wins with .* the best, with"), timeout=120_000)
     heard = names(page, "saliency_court_screen")
     assert heard[0] == "The picture"
     assert heard[-4:-1] == ["Edges", "Random", "Centre"]

@@ -15,7 +15,7 @@ from ui.blocks import Block
 from ui.explained import Pane
 from ui.inside import Choice
 from ui.panels.saliency.settings import baselines
-from ui.panels.saliency.showing import Looks, Map, controls, ends, number, shown
+from ui.panels.saliency.showing import Looks, Map, controls, ends, shown
 
 __all__ = ["ANOTHER", "MEAN", "draw_sitting"]
 
@@ -81,17 +81,17 @@ def _verdict(state: Judged, about: About) -> Block:
         return blocks.progress(done / state.expected, told)
     ranked = [state.rows[k] for k in _ranking(state)]
     level = [row for row in ranked if row.total == ranked[0].total]
-    by = f"by {number(ranked[0].total)}"
+    best = f"{_lead(ranked[0])}, insertion less deletion"
     if len(level) > 1:
-        told = f"{words.listed([_title(row) for row in level])} are level, {by}"
+        told = f"{words.listed([_title(row) for row in level])} are level at {best}"
     else:
-        told = f"{_title(ranked[0])} wins, {by}"
+        told = f"{_title(ranked[0])} wins with {best}"
     if len(ranked) > len(level):
         second = ranked[len(level)]
-        told += f", before {_title(second)} by {number(second.total)}"
+        told += f"; then comes {_title(second)} with {_lead(second)}"
     first = next(row for row in ranked if row.role != METHOD)
     worse = [_title(row) for row in ranked if row.role == METHOD and row.total < first.total]
-    told += f". Of those that know nothing, {_title(first)} is the best, by {number(first.total)}"
+    told += f". Of those that know nothing, {_title(first)} is the best, with {_lead(first)}"
     told += f", and beats {words.listed(worse)}." if worse else ", and no method is below it."
     return blocks.progress(1, told, warn=bool(worse))
 
@@ -105,6 +105,11 @@ def _ranking(state: Judged) -> list[int]:
 def _title(row: Row) -> str:
     title = row.query.about.title
     return f"{title} of random weights" if row.role == MELTED else title
+
+
+def _lead(row: Row) -> str:
+    """Say how much of insertion is left less deletion, in per cent as the areas are."""
+    return f"{100 * row.total:.1f} %".replace("-", "−")
 
 
 def _refused(row: Row) -> str:
