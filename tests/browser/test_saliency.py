@@ -204,6 +204,11 @@ def test_what_was_attacked_is_compared_with_what_it_was(visit: Visit) -> None:
     expect(rows.first.locator("figure b").nth(1)).to_have_text("why 7")
     expect(rows.last.locator("figure b")).to_have_text("What was changed")
     expect(rows.nth(1).locator("figure b").last).to_have_text(re.compile(r"^why \d rather than 7"))
+    page.reload()
+    page.get_by_role("tab", name="Before and after an attack").click()
+    expect(rows.last.locator("figure b")).to_have_text("What was changed")
+    expect(told).to_have_text(re.compile(r"^Before, it reads 7 \(100\.0 %\); after, \d \("))
+    assert not page.locator(f".st-key-{screen} input[type=range]").count()
 
 
 def test_the_budget_of_an_attack_stands_in_the_address(visit: Visit) -> None:

@@ -1,7 +1,7 @@
 """The choice of the picture, in the sidebar of every vision panel, in the form a network takes."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,8 @@ class Own:
 
     picture: Picture
     title: str  # its file's name, or where it is from
+    # What a page made it of, as the network sees that.
+    before: Float[np.ndarray, "c h w"] | None = None
 
 
 _pictures: dict[str, dict[str, Own]] = {}  # of the visitors who are here, by their names
@@ -261,15 +263,14 @@ def take(
         title: what it is.
         before: what it was made of, as the network sees it.
     """
-    _keep(Own(picture, title), pin)
-    pin["before"] = picture.name, before
+    _keep(Own(picture, title, before), pin)
     st.session_state.pin_kind = "own"
 
 
 def before(pin: Pin) -> Float[np.ndarray, "c h w"] | None:
     """Give what the pinned picture was made of, where a page made it."""
-    name, pixels = pin.get("before", ("", None))
-    return pixels if pin["kind"] == "own" and name == pin.get("chosen") else None
+    own = pin["pictures"].get(pin.get("chosen", "")) if pin["kind"] == "own" else None
+    return own.before if own else None
 
 
 def _named(own: Own) -> str:
@@ -279,6 +280,9 @@ def _named(own: Own) -> str:
 
 def _keep(given: Own, pin: Pin) -> None:
     own: dict[str, Own] = pin["pictures"]
+    known = own.get(given.picture.name)
+    if known and given.before is None:  # the same again, uploaded
+        given = replace(given, before=known.before)
     own[given.picture.name] = given
     while len(own) > MOST:
         del own[next(iter(own))]
