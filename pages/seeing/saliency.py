@@ -32,9 +32,9 @@ if chosen is None:
     st.stop()
 source, about, pin = chosen
 usual = "most" if about.shape == IMAGENET_SHAPE else "own"  # of a photograph single pixels are dots
-if looks["scale"] not in SCALES:
+before, looks["usual"] = looks.get("usual", usual), usual
+if looks["scale"] not in SCALES or looks["scale"] == before:  # nobody wished for another
     looks["scale"] = usual
-
 
 picture, side = st.columns([3.9, 1], gap="medium")
 line = picture.container(horizontal=True)

@@ -78,7 +78,10 @@ def test_a_setting_that_was_changed_does_not_outlive_its_method(visit: Visit) ->
         expect(part(page, "explained").locator("figure b").nth(1)).to_have_text(method)
     choose(page, "What stands for absent", "grey")
     page.wait_for_url("**saliency_baseline=grey**")
+    scale = part(page, "choices").get_by_role("radio", checked=True).last
+    expect(scale).to_have_accessible_name("the largest value")
     choose(page, "Network", "EfficientNet-Lite0, ImageNet")
+    expect(scale).to_have_accessible_name("99 % of the pixels")  # as by a link to it
     verdict = part(page, "progress").locator("p")
     expect(verdict).to_have_text(re.compile(r"^Why [a-z]"), timeout=60_000)
 
