@@ -129,6 +129,29 @@ def test_at_a_layer_the_copy_is_given_only_if_it_is_the_same_there() -> None:
         )
 
 
+class Twofold(nn.Module):
+    """One pooling under two names, which is called by the second first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.one = nn.MaxPool2d(2)
+        self.two = self.one
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.one(self.two(self.norm(self.conv(images)))).flatten(1)
+        return logits
+
+
+def test_a_layer_that_is_another_in_the_copy_is_not_taken_from_it() -> None:
+    network = Twofold().eval().requires_grad_(False)
+    quick = folded(network, (1, 8, 8))
+    images = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(8))
+    own = trace(network, images)
+    assert until(quick, images, "one").given.shape != own["one"].given.shape
+    assert {folded_at(network, (1, 8, 8), call.name) for call in own.calls[1:]} == {network}
+
+
 class Crossed(nn.Module):
     """A convolution and a normalisation that stand beside each other, called the other way."""
 
