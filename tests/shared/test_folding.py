@@ -105,6 +105,7 @@ def test_only_the_pooling_that_it_stands_for_is_replaced(pool: nn.Module, taken:
     )
     network.eval().requires_grad_(False)
     quick = folded(network, (1, 9, 9))
+    assert norms(quick) == 0  # a wrong pooling would spoil the copy, and nothing were folded
     assert isinstance(quick.get_submodule("2"), Halving) == taken
     images = torch.rand(2, 1, 9, 9, generator=torch.Generator().manual_seed(6))
     torch.testing.assert_close(quick(images), network(images))
