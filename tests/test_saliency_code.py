@@ -50,6 +50,7 @@ TABLES = {
     "LeNet-5": "lenet5",
     "blocks": "conv6-p1-batch-leaky,max3-s2-p1,res8-s2-batch-relu,inception8-batch-relu,global",
     "smooth": "conv4-k5-s2-gelu,max2,conv6-tanh,mean2,fc9-batch-sigmoid",
+    "tied": "conv8-batch-tanh,max2,conv8-batch-tanh,max2,conv8-batch-relu,global",
 }
 # Of float32, summed in another order; of a map as a whole.
 TOLERANCE = 1e-4
@@ -258,6 +259,19 @@ def test_the_code_explains_a_run_of_ones_own(
     assert agrees(found, text, tmp_path), text
     assert wrong[0] in text
     assert not agrees(found, text.replace(*wrong), tmp_path), text
+
+
+@pytest.mark.parametrize("method", ["hirescam", "layercam"])
+def test_where_rounding_decides_ties_the_code_asks_the_copy_that_the_panel_asks(
+    method: str, tmp_path: Path
+) -> None:
+    source, pixels = a_run(TABLES["tied"], tmp_path), digit(0)  # the same on all of its black
+    found = explain(source, pixels, query({"method": method, "layer": "conv1.2"}))
+    text = written(source, found, pixels, tmp_path)
+    assert agrees(found, text, tmp_path), text
+    own = text.replace("network = folding", "_ = folding")
+    assert own != text
+    assert not agrees(found, own, tmp_path), own
 
 
 def test_of_weights_whose_data_are_unknown_the_photographs_are_the_baselines(

@@ -25,9 +25,6 @@ __all__ = ["MOST", "lesion", "top"]
 
 MOST = 100  # images that are remembered for each channel
 GATHERED = 250  # images whose values are held before all but the largest go
-JUDGED = (
-    8  # digits on which a quicker copy of the network must do as the network does; 1 photograph
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 At rest both are linear, so one does for two, and quicker. It is the same function but for its last
 bits: for work that asks a network very often, where the network itself has the last word. Where no
-gradient is asked for, the largest of a window is taken without its place, which changes no bit.
+gradient is asked for, the largest of a window is taken without its place, which changes no value.
 """
 
 import copy
+from dataclasses import dataclass
 from itertools import pairwise
 from weakref import WeakKeyDictionary
 
@@ -15,13 +16,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from core.shared.tracing import until
+from core.shared.tracing import trace
 
 __all__ = ["Halving", "folded", "folded_at"]
 
 ALIKE = 1e-4  # of the largest value: by so much the two may differ, in float32
-_known: "WeakKeyDictionary[nn.Module, nn.Module | None]" = WeakKeyDictionary()
-_same: "WeakKeyDictionary[nn.Module, dict[str, bool]]" = WeakKeyDictionary()
+_known: "WeakKeyDictionary[nn.Module, _Copy | None]" = WeakKeyDictionary()
 
 
 class Halving(nn.MaxPool2d):
@@ -49,46 +49,39 @@ def folded(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
     Returns: what answers a picture of noise as the network does; so modules that stand beside each
         other and are not called one after the other do no harm.
     """
-    if network not in _known:
-        made = _fold(network, shape)
-        _known[network] = None if made is network else made  # itself it would keep for ever
-    return _known[network] or network
+    made = _copy_of(network, shape)
+    return made.network if made else network
 
 
 def folded_at(network: nn.Module, shape: tuple[int, int, int], layer: str) -> nn.Module:
-    """Give the quicker copy if it has a layer and gives the same there, else the network.
+    """Give the quicker copy if on noise it gives the same at a layer too, else the network.
 
     Args:
         network: in eval mode; it stays as it is.
         shape: of the pictures that it takes.
         layer: one of those that `tracing.trace` meets.
     """
-    quick, same = folded(network, shape), _same.setdefault(network, {})
-    if quick is not network and layer not in same:
-        same[layer] = _gives_the_same(network, quick, shape, layer)
-    return quick if same.get(layer) else network
+    made = _copy_of(network, shape)
+    return made.network if made and layer in made.layers else network
 
 
-@torch.no_grad()
-def _gives_the_same(
-    network: nn.Module, quick: nn.Module, shape: tuple[int, int, int], layer: str
-) -> bool:
-    noise = _noise(network, shape)
-    own = until(network, noise, layer).given
-    try:
-        other = until(quick, noise, layer).given
-    except ValueError:  # a normalisation that is folded is no layer any more
-        return False
-    return _near(other, own)  # not where one is folded into it
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """A quicker copy of a network."""
+
+    network: nn.Module
+    layers: frozenset[str]  # that give the same; not where a normalisation is folded in, or was
 
 
-def _noise(network: nn.Module, shape: tuple[int, int, int]) -> Float[Tensor, "1 c h w"]:
-    device = next(network.parameters()).device
-    return torch.rand((1, *shape), generator=torch.Generator().manual_seed(0)).to(device)
+def _copy_of(network: nn.Module, shape: tuple[int, int, int]) -> _Copy | None:
+    if network not in _known:
+        _known[network] = _fold(network, shape)
+    return _known[network]
 
 
 def _near(one: Tensor, other: Tensor) -> bool:
-    return bool((one - other).abs().max() <= ALIKE * other.abs().max())
+    alike = one.shape == other.shape
+    return alike and bool((one - other).abs().max() <= ALIKE * other.abs().max())
 
 
 def _alike(pool: nn.MaxPool2d) -> tuple[object, ...]:
@@ -99,11 +92,11 @@ def _alike(pool: nn.MaxPool2d) -> tuple[object, ...]:
 
 
 @torch.no_grad()
-def _fold(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
+def _fold(network: nn.Module, shape: tuple[int, int, int]) -> _Copy | None:
     if not any(isinstance(part, nn.BatchNorm2d) for part in network.modules()):
-        return network
+        return None
     made = copy.deepcopy(network)
-    for module in [*made.modules()]:
+    for module in made.modules():
         parts = list(module.named_children())
         for (name, first), (place, second) in pairwise(parts):
             if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
@@ -113,5 +106,15 @@ def _fold(network: nn.Module, shape: tuple[int, int, int]) -> nn.Module:
             if isinstance(part, nn.MaxPool2d) and _alike(part) == _alike(Halving()):
                 setattr(module, name, Halving())
     made.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    noise = _noise(network, shape)
-    return made if _near(made(noise), network(noise)) else network
+    device = next(network.parameters()).device
+    noise = torch.rand((1, *shape), generator=torch.Generator().manual_seed(0)).to(device)
+    own, other = trace(network, noise), trace(made, noise)
+    if not _near(other.logits, own.logits):
+        return None
+    given = {call.name: call.given for call in other.calls}
+    near = (
+        each.name
+        for each in own.calls
+        if each.name in given and _near(given[each.name], each.given)
+    )
+    return _Copy(made, frozenset(near))

@@ -105,6 +105,7 @@ def test_only_the_pooling_that_it_stands_for_is_replaced(pool: nn.Module, taken:
     )
     network.eval().requires_grad_(False)
     quick = folded(network, (1, 9, 9))
+    assert norms(quick) == 0  # a wrong pooling would spoil the copy, and nothing were folded
     assert isinstance(quick.get_submodule("2"), Halving) == taken
     images = torch.rand(2, 1, 9, 9, generator=torch.Generator().manual_seed(6))
     torch.testing.assert_close(quick(images), network(images))
@@ -127,6 +128,29 @@ def test_at_a_layer_the_copy_is_given_only_if_it_is_the_same_there() -> None:
         torch.testing.assert_close(
             until(quick, images, "conv1.0").given, until(network, images, "conv1.0").given
         )
+
+
+class Twofold(nn.Module):
+    """One pooling under two names, which is called by the second first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.one = nn.MaxPool2d(2)
+        self.two = self.one
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.one(self.two(self.norm(self.conv(images)))).flatten(1)
+        return logits
+
+
+def test_a_layer_that_is_another_in_the_copy_is_not_taken_from_it() -> None:
+    network = Twofold().eval().requires_grad_(False)
+    quick = folded(network, (1, 8, 8))
+    images = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(8))
+    own = trace(network, images)
+    assert until(quick, images, "one").given.shape != own["one"].given.shape
+    assert {folded_at(network, (1, 8, 8), call.name) for call in own.calls[1:]} == {network}
 
 
 class Crossed(nn.Module):

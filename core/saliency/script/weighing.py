@@ -12,7 +12,9 @@ __all__ = ["write_cam", "write_guided_cam", "write_rollout", "write_score_cam"]
 ENLARGE = """def enlarge(maps):  # to the picture's size
     return F.interpolate(maps[None, None], picture.shape[2:], mode="bilinear")[0]
 """
-HEAR = """kept = []  # what the layer gives
+HEAR = """name = "{layer}"
+network = folding.folded_at(network, {shape}, name)  # as in the panel: rounding decides ties
+kept = []  # what the layer gives
 layer = network.get_submodule("{module}")
 hearing = layer.register_forward_hook(lambda layer, taken, given: kept.append({given}))
 """
@@ -112,7 +114,7 @@ def _heard(asked: Asked, passed: str, *names: str) -> str:
     field = _field(asked.source.name, module)
     made = ", ".join(f"{name}{field}" for name in names)
     return (
-        HEAR.format(module=module, given=given)
+        HEAR.format(layer=asked.query.layer, shape=asked.about.shape, module=module, given=given)
         + passed.format(call=int(call or 1) - 1)
         + f"{', '.join(names)} = {made}  # c×h×w\n" * bool(field)
     )
