@@ -226,6 +226,8 @@ def _receipt(found: Outcome, config: Attack, about: About, seen: Pinned) -> Bloc
             if found.fooled
             else "rounding undoes it"
             if found.found
+            else "nothing was changed"
+            if found.already
             else "nothing within ε was found",
         ),
         (
