@@ -482,6 +482,28 @@ def test_a_hostile_zip_gives_one_sentence_and_changes_nothing(visit: Visit) -> N
     press(page, "Stop")
 
 
+def edit_first_row(page: Page, channels: int) -> None:
+    """Give the first layer so many channels in the editor, and take its table for new runs."""
+    page.get_by_role("tab", name="Network").click()
+    page.get_by_text("Edit the layer table").click()
+    tables = page.get_by_test_id("stDataFrame")
+    editor = tables.nth(1)  # after the arithmetic
+    expect(editor).to_be_visible()
+    grid = editor.locator(".dvn-scroller").first
+    use = page.get_by_role("button", name="Use this table for new runs", exact=True)
+    for _ in range(3):  # Streamlit drops what is typed while it draws its table anew
+        grid.click(position={"x": 160, "y": 52})  # the channels of the first row
+        page.keyboard.press("Enter")
+        field = page.locator(".gdg-input, #portal input").first
+        expect(field).to_be_visible()
+        field.fill(str(channels))
+        field.press("Enter")
+        with suppress(AssertionError):
+            expect(use).to_be_enabled(timeout=5_000)
+            break
+    press(page, "Use this table for new runs")
+
+
 def test_an_own_layer_table_is_checked_and_trained(visit: Visit) -> None:
     page = visit(
         "/train_cnn?train_network=Own+layer+table&train_table=conv4-k9-s3-relu,fc20-tanh"
@@ -502,29 +524,29 @@ def test_an_own_layer_table_is_checked_and_trained(visit: Visit) -> None:
     box.fill("fc20")
     box.press("Enter")
     expect(told).to_have_count(0)
-    page.get_by_role("tab", name="Network").click()
-    page.get_by_text("Edit the layer table").click()
-    tables = page.get_by_test_id("stDataFrame")
-    expect(tables).to_have_count(2)  # the arithmetic, and the editor
-    grid = tables.last.locator(".dvn-scroller").first
-    use = page.get_by_role("button", name="Use this table for new runs", exact=True)
-    for _ in range(3):  # Streamlit drops what is typed while it draws its table anew
-        grid.click(position={"x": 160, "y": 52})  # the channels of the first row
-        page.keyboard.press("Enter")
-        field = page.locator(".gdg-input, #portal input").first
-        expect(field).to_be_visible()
-        field.fill("30")
-        field.press("Enter")
-        with suppress(AssertionError):
-            expect(use).to_be_enabled(timeout=5_000)
-            break
-    press(page, "Use this table for new runs")
+    edit_first_row(page, 30)
     page.wait_for_url("**train_table=fc30**")
     begin(page)
     expect(page.locator(".st-key-train_screen .dots canvas").first).to_have_attribute(
         "aria-label", re.compile("fc1 .*, output ")
     )
     press(page, "Stop")
+
+
+def test_a_table_made_of_another_network_stays_over_f5(visit: Visit) -> None:
+    page = visit("/train_cnn")
+    edit_first_row(page, 67)
+    page.wait_for_url("**train_table=conv67-**")
+    field = page.get_by_role("textbox", name="Layer table")
+    expect(field).to_have_value(re.compile("^conv67-"))
+    page.reload()
+    expect(field).to_have_value(re.compile("^conv67-"))
+
+
+def test_an_address_is_told_how_it_writes_a_number_of_images(visit: Visit) -> None:
+    page = visit("/train_cnn?train_images=1000")
+    toast = page.get_by_test_id("stToast")
+    expect(toast).to_contain_text("train_images must be all or one of 100, 500, 1,000, 2,000")
 
 
 def test_what_is_changed_while_it_learns_is_marked_on_the_curves(visit: Visit) -> None:

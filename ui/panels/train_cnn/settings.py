@@ -385,7 +385,10 @@ def _refuse(
             "train_initial": (NAMES[recipe.initialisation], named(recipes.INITIALISATIONS)),
             "train_network": (NAMES[choice], named(NETWORKS)),
             "train_patience": (recipe.patience or "never", one_of(("never", *PATIENCES[1:]))),
-            "train_images": (f"{images:,}" if images else "all", f"all or {one_of(COUNTS[1:])}"),
+            "train_images": (
+                f"{images:,}" if images else "all",
+                f"all or {one_of(tuple(f'{count:,}' for count in COUNTS[1:]))}",
+            ),
             "train_seed": (recipe.seed, "a whole number from 0 to 2,147,483,647"),
             **looks,
         },

@@ -235,4 +235,6 @@ def _row(number: int, values: Mapping[str, Any]) -> layers.Row:
 
 def _use(table: str) -> None:
     st.session_state.train_table = table
+    if st.session_state.train_network != "own":  # its field, which keeps its address, is not drawn
+        st.query_params["train_table"] = table
     st.session_state.train_network = "own"
