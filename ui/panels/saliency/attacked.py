@@ -112,8 +112,7 @@ def _both(
         told = f"Both are read as {names[old]} ({sure[0]} and {sure[1]}): give the attack more."
         return [
             blocks.progress(0, told, warn=True),
-            _row("Before", clean, [first], about, look, looks),
-            _row("After", changed, [second], about, look, looks),
+            *_rows((clean, changed), ([first], [second]), about, look, looks),
         ]
     told = f"Before, it reads {names[old]} ({sure[0]}); after, {names[new]} ({sure[1]})."
     of_new, of_old = replace(plain, target=new), replace(plain, target=old)
@@ -126,8 +125,7 @@ def _both(
     after = [ask(changed, of_old), second, ask(changed, rather)]
     return [
         blocks.progress(1, told),
-        _row("Before", clean, before, about, look, looks),
-        _row("After", changed, after, about, look, looks),
+        *_rows((clean, changed), (before, after), about, look, looks),
         _change(clean, changed, look),
     ]
 
@@ -146,28 +144,32 @@ def _change(clean: Pixels, changed: Pixels, look: str) -> Block:
     return explained.panes(changed, [pane], look=look, columns=4)
 
 
-def _row(
-    title: str,
-    picture: Pixels,
-    found: list[Attribution],
+def _rows(
+    pictures: tuple[Pixels, Pixels],
+    found: tuple[list[Attribution], list[Attribution]],
     about: About,
     look: str,
     looks: Looks,
-) -> Block:
-    names = about.classes
-    first = found[0]
-    maps = []
-    for each in found:
-        values = summed(each.values, each.query.about)
-        name = f"why {names[each.query.target or 0]}"
-        if each.query.against is not None:
-            name += f" rather than {names[each.query.against]}"
-        told = ends(values, each.query.about)
-        maps.append(Map(name, told, values, each.query.about.unit, each.negligible))
-    read = int(first.probabilities.argmax())
-    told = f"read as {names[read]}, {words.share(float(first.probabilities[read]))}"
-    panes = [Pane(name=title, words=told), *shown(maps, looks)]
-    return explained.panes(picture, panes, look=look, columns=4)
+) -> list[Block]:
+    """Draw the maps before and after; one scale for all is that of both rows."""
+    maps = [_map(each, about) for row in found for each in row]
+    panes = iter(shown(maps, looks))
+    rows = []
+    for title, picture, row in zip(("Before", "After"), pictures, found, strict=True):
+        read = int(row[0].probabilities.argmax())
+        told = f"read as {about.classes[read]}, {words.share(float(row[0].probabilities[read]))}"
+        beside = [Pane(name=title, words=told), *(next(panes) for _ in row)]
+        rows.append(explained.panes(picture, beside, look=look, columns=4))
+    return rows
+
+
+def _map(found: Attribution, about: About) -> Map:
+    query, names = found.query, about.classes
+    values = summed(found.values, query.about)
+    name = f"why {names[query.target or 0]}"
+    if query.against is not None:
+        name += f" rather than {names[query.against]}"
+    return Map(name, ends(values, query.about), values, query.about.unit, found.negligible)
 
 
 def _explain(engine: Engine, source: Source, picture: Pixels, query: Query) -> Attribution:
