@@ -490,7 +490,7 @@ def edit_first_row(page: Page, channels: int) -> None:
     editor = tables.nth(1)  # after the arithmetic
     expect(editor).to_be_visible()
     grid = editor.locator(".dvn-scroller").first
-    use = page.get_by_role("button", name="Use this table for new runs", exact=True)
+    computed = tables.nth(2).locator("td").filter(has_text=re.compile(rf"\b{channels}\b"))
     for _ in range(3):  # Streamlit drops what is typed while it draws its table anew
         grid.click(position={"x": 160, "y": 52})  # the channels of the first row
         page.keyboard.press("Enter")
@@ -499,7 +499,7 @@ def edit_first_row(page: Page, channels: int) -> None:
         field.fill(str(channels))
         field.press("Enter")
         with suppress(AssertionError):
-            expect(use).to_be_enabled(timeout=5_000)
+            expect(computed.first).to_be_attached(timeout=5_000)  # by the server, of what was typed
             break
     press(page, "Use this table for new runs")
 
