@@ -14,6 +14,7 @@ from core.saliency.methods import METHODS
 from core.shared import models
 from core.shared.models import Source
 from ui import explained
+from ui.panels.saliency.attacked import _rows
 from ui.panels.saliency.screen import places, weights
 from ui.panels.saliency.settings import baselines
 from ui.panels.saliency.showing import Map, ends, legend, shown, summed
@@ -132,3 +133,23 @@ def test_one_scale_for_all_is_one_for_each_unit() -> None:
     ]
     assert [each.high for each in shown(maps, looks)] == [4, 4, 9]
     assert [each.high for each in shown(maps, looks | {"scale": "own"})] == [1, 4, 9]
+
+
+def full_colours(looks: dict[str, Any]) -> list[float]:
+    """Give what has the full colour, of each map before an attack and after it."""
+    source = Source(kind="built-in", name="mnist")
+    pixels = np.linspace(0, 1, 784, dtype=np.float32).reshape(1, 28, 28)
+    pictures = (pixels, 0.25 * pixels)
+    found = tuple(
+        [explain(source, each, Query(method="gradient", target=k)) for k in range(2)]
+        for each in pictures
+    )
+    assert len({float(abs(each.values).max()) for row in found for each in row}) == 4
+    rows = _rows(pictures, (found[0], found[1]), models.about(source), "ink", looks)
+    return [pane["high"] for row in rows for pane in row.words["rows"][1:]]
+
+
+def test_one_scale_is_that_of_the_maps_before_and_after_an_attack() -> None:
+    looks = {"view": "map", "scale": "one"}
+    assert len(set(full_colours(looks))) == 1
+    assert len(set(full_colours({**looks, "scale": "own"}))) == 4

@@ -7,7 +7,7 @@ const rgb = (share, dark) => `rgb(${tint(share, dark).map(Math.round).join()})`
 const number = value => {
   if (!Number.isFinite(value)) return '–'
   const text = value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1) : Math.abs(value) >= 1000 ? value.toFixed(0) : Number(value.toPrecision(4)).toString()
-  return text.replace('-', '−')
+  return text.replaceAll('-', '−')
 }
 
 // A sign and what stands behind it, which no line's end parts.

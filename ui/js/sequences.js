@@ -118,7 +118,7 @@ function named({ c, size, style, left, narrow }, top, { name, title, k, low, hig
   c.fillText(low, 0, bar + 1.05 * size); c.textAlign = 'right'; c.fillText(high, room, bar + 1.05 * size)
 }
 
-const ended = value => Math.abs(value) >= 10 ? value.toFixed(0).replace('-', '−') : Number(value.toPrecision(2)).toString().replace('-', '−')
+const ended = value => Math.abs(value) >= 10 ? value.toFixed(0).replace('-', '−') : Number(value.toPrecision(2)).toString().replaceAll('-', '−')
 function ends({ signed, high, peak }) {  // what is beyond the ends has their colour
   const beyond = peak > 1.001 * high
   return { low: signed ? (beyond ? '≤ ' : '') + ended(-high) : '0', high: (beyond ? '≥ ' : '') + ended(high) }

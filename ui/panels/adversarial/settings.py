@@ -156,7 +156,7 @@ def said(norm: str, size: float) -> str:
         case "linf":
             return f"{f'{255 * size:.2f}'.removesuffix('.00')}/255"
         case "l0":
-            return f"{size:,.0f} pixel{'' if round(size) == 1 else 's'}"
+            return words.count(round(size), "pixel")
     return f"{size:.3g}"
 
 

@@ -74,7 +74,7 @@ def _about(name: str) -> str:
     if name in texts.TEXTS:
         return texts.TEXTS[name].about
     text = texts.read(name)
-    characters = "1 character" if len(text) == 1 else f"{len(text):,} characters"
+    characters = words.count(len(text), "character")
     return f"{characters}, {len(text.encode()):,} bytes; {len(set(text)):,} different."
 
 

@@ -81,7 +81,7 @@ def _board(
         return [*head, blocks.progress(0, words.sentence(str(error)), warn=True)]
     kept = found.kept
     cut, free = kept.count < len(labels), found.freedom
-    degrees = f"{free} degree{'s' if free > 1 else ''} of freedom"
+    degrees = f"{words.count(free, 'degree')} of freedom"
     return [
         *head,
         temperature.dial("T", "Temperature T", warm),

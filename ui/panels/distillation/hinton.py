@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 
 from core.distillation.hinton import PAPER, STUDENTS, Prepared, prepared, shifted
-from ui import blocks, charts, screen
+from ui import blocks, charts, screen, words
 from ui.blocks import Block, drag, figures
 from ui.panels.distillation.desk import Desk
 from ui.panels.distillation.looking import SHIFTS
@@ -29,8 +29,8 @@ def hinton(desk: Desk) -> None:
         "labels at hand a wrong order costs more than softness gives, unlike with 2,000 and "
         "α = 0.1. Ours learn from 50,000 images for a few epochs, and the paper's from 60,000 for "
         "many. "
-        f"Errors are among 10,000 test images; ours are of {len(found.seeds)} "
-        f"{'seed' if len(found.seeds) == 1 else 'seeds'}, remade by `python -m bench.hinton`."
+        f"Errors are among 10,000 test images; ours are of "
+        f"{words.count(len(found.seeds), 'seed')}, remade by `python -m bench.hinton`."
     )
     st.dataframe(_rows(found), hide_index=True, key="heat_hinton")
     looks = desk.looks
