@@ -82,6 +82,8 @@ def _verdict(state: Judged, about: About) -> Block:
     ranked = [state.rows[k] for k in _ranking(state)]
     level = [row for row in ranked if row.total == ranked[0].total]
     best = f"{_lead(ranked[0])}, insertion less deletion"
+    if len(state.imputers) > 1:
+        best += ", the mean of all that a gone pixel becomes"
     if len(level) > 1:
         told = f"{words.listed([_title(row) for row in level])} are level at {best}"
     else:
