@@ -200,9 +200,9 @@ def test_an_empty_map_and_one_that_there_is_not_are_said_to_be_so(view: str, sca
 def test_the_winner_and_the_witness_that_is_best_are_named() -> None:
     block = verdict(*ROWS)
     assert block.words["text"] == (
-        "Integrated gradients wins with 75.0 %, insertion less deletion, the mean of all that a gone "
-        "pixel becomes; then comes Edges with "
-        "50.0 %. Of those that know nothing, Edges is the best, with 50.0 %, and beats Gradient."
+        "Integrated gradients wins with 75.0 %, insertion less deletion, the mean of all that a "
+        "gone pixel becomes; then comes Edges with 50.0 %. Of those that know nothing, "
+        "Edges is the best, with 50.0 %, and beats Gradient."
     )
     assert block.words["warn"]
     all_above = verdict(row("gradient", 0.875), row("integrated", 0.75), *WITNESSES)
@@ -216,17 +216,15 @@ def test_of_equal_ones_none_wins_and_none_is_beaten() -> None:
         verdict(first, second, *WITNESSES)
         .words["text"]
         .startswith(
-            "Gradient and Integrated gradients are level at 75.0 %, insertion less deletion, the mean of all "
-            "that a gone pixel becomes; "
-            "then comes Edges with 50.0 %."
+            "Gradient and Integrated gradients are level at 75.0 %, insertion less deletion, "
+            "the mean of all that a gone pixel becomes; then comes Edges with 50.0 %."
         )
     )
     block = verdict(row("integrated", 0.5), *WITNESSES)
     assert block.words["text"] == (
-        "Integrated gradients and Edges are level at 50.0 %, insertion less deletion, the mean of all "
-        "that a gone pixel becomes; then comes "
-        "Centre with 25.0 %. Of those that know nothing, Edges is the best, with 50.0 %, and no "
-        "method is below it."
+        "Integrated gradients and Edges are level at 50.0 %, insertion less deletion, the mean of "
+        "all that a gone pixel becomes; then comes Centre with 25.0 %. Of those that know nothing, "
+        "Edges is the best, with 50.0 %, and no method is below it."
     )
     assert not block.words["warn"]
 
