@@ -130,7 +130,7 @@ def _read(content: bytes) -> Pictures:
         )
     if not found:
         first = f", and {left_out[0]}" if left_out else ""
-        raise ValueError(f"the zip must be {zips.ACCEPTED}, got no readable picture{first}")
+        raise ValueError(f"the zip must hold {zips.HELD}, got no readable picture{first}")
     names = _classes({folder for folder, _, _ in found})
     order = sorted(names.values(), key=_naturally)
     labelled = sorted(

@@ -17,7 +17,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 
-__all__ = ["ACCEPTED", "Entry", "begins", "entries", "printable", "unpack"]
+__all__ = ["ACCEPTED", "HELD", "Entry", "begins", "entries", "printable", "unpack"]
 
 MEGABYTE = 2**20
 ZIP = 64 * MEGABYTE  # bytes of the upload
@@ -25,7 +25,8 @@ ENTRIES = 5_000  # files and folders; so also the most pictures
 UNPACKED = 20 * MEGABYTE  # bytes of one file
 UNPACKED_IN_ALL = 256 * MEGABYTE
 RATIO = 200  # unpacked bytes for a packed one, in a file of more than a megabyte
-ACCEPTED = "a zip with one folder of pictures a class (JPEG, PNG, WebP, GIF, BMP or TIFF)"
+HELD = "one folder of pictures a class (JPEG, PNG, WebP, GIF, BMP or TIFF)"
+ACCEPTED = f"a zip with {HELD}"
 
 LOCAL, CENTRAL, LOCAL_HEADER = b"PK\x03\x04", b"PK\x01\x02", 30  # signatures; bytes before a name
 ENCRYPTED = 0x1 | 0x40 | 0x2000  # bits: encrypted, strongly so, and the directory too
