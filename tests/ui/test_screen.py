@@ -154,11 +154,12 @@ def test_what_a_control_tells_is_taken_or_refused(shown: Shown, body: bytes, sta
 
 def test_what_is_drawn_for_an_older_word_is_given_up(shown: Shown) -> None:
     """A control tells 1, whose drawing would last until it is not wanted, then 2."""
-    begun = threading.Event()
+    begun, end = threading.Event(), time.monotonic() + 20
 
     def draw(_: object) -> list[blocks.Block]:
+        older = shown.told[-1] == 1
         begun.set()
-        while shown.told[-1] == 1 and wanted():
+        while older and wanted() and time.monotonic() < end:
             time.sleep(0.01)
         return [blocks.progress(0, str(shown.told[-1]))]
 
