@@ -41,13 +41,14 @@ LEAST = 0.5  # seconds of a measurement
 
 
 def in_turns(device: torch.device, works: Sequence[Callable[[], object]]) -> list[float]:
-    """Take the seconds of each, one after the other, until the shortest has had its time."""
+    """Take the seconds of each until the shortest has had its time; each time another begins."""
     seconds, times = [0.0] * len(works), 0
     while min(seconds) < LEAST:
-        for k, work in enumerate(works):
+        for turn in range(len(works)):
+            k = (times + turn) % len(works)
             devices.synchronise(device)
             began = time.perf_counter()
-            work()
+            works[k]()
             devices.synchronise(device)
             seconds[k] += time.perf_counter() - began
         times += 1

@@ -126,14 +126,14 @@ def effective_field(
     pictures = _pictures(model, images, pixels)
     with torch.no_grad():
         seen = trace(model.network, pictures[:1])
-    unit, index = _middle(seen[layer], layer, channel)
+    unit, place = _middle(seen[layer], layer, channel)
     field = fields_of(seen, pictures[:1])[layer]
     del seen  # all that all layers gave
     total, silent, done = torch.zeros(pictures.shape[2:], dtype=torch.float64), 0, 0
     for few in pictures.split(max(1, PIXELS // pictures[0, 0].numel())):
         given = few.clone().requires_grad_()
         with torch.enable_grad():
-            units = until(model.network, given, layer).given.flatten(1)[:, index]
+            units = until(model.network, given, layer).given[:, *place]
             (slopes,) = torch.autograd.grad(units.sum(), given)  # a sum keeps the images apart
         moved = slopes.abs().mean(1)
         silent += int((moved.flatten(1) == 0).all(1).sum())
@@ -180,15 +180,17 @@ def _pictures(
     return known[torch.arange(count, device=device) * len(known) // count]
 
 
-def _middle(call: Call, layer: str, channel: int) -> tuple[tuple[int, int], int]:
-    """Find the unit in the middle of a map, and its place in what the layer gives as a list."""
+def _middle(call: Call, layer: str, channel: int) -> tuple[tuple[int, int], tuple[int, ...]]:
+    """Find the unit in the middle of a map, and its place in what the layer gives."""
     numbers = torch.arange(call.given[0].numel(), dtype=torch.float64)  # which as_maps moves along
     channels = as_maps(call._replace(given=numbers.view(1, *call.given.shape[1:])))[0]
     count, height, width = channels.shape
     if not 0 <= channel < count:
         raise ValueError(f"channel must be from 0 to {count - 1} in {layer}, got {channel}")
     unit = height // 2, width // 2
-    return unit, int(channels[channel][unit])
+    return unit, tuple(
+        map(int, np.unravel_index(int(channels[channel][unit]), call.given.shape[1:]))
+    )
 
 
 def _tensor(values: np.ndarray) -> Tensor:

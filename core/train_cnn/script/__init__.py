@@ -12,7 +12,7 @@ from core.train_cnn.script.pictures import write_data
 
 __all__ = ["script"]
 
-TITLE = '"""A run of Glassbox as plain PyTorch; start it where app.py lies, for the data are there."""'
+TITLE = '"""A run of Glassbox as plain PyTorch; start it beside app.py, for the data are there."""'
 IMPORTS = (  # in this order, each where its name is used
     ("import copy", "copy."),
     ("import gzip", "gzip."),
