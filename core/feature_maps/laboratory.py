@@ -133,7 +133,7 @@ def effective_field(
     for few in pictures.split(max(1, PIXELS // pictures[0, 0].numel())):
         given = few.clone().requires_grad_()
         with torch.enable_grad():
-            units = until(model.network, given, layer).given[:, *place]
+            units = until(model.network, given, layer).given.movedim(0, -1)[place]
             (slopes,) = torch.autograd.grad(units.sum(), given)  # a sum keeps the images apart
         moved = slopes.abs().mean(1)
         silent += int((moved.flatten(1) == 0).all(1).sum())
