@@ -54,6 +54,7 @@ def seen(engine: Engine, run: str) -> View | None:
 
 def tell(engine: Engine, run: str, target: str, *values: Any) -> None:
     """Ask something of a run, but do not wait for one that itself waits to begin."""
+    engine.make_way()  # what was asked for is drawn next
     waiting = engine.view(run).status == "waiting"
     (engine.post if waiting else engine.ask)(run, target, *values)
 

@@ -19,12 +19,13 @@ _engine: Engine | None = None
 
 
 def engine() -> Engine:
-    """Give the running engine to a page.
+    """Give the running engine to a page, whose script has just begun: its runs make way for it.
 
     Raises: RuntimeError before the server has started one.
     """
     if _engine is None:
         raise RuntimeError("the engine starts with the server: run `streamlit run app.py`")
+    _engine.make_way()
     return _engine
 
 

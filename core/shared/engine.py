@@ -99,6 +99,11 @@ class Engine:
         """Close."""
         self.close()
 
+    def make_way(self) -> None:
+        """Let runs on a CPU leave it to a page for a moment, for half of the time at most."""
+        for worker in self._workers:
+            worker.make_way()
+
     def ready(self) -> dict[str, Any]:
         """Tell whether each process lives, its id and the device that it owns."""
         owners = [

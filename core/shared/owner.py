@@ -101,7 +101,9 @@ class Owner:
                 self.calls.answer_some()
                 self.calls.advance(at_once=all(run.waits for run in self.queue))
                 self.admit()
-                if self.queue:  # no name for the run here: it would keep one that is forgotten
+                if self.way > 0:
+                    self.link.poll(self.way)
+                elif self.queue:  # no name for the run here: it would keep one that is forgotten
                     self.turn(self.queue.popleft())
         for run in self.runs.values():
             with suppress(Exception):  # its last snapshot but one will do
@@ -282,7 +284,7 @@ class Owner:
                         if run.status == "stepping" and run.owed == 0:
                             run.status = "paused"
                             break
-                    if time.perf_counter() >= until:
+                    if time.perf_counter() >= until or self.way > 0:
                         break
                 devices.synchronise(self.device)
                 if run.status != "stepping":  # in the middle of a step there is nothing to see
@@ -376,6 +378,11 @@ class Owner:
     def pulse(self) -> None:
         """Let the server see that what is in hand goes on."""
         self.beat[0] = time.monotonic()
+
+    @property
+    def way(self) -> float:
+        """For how many seconds the runs leave the cores to a page; 0 or less for none."""
+        return self.beat[2] - time.monotonic() if self.device.type == "cpu" else 0.0
 
     def keep(self, run: Run) -> None:
         """Hold an ended run in memory for questions, letting the longest unasked go."""

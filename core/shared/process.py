@@ -19,7 +19,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-__all__ = ["main", "start"]
+__all__ = ["Shared", "main", "start"]
+
+Shared = ctypes.c_double * 3  # the numbers that both ends see; `start` says which
 
 # For the owner's CPU kernels; what the environment says goes first. A thread that has done its part
 # of an operation waits awake for a third of a millisecond, which bridges what is between two of
@@ -43,8 +45,9 @@ def start(
         device: the device's name; None for the best one.
         memory: bytes that new work may take on a CPU; None for nine tenths of what is free.
 
-    Returns: the process, and two numbers that it shares with us: when the work in hand began, on
-        the monotonic clock and 0 while there is none, and the number of that work.
+    Returns: the process, and the numbers that it shares with us: when the work in hand began, on
+        the monotonic clock and 0 while there is none; the number of that work; and until when, on
+        that clock, it is to leave the cores to a page.
     """
     handle = link.fileno()
     inheriting: dict[str, Any] = {"pass_fds": (handle,)}
@@ -52,9 +55,9 @@ def start(
         os.set_handle_inheritable(handle, True)  # type: ignore[attr-defined,unused-ignore]
         inheriting = {"close_fds": False}
     with tempfile.NamedTemporaryFile(prefix="glassbox-", delete=False) as file:
-        file.write(bytes(16))
+        file.write(bytes(ctypes.sizeof(Shared)))
         file.flush()
-        shared = mmap.mmap(file.fileno(), 16)
+        shared = mmap.mmap(file.fileno(), ctypes.sizeof(Shared))
     arguments = repr((handle, file.name, device, memory))
     try:
         process = subprocess.Popen(
@@ -66,7 +69,7 @@ def start(
     except OSError:
         Path(file.name).unlink()
         raise
-    return process, (ctypes.c_double * 2).from_buffer(shared)
+    return process, Shared.from_buffer(shared)
 
 
 def main(handle: int, beat: str, device: str | None, memory: int | None) -> None:
@@ -83,7 +86,7 @@ def main(handle: int, beat: str, device: str | None, memory: int | None) -> None
     from core.shared import devices, owner  # here, for the server needs no torch
 
     with Path(beat).open("r+b") as file:
-        shared = (ctypes.c_double * 2).from_buffer(mmap.mmap(file.fileno(), 16))
+        shared = Shared.from_buffer(mmap.mmap(file.fileno(), ctypes.sizeof(Shared)))
     with suppress(OSError):  # Windows deletes no file that is mapped
         Path(beat).unlink()
     kind = "Connection" if os.name == "posix" else "PipeConnection"
@@ -103,10 +106,10 @@ def _end_with_server(server: int) -> None:
 
 
 def _let_others_wake_first() -> None:
-    """Take no core from what wakes up: the server, and often a browser, stand on the same few.
+    """Take no core from others when we wake up: the server, and often a browser, use the same few.
 
-    Its share of the cores stays whole, unlike with niceness: two threads that wait for each other
-    have next to nothing of a tenth.
+    Our share of the cores stays whole, unlike with niceness: two threads that wait for each other
+    have next to nothing of a tenth. What a page needs at once it gets by `Worker.make_way`.
     """
     if hasattr(os, "SCHED_BATCH"):  # Linux
         with suppress(OSError):  # some containers forbid it

@@ -1,6 +1,5 @@
 """One owner process as the server holds it: its pipe, its threads, its watchdog, its restarts."""
 
-import ctypes
 import logging
 import queue
 import signal
@@ -18,6 +17,7 @@ from core.shared import process
 
 __all__ = ["Settings", "Worker"]
 
+WAY = 0.1  # seconds that a page has the cores for when it is drawn, and then the work at least
 STARTING = 120.0  # seconds that a process may take to import and find its device
 FAST = 10.0  # seconds; a process that lives no longer has died fast
 FAST_DEATHS = 3  # in a row, then we wait before the next try
@@ -60,7 +60,8 @@ class Worker:
         self.process: subprocess.Popen[bytes] | None = None
         self.closing = False
         self._outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._beat = (ctypes.c_double * 2)()
+        self._beat = process.Shared()
+        self._made_way = 0.0  # when, on the monotonic clock
         self._thread = threading.Thread(target=self._watch, daemon=True, name="engine-watch")
 
     def start(self) -> None:
@@ -86,6 +87,15 @@ class Worker:
         """Send to the process, never waiting for it; what it does not get, the next one is told."""
         if self.up.is_set():
             self._outbox.put(message)
+
+    def make_way(self) -> None:
+        """Let the runs leave the cores to a page for a moment, where they compute on the same.
+
+        However often a page asks, the runs keep half of the time.
+        """
+        now = time.monotonic()
+        if now - self._made_way >= 2 * WAY:
+            self._made_way, self._beat[2] = now, now + WAY
 
     def _watch(self) -> None:
         deaths = 0
@@ -122,7 +132,7 @@ class Worker:
         writing = (here, self._outbox)
         threading.Thread(target=_write, args=writing, daemon=True, name="engine-write").start()
         if self.settings.inline:
-            self._beat = (ctypes.c_double * 2)()
+            self._beat = process.Shared()
             arguments = (there, self._beat, self.wish)
             threading.Thread(target=_own_inline, args=arguments, daemon=True).start()
         else:

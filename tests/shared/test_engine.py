@@ -3,6 +3,7 @@
 import gc
 import itertools
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -22,13 +24,15 @@ from core.shared import answers, devices, runs, shelf, snapshots
 from core.shared import process as process_module
 from core.shared import worker as worker_module
 from core.shared.engine import Engine, EngineError, View
+from core.shared.owner import Owner
 from core.shared.recipes import Recipe
 from core.shared.wanted import only_while
+from core.shared.worker import Settings, Worker
 from tests.shared import mischief
 from tests.shared.mischief import Config
 
 Until = Callable[..., None]
-PATIENCE = 4.0  # the engine yields to all else: beside a busy machine it may be late by seconds
+PATIENCE = 4.0  # beside a busy machine the engine may be late by seconds
 NUMBERS = itertools.count(1000)
 MISCHIEF = "tests.shared.mischief:"
 
@@ -104,6 +108,50 @@ def test_who_computes_on_a_cpu_takes_no_core_from_who_wakes_up(engine: Engine) -
     theirs = call(engine, mischief.owner)
     assert os.sched_getscheduler(theirs) == os.SCHED_BATCH != os.sched_getscheduler(0)
     assert os.getpriority(os.PRIO_PROCESS, theirs) == os.getpriority(os.PRIO_PROCESS, 0)
+
+
+def test_while_a_page_is_drawn_the_runs_leave_it_the_cores(engine: Engine, until: Until) -> None:
+    run = submit(engine, mischief.count_forever, pause=0.001)
+    until(stands(engine, run, "running"))
+
+    def counted(*, asked: bool) -> int:
+        time.sleep(2 * worker_module.WAY)  # so that the next one who asks has it
+        before = ask(engine, run, mischief.read_step_of)
+        if asked:
+            engine.make_way()
+            before = ask(engine, run, mischief.read_step_of)  # a call is answered nevertheless
+        time.sleep(0.8 * worker_module.WAY)
+        now: int = ask(engine, run, mischief.read_step_of)
+        return now - before
+
+    assert counted(asked=False) > 1
+    assert counted(asked=True) <= 1, "one was under way"
+    until(lambda: counted(asked=False) > 1)
+    engine.stop(run)
+
+
+def test_however_often_pages_ask_the_runs_keep_half_of_the_time() -> None:
+    settings = Settings(inline=True, memory=None, patience=PATIENCE)
+    worker = Worker(None, settings, lambda *_: None, lambda *_: None)
+    free = taken = 0.0
+    then = time.monotonic()
+    while free + taken < 10 * worker_module.WAY:
+        worker.make_way()
+        now = time.monotonic()
+        if worker._beat[2] > now:
+            taken += now - then
+        else:
+            free += now - then
+        then = now
+    assert taken > worker_module.WAY
+    assert free > 0.45 * (free + taken)
+
+
+def test_who_computes_elsewhere_makes_no_way() -> None:
+    beat = [0.0, 0.0, math.inf]
+    for device, way in (("cpu", math.inf), ("cuda", 0.0), ("mps", 0.0)):
+        owner = SimpleNamespace(beat=beat, device=torch.device(device))
+        assert Owner.way.fget(owner) == way  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_of_a_surrogate_it_is_said_what_it_makes_of_nothing_and_what_the_network
         empty=0.75,
         fidelity=0.9,
     )
-    told = "With none of them there the sum says −1.25, and the network itself 0.75."
+    told = "With none of them there the sum says −1.250, and the network itself 0.7500."
     assert told in weights(given).words["under"]
     both = "With none of them there the sum and the network both say 0.75."
     assert both in weights(replace(given, intercept=0.75)).words["under"]

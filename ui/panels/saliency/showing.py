@@ -122,7 +122,7 @@ def ends(values: Float[np.ndarray, "h w"], method: Method) -> str:
 
 def number(value: float) -> str:
     """Write a number with four digits."""
-    return f"{value:.4g}".replace("-", "−")
+    return f"{value:#.4g}".removesuffix(".").replace("-", "−")
 
 
 def _levels(values: Float[np.ndarray, "h w"], high: float) -> str:
