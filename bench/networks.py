@@ -6,7 +6,7 @@ python -m bench.networks [NAME ...]      both, or one
 import json
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import torch
 from safetensors.torch import save_file
@@ -18,11 +18,16 @@ from core.shared.recipes import Recipe
 from core.train_cnn import learning
 
 TABLE = weights.NETWORKS["the built-in networks"]  # VGG in small
+BASE = Recipe(
+    network=TABLE,
+    schedule="one-cycle",
+    learning_rate=0.1,
+    batch_size=64,
+    weight_decay=0.0005,
+)
 RECIPES = {
-    "mnist": Recipe(network=TABLE, epochs=4, schedule="one-cycle", weight_decay=0.0005),
-    "fashion": Recipe(
-        data="fashion", network=TABLE, epochs=12, schedule="one-cycle", weight_decay=0.0005
-    ),
+    "mnist": replace(BASE, epochs=4),
+    "fashion": replace(BASE, data="fashion", epochs=12),
 }
 
 

@@ -57,5 +57,5 @@ def _leave(visitor: str) -> None:
 
 async def ready(_: Request) -> JSONResponse:
     """Answer GET /ready: 200 when every engine process lives, else 503; and who owns what."""
-    told = engine().ready() if _engine else {"alive": False, "owners": []}
+    told = _engine.ready() if _engine else {"alive": False, "owners": []}
     return JSONResponse(told, status_code=200 if told["alive"] else 503)

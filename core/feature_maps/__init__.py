@@ -195,7 +195,7 @@ class Ascent:
     """How to change a picture so that a channel grows.
 
     source: the network.
-    layer: one of those that `looking.look` lists.
+    layer: one of those that `looking.look` lists, but for the softmax.
     channel: whose mean is to grow.
     steps: up the gradient.
     rate: what a step changes a pixel by, in the root mean square; black to white is 1.

@@ -48,7 +48,7 @@ def top(
 
     Args:
         source: the network; where its data are not here, the built-in photographs are searched.
-        layer: one of those that `looking.look` lists.
+        layer: one of those that `looking.look` lists, but for the softmax.
         channel: of the layer.
         count: of images to give, at most MOST; of equal ones those that come first.
         images: to search, the first so many; all, if there are fewer.

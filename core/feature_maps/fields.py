@@ -11,7 +11,7 @@ from core.shared.tracing import Call, Trace
 __all__ = ["Field", "Windowed", "fields_of", "window_of"]
 
 Pair = tuple[int, int]
-MAPS = 4  # dimensions of a batch of maps
+MAPS, VECTORS = 4, 2  # dimensions of a batch of maps, and of vectors
 Windowed = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, Subsample)  # layers whose window moves
 
 
@@ -89,12 +89,16 @@ def _behind(call: Call, field: Field) -> Field:
     if isinstance(module, nn.ZeroPad2d):
         left, _, top, _ = module.padding
         return field.through((1, 1), (1, 1), (top, left), (1, 1))
+    if taken is None:
+        return Field(whole=True)
     channels_last = isinstance(module, (nn.Linear, nn.LayerNorm)) and call.given.ndim == MAPS
     if channels_last or hasattr(module, "dims"):  # torchvision's Permute has these
         return field
-    same = taken is not None and taken.ndim == MAPS and call.given.shape[2:] == taken.shape[2:]
-    if same and not isinstance(module, nn.GroupNorm):
+    same = taken.ndim == MAPS and call.given.shape[2:] == taken.shape[2:]
+    if (same and not isinstance(module, nn.GroupNorm)) or taken.ndim == VECTORS:
         return field
+    if isinstance(module, nn.Flatten) or call.given.shape[2:] == (1, 1):  # all places at once
+        return field.through(_pair(list(taken.shape[2:])), (1, 1), (0, 0), (1, 1))
     return Field(field.start, field.size, field.jump, whole=True)
 
 

@@ -50,9 +50,9 @@ def space(
 
     Args:
         source: the network.
-        layer: one of those that `looking.look` lists; maps with more than grid.LARGEST values
-            together are taken on a coarser grid of means, and of a vector with more every second,
-            third … value.
+        layer: one of those that `looking.look` lists, but for the softmax; maps with more than
+            grid.LARGEST values together are taken on a coarser grid of means, and of a vector with
+            more every second, third … value.
         images: the first so many; all, if there are fewer.
         way: "pca", the two directions along which the values vary most; "tsne" keeps neighbours
             together, and its distances between groups say little.
@@ -117,7 +117,7 @@ def probe(
 
     Args:
         source: the network.
-        layers: of those that `looking.look` lists, taken as by `space`.
+        layers: of those that `looking.look` lists but for the softmax, taken as by `space`.
         images: validation images, of both halves; all, if there are fewer.
         seed: draws the images and halves them.
         data: whose images and classes, as `space` takes it.

@@ -11,7 +11,6 @@ be asked of any of them is listed in `core.lstm_gates.asking`:
     engine.recall(run, STEP, step, "gates", text)
 """
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,6 +66,7 @@ LONGEST = {  # text in characters that may be asked about; of large networks les
 }
 UNKNOWN = "\ufffd"  # stands for each character that a network has not learned; always its first
 OPTIMISERS = ("adam", "rmsprop", "sgd")
+LARGEST_HELD = 1e6  # value, in size
 WHOLE = {  # the lowest and the highest value of each field of a plan that is a whole number
     "characters": (0, 10_000_000),
     "layers": (1, 3),
@@ -154,7 +154,7 @@ class Plan:
 class Clamp:
     """A value that is held while a text is read.
 
-    Raises: ValueError when there is no such gate, the span is empty, or the value is not finite.
+    Raises: ValueError when there is no such gate, the span is empty, or the value is too large.
     """
 
     gate: str  # of GATES of the cell, also "c" and "h"
@@ -170,8 +170,10 @@ class Clamp:
         known = tuple(sorted({gate for gates in GATES.values() for gate in gates}))
         if self.gate not in known:
             raise ValueError(f"gate must be one of {known}, got {self.gate!r}")
-        if not math.isfinite(self.value):
-            raise ValueError(f"value must be finite, got {self.value!r}")
+        if not abs(self.value) <= LARGEST_HELD:  # also refuses NaN
+            raise ValueError(
+                f"value must be from -{LARGEST_HELD:g} to {LARGEST_HELD:g}, got {self.value!r}"
+            )
         for name, least in (("layer", self.layer), ("first", self.first), *self._places()):
             if type(least) is not int or least < 0:
                 raise ValueError(f"{name} must be a whole number, not below 0, got {least!r}")

@@ -43,4 +43,4 @@ def baselines(text: str, characters: int = 0) -> Generator[Any, None, Baselines]
         for name, bits in ngrams.bits(training, validation, read.alphabet):
             counted[name] = bits
             yield
-    return found(text, characters)
+    return tuple(counted.items())

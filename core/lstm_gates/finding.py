@@ -16,8 +16,8 @@ from core.lstm_gates.languages import Truth
 
 __all__ = ["LEAST", "Finding", "Row", "find", "survey"]
 
-LEAST = 8  # characters of each half
 SHIFTS = 19  # what beats all of them happens by chance once in twenty times
+LEAST = SHIFTS + 1  # characters of each half, or a shift leaves it where it was
 MOST = 12  # rows
 
 Values = Mapping[str, Float[np.ndarray, "l t u"]]  # by gate, as `Gates.values`

@@ -10,22 +10,12 @@ from core.lstm_gates.gates import coded, read
 from core.lstm_gates.readers import Reader
 from core.lstm_gates.results import Edited, Memory
 
-__all__ = ["KEEPING", "edited", "memory", "saturation"]
+__all__ = ["KEEPING", "edited", "memory"]
 
 KEEPING = {"lstm": "f", "gru": "z", "rnn": ""}  # the gate that what is kept is multiplied by
 LEFT, RIGHT = 0.1, 0.9  # below and above which a gate is nearly shut and nearly open
 BINS = 50
 Values = dict[str, Float[np.ndarray, "l t u"]]
-
-
-def saturation(reader: Reader, text: str) -> Saturation:
-    """Tell how often each unit's gates are nearly shut or nearly open.
-
-    Raises: ValueError when the text is empty or too long.
-
-    Source: Karpathy, Johnson, Fei-Fei 2015, arXiv:1506.02078, section 4.2.
-    """
-    return _saturation(_opened(reader, text))
 
 
 def memory(reader: Reader, text: str) -> Memory:
@@ -38,7 +28,8 @@ def memory(reader: Reader, text: str) -> Memory:
     Raises: ValueError when the text is empty or too long.
 
     Source: Tallec, Ollivier 2018, arXiv:1804.11188, section 2: the time for which a unit forgets is
-        the inverse of what its gate lets in.
+        the inverse of what its gate lets in. Nearly shut and nearly open gates: Karpathy, Johnson,
+        Fei-Fei 2015, arXiv:1506.02078, section 4.2.
     """
     values = _opened(reader, text)
     spread = _saturation(values)

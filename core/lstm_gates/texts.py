@@ -84,7 +84,7 @@ TEXTS = {
     ),
     "tang": About(
         "Tang poems",
-        "Three hundred poems of the Tang; characters beyond the thousand commonest are unknown.",
+        "Three hundred poems of the Tang; characters beyond the 999 commonest are unknown.",
         "Debian's package fortunes-zh, colour codes removed (public domain)",
     ),
 }

@@ -157,7 +157,7 @@ def influence(
     wide = max(way.given.shape[2], weights_of(reader.layers[0]).input.shape[0])
     rows = torch.eye(len(chosen), dtype=logits.dtype, device=logits.device)
     done = 0
-    for few in rows.split(max(1, AT_ONCE // (len(text) * wide))):
+    for few in rows.split(max(1, AT_ONCE // (len(text) * wide))) if len(rows) else ():
         (slopes,) = torch.autograd.grad(
             wanted, way.given, few, retain_graph=True, is_grads_batched=True
         )

@@ -17,6 +17,7 @@ from core.shared.recipes import Recipe
 __all__ = ["FILE", "LESSONS", "SEEDS", "Arm", "Lesson", "Outcome", "outcome"]
 
 SEEDS = (0, 1, 2)
+BASE = Recipe(learning_rate=0.1, batch_size=64, weight_decay=0.001)  # what the lessons change
 FILE = Path(__file__).parents[2] / "assets" / "lessons.json"
 
 
@@ -58,7 +59,8 @@ def _every(table: str, **changes: str) -> str:
     )
 
 
-DEEP = Recipe(
+DEEP = replace(
+    BASE,
     network=",".join(["conv16-k4-s4-sigmoid", *["plain16-sigmoid"] * 9]),
     images=5000,
     epochs=3,
@@ -66,8 +68,9 @@ DEEP = Recipe(
     weight_decay=0.0,
     initialisation="glorot",
 )
-STEEP = Recipe(network=PRESETS["mlp"], images=5000, epochs=2, schedule="constant")
-SQUARED = Recipe(
+STEEP = replace(BASE, network=PRESETS["mlp"], images=5000, epochs=2, schedule="constant")
+SQUARED = replace(
+    BASE,
     network="fc100-sigmoid",
     images=5000,
     epochs=5,
@@ -76,7 +79,8 @@ SQUARED = Recipe(
     schedule="constant",
     weight_decay=0.0,
 )
-LARGE = Recipe(
+LARGE = replace(
+    BASE,
     network="conv16-k5-s2-relu,fc1000-relu",
     images=1000,
     epochs=40,
@@ -85,7 +89,8 @@ LARGE = Recipe(
     schedule="constant",
     weight_decay=0.0,
 )
-DESCENT = Recipe(
+DESCENT = replace(
+    BASE,
     network=PRESETS["mlp"],
     images=2000,
     epochs=10,
@@ -157,11 +162,11 @@ LESSONS: tuple[Lesson, ...] = (
         "0.001. Twenty steps with η moved to 1 end all learning: back at 0.1 it stays at chance.",
         columns={"validation_accuracy": "validation accuracy", "highest_loss": "highest loss"},
         arms=(
-            Arm(name="η = 0.1", recipe=Recipe()),
-            Arm(name="η = 0.001", recipe=Recipe(learning_rate=0.001)),
+            Arm(name="η = 0.1", recipe=BASE),
+            Arm(name="η = 0.001", recipe=replace(BASE, learning_rate=0.001)),
             Arm(
                 name="η = 0.1, in the second epoch 20 steps at 1",
-                recipe=Recipe(),
+                recipe=BASE,
                 changes=((800, "learning_rate", 1.0), (820, "learning_rate", 0.1)),
             ),
         ),

@@ -20,7 +20,7 @@ looks: dict[str, Any] = st.session_state.setdefault(
     "saliency_looks",
     {
         "view": asked["saliency_view"] if asked.get("saliency_view") in VIEWS else "overlay",
-        "scale": asked.get("saliency_scale", ""),
+        "wished": asked.get("saliency_scale", ""),  # the scale that was asked for, if one was
         "melted": address.number(asked.get("saliency_melted", "")) or 0,
     },
 )
@@ -32,9 +32,7 @@ if chosen is None:
     st.stop()
 source, about, pin = chosen
 usual = "most" if about.shape == IMAGENET_SHAPE else "own"  # of a photograph single pixels are dots
-before, looks["usual"] = looks.get("usual", usual), usual
-if looks["scale"] not in SCALES or looks["scale"] == before:  # nobody wished for another
-    looks["scale"] = usual
+looks["scale"] = looks["wished"] if looks["wished"] in SCALES else usual
 
 picture, side = st.columns([3.9, 1], gap="medium")
 line = picture.container(horizontal=True)

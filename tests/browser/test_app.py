@@ -58,7 +58,7 @@ def test_an_engine_that_is_killed_is_back_and_the_page_never_noticed(
     page.locator(".st-key-train_seed input").fill("6")
     page.keyboard.press("Enter")
     settle(page)
-    expect(page.get_by_text("0 of 2,346")).to_be_visible()
+    expect(page.get_by_text("0 of 1,563")).to_be_visible()
 
 
 def test_home_leads_to_every_panel(visit: Visit) -> None:

@@ -268,28 +268,28 @@ def test_runs_can_be_chosen_kept_and_deleted(visit: Visit) -> None:
         press(page, "Stop")
         expect(page.get_by_text("Stopped")).to_be_visible()
     box = page.locator(".st-key-train_run input")
-    expect(box).to_have_value("2: η 0.1, batch 512")
+    expect(box).to_have_value("2: η 0.15, batch 512")
     box.click()
     page.get_by_role("option", name="1: ").click()
     page.wait_for_url("**train_run=**")
     page.reload()
     settle(page)
-    expect(box).to_have_value("1: η 0.1, batch 512")
+    expect(box).to_have_value("1: η 0.15, batch 512")
     press(page, "Keep")
     page.get_by_text("Keep the chosen run").click()
-    expect(page.get_by_text("goes first: 2: η 0.1")).to_be_visible()
+    expect(page.get_by_text("goes first: 2: η 0.15")).to_be_visible()
     settle(page)
     press(page, "Delete the chosen run…")
     dialog = page.get_by_role("dialog", name="Delete this run for good?")
-    expect(dialog).to_contain_text("Run 1: η 0.1, batch 512")
+    expect(dialog).to_contain_text("Run 1: η 0.15, batch 512")
     dialog.get_by_role("button", name="Keep it").click()
     expect(dialog).to_have_count(0)
-    expect(box).to_have_value("1: η 0.1, batch 512")
+    expect(box).to_have_value("1: η 0.15, batch 512")
     press(page, "Keep")
     press(page, "Delete the chosen run…")
     dialog.get_by_role("button", name="Delete it").click()
     expect(page).not_to_have_url(re.compile("train_run"))
-    expect(box).to_have_value("2: η 0.1, batch 512")  # the other one keeps its number
+    expect(box).to_have_value("2: η 0.15, batch 512")  # the other one keeps its number
 
 
 def test_back_leads_to_the_settings_that_were_left(visit: Visit) -> None:
@@ -327,8 +327,8 @@ def rate_now(page: Page) -> Locator:
 def test_the_rate_can_be_moved_while_it_learns_also_after_f5(visit: Visit) -> None:
     page = visit("/train_cnn?train_epochs=20&train_schedule=constant")
     begin(page)
-    expect(rate_now(page)).to_have_text("0.1")
-    for rate in ("0.05", "0.02"):
+    expect(rate_now(page)).to_have_text("0.15")
+    for rate in ("0.1", "0.05"):
         page.locator(".st-key-train_rate [role=slider], .st-key-train_rate input").first.focus()
         page.keyboard.press("ArrowLeft")
         expect(rate_now(page)).to_have_text(rate)
@@ -339,17 +339,15 @@ def test_the_rate_can_be_moved_while_it_learns_also_after_f5(visit: Visit) -> No
     expect(page.get_by_text("Stopped")).to_be_visible()
     page.get_by_role("tab", name="The code").click()
     code = page.get_by_test_id("stCode")
-    expect(code).to_contain_text("learning_rate, batch_size, epochs, seed = 0.1, 64, 20, 0")
-    expect(code).to_contain_text(
-        re.compile(r'moved = \{\d+: \{"lr": 0.05\}, \d+: \{"lr": 0.02\}\}')
-    )
+    expect(code).to_contain_text("learning_rate, batch_size, epochs, seed = 0.15, 96, 20, 0")
+    expect(code).to_contain_text(re.compile(r'moved = \{\d+: \{"lr": 0.1\}, \d+: \{"lr": 0.05\}\}'))
 
 
 def test_nonsense_in_the_address_falls_back_to_the_defaults_and_is_named(visit: Visit) -> None:
     page = visit("/train_cnn?train_rate=banana&train_batch=100&train_epochs=1e9&train_seed=%00")
-    expect(page.get_by_text("0 of 2,346")).to_be_visible()
+    expect(page.get_by_text("0 of 1,563")).to_be_visible()
     expect(page.get_by_text("train_rate must be one of 0.0001")).to_be_visible()
-    expect(page.get_by_text("got '100' in the address; 64 was taken instead.")).to_be_visible()
+    expect(page.get_by_text("got '100' in the address; 96 was taken instead.")).to_be_visible()
     digit = visit("/train_cnn?train_digit=10000&train_batch=128")
     expect(digit.get_by_text("train_digit must be a whole number from 0 to 9,999")).to_be_visible()
     expect(digit.get_by_text("train_batch must")).to_have_count(0)
@@ -397,7 +395,7 @@ def test_the_time_machine_goes_back_and_a_branch_goes_on_from_there(visit: Visit
         ".map(box => box.value).join() === value",
         arg="2: η 0.0001, batch 512, 1 epoch, from step 4 of run 1",
     )
-    expect(page.locator(".st-key-train_screen .curves").first).to_contain_text("1: η 0.1")
+    expect(page.locator(".st-key-train_screen .curves").first).to_contain_text("1: η 0.15")
     later(page, 4)
     slider(page, "Time machine").focus()
     page.keyboard.press("Home")
@@ -413,7 +411,7 @@ def test_the_time_machine_goes_back_and_a_branch_goes_on_from_there(visit: Visit
     page.reload()
     settle(page)
     expect(said(page, "Time machine")).to_have_text(re.compile("step 0 "))
-    expect(page.locator(".st-key-train_screen .curves").first).to_contain_text("1: η 0.1")
+    expect(page.locator(".st-key-train_screen .curves").first).to_contain_text("1: η 0.15")
     expect(page.locator(".st-key-train_screen .matrix .chosen")).to_have_count(1)
 
 
@@ -580,7 +578,7 @@ def test_a_run_and_its_film_can_be_taken_away(visit: Visit) -> None:
         press(page, "The run as a zip")
     with zipfile.ZipFile(made.value.path()) as packed:
         assert packed.namelist() == ["weights.safetensors", "run.json", "run.py"]
-        assert b"learning_rate, batch_size, epochs, seed = 0.1, 512, 1, 0" in packed.read("run.py")
+        assert b"learning_rate, batch_size, epochs, seed = 0.15, 512, 1, 0" in packed.read("run.py")
     with page.expect_download() as film:
         press(page, "Film of its maps")
     assert film.value.path().read_bytes()[:3] == b"GIF"

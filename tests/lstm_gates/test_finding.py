@@ -179,7 +179,7 @@ def test_a_gate_that_never_changes_has_nothing() -> None:
         (np.zeros(LENGTH), True, "must change within the first half of the text, got 0 all along"),
         (np.r_[0:100, np.full(101, 3.0)], False, "within the second half of the text, got 3"),
         (np.linspace(0, 1, LENGTH), True, "must be 0 or 1"),
-        (np.r_[0:15, np.full(LENGTH - 15, np.nan)], False, "at least 16 characters, got 15"),
+        (np.r_[0:39, np.full(LENGTH - 39, np.nan)], False, "at least 40 characters, got 39"),
     ],
 )
 def test_what_cannot_be_searched_is_said(feature: np.ndarray, whether: bool, sentence: str) -> None:
@@ -187,3 +187,14 @@ def test_what_cannot_be_searched_is_said(feature: np.ndarray, whether: bool, sen
         find(gates(), feature, whether)
     with pytest.raises(ValueError, match="at least one gate"):
         find({}, slow(1, whether), whether)
+
+
+@pytest.mark.parametrize("count", [40, 41, 60])
+def test_also_in_the_shortest_text_a_unit_that_is_the_feature_beats_chance(count: int) -> None:
+    noise = np.random.default_rng(count)
+    for _ in range(50):
+        feature = noise.normal(size=count)
+        units = np.c_[feature, noise.normal(size=(count, 3))].astype(np.float32)
+        found = find({"h": units[None]}, feature, whether=False)
+        assert found.rows[0].unit == 0
+        assert found.rows[0].held_out > found.chance.held_out + 0.01

@@ -166,7 +166,8 @@ def test_of_two_clamps_the_last_one_holds() -> None:
     ("wrong", "sentence"),
     [
         (("q", 0.0, 0), "gate must be one of"),
-        (("f", float("nan"), 0), "value must be finite, got nan"),
+        (("f", float("nan"), 0), "value must be from -1e\\+06 to 1e\\+06, got nan"),
+        (("f", 1e300, 0), "value must be from -1e\\+06 to 1e\\+06, got 1e\\+300"),
         (("f", 0.0, -1), "layer must be a whole number, not below 0, got -1"),
         (("f", 0.0, 0, (), 3, 2), "last must not be before first, 3, got 2"),
         (("f", 0.0, 0, (-2,)), "units must be a whole number"),

@@ -8,7 +8,7 @@ import torch
 
 from core.lstm_gates import memory as module
 from core.lstm_gates.gates import gates
-from core.lstm_gates.memory import edited, memory, saturation
+from core.lstm_gates.memory import edited, memory
 from core.lstm_gates.readers import Reader, encode
 from tests.lstm_gates.small import ALPHABET, KINDS, TEXT, plain, small
 from tests.shared.untouched import leaves_untouched
@@ -22,7 +22,7 @@ def test_saturation_counts_what_is_nearly_shut_and_nearly_open(cell: str) -> Non
     reader = small(cell)
     for value in reader.parameters():
         value.mul_(3)  # so that each gate is both now and then
-    told, wanted = saturation(reader, TEXT), plain(reader, TEXT)
+    told, wanted = memory(reader, TEXT).saturation, plain(reader, TEXT)
     assert set(told.left) == set(told.right) == set(told.mean) == set(OPENED[cell])
     for name in OPENED[cell]:
         for layer in (0, 1):
@@ -139,7 +139,7 @@ def test_a_network_is_left_as_it_is(cell: str) -> None:
     with pytest.raises(ValueError, match=r"threshold must be from 0 to 1, got nan"):
         edited(reader, TEXT, 3, "b", math.nan)
     with pytest.raises(ValueError, match="text must have from 1 to 20,000"):
-        saturation(reader, "")
+        memory(reader, "")
 
 
 def test_an_unknown_character_can_be_edited_in() -> None:

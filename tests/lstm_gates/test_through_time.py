@@ -275,3 +275,10 @@ def test_on_a_gpu_a_network_at_rest_has_gradients(cell: str) -> None:
     told = through_time(reader, SHORT)
     np.testing.assert_allclose(told.hidden, wanted.hidden, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(influence(reader, SHORT).values, map_.values, rtol=1e-4, atol=1e-5)
+
+
+def test_of_one_character_nothing_that_came_was_foretold() -> None:
+    told = influence(small("lstm"), SHORT[0], "actual")
+    assert told.values.shape == (1, 1)
+    assert np.isnan(told.values).all()
+    assert np.isfinite(influence(small("lstm"), SHORT[0], "predicted").values).all()

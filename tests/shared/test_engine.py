@@ -121,8 +121,8 @@ def test_while_a_page_is_drawn_the_runs_leave_it_the_cores(engine: Engine, until
             engine.make_way()
             before = ask(engine, run, mischief.read_step_of)  # a call is answered nevertheless
         time.sleep(0.8 * worker_module.WAY)
-        now: int = ask(engine, run, mischief.read_step_of)
-        return now - before
+        now = int(ask(engine, run, mischief.read_step_of))
+        return now - int(before)
 
     assert counted(asked=False) > 1
     assert counted(asked=True) <= 1, "one was under way"

@@ -158,12 +158,12 @@ def test_every_share_is_above_0_and_at_most_1_also_in_short_runs(schedule: str, 
 
 
 def test_what_differs_from_the_defaults_is_told() -> None:
-    assert Recipe().differs({}) == "η 0.1"
+    assert Recipe().differs({}) == "η 0.15"
     every = Recipe(images=1000, l1=1e-4, dropout=0.5, patience=2, momentum=0.5, loss="squared")
-    told = "η 0.1, 1,000 images, μ 0.5, L1 0.0001, dropout 0.5, squared error, patience 2"
+    told = "η 0.15, 1,000 images, μ 0.5, L1 0.0001, dropout 0.5, squared error, patience 2"
     assert every.differs({}) == told
     against = Recipe(adversary="pgd", epsilon=26 / 255)
-    assert against.differs({"pgd": "PGD"}) == "η 0.1, against PGD, ε 26/255"
-    assert Recipe(marked=3, mark_share=0.25).differs({}) == "η 0.1, mark on 25 % of class 3"
-    assert Recipe(network="fc10").differs({}) == "η 0.1, own table"
-    assert Recipe(network="fc10").differs({"fc10": "tiny"}) == "η 0.1, tiny"
+    assert against.differs({"pgd": "PGD"}) == "η 0.15, against PGD, ε 26/255"
+    assert Recipe(marked=3, mark_share=0.25).differs({}) == "η 0.15, mark on 25 % of class 3"
+    assert Recipe(network="fc10").differs({}) == "η 0.15, own table"
+    assert Recipe(network="fc10").differs({"fc10": "tiny"}) == "η 0.15, tiny"

@@ -61,7 +61,7 @@ def test_of_a_surrogate_it_is_said_what_it_makes_of_nothing_and_what_the_network
     )
     told = "With none of them there the sum says −1.250, and the network itself 0.7500."
     assert told in weights(given).words["under"]
-    both = "With none of them there the sum and the network both say 0.75."
+    both = "With none of them there the sum and the network both say 0.7500."
     assert both in weights(replace(given, intercept=0.75)).words["under"]
 
 

@@ -111,12 +111,12 @@ def _points(
     def draw(_: object) -> list[Block]:
         try:
             found: Space = engine.call(feature_maps.SPACE, source, layer, count, way, 0, data)
+            index = min(peeked["index"], len(found.labels) - 1)
+            image = engine.call(SAMPLE, data, index)
         except (EngineError, ValueError) as error:
             return [blocks.progress(0, words.sentence(str(error)), warn=True)]
         own = data == about.data
         wrong = (found.labels != found.read) & own
-        index = min(peeked["index"], len(found.labels) - 1)
-        image = engine.call(SAMPLE, data, index)
         true, read = of.classes[found.labels[index]], about.classes[found.read[index]]
         panel = blocks.Maps(
             name=f"test image {index:,}",

@@ -25,9 +25,6 @@ Known = Mapping[str, tuple[Truth, Float[np.ndarray, " t"]]]
 def meaning(desk: Desk, rules: Rules) -> None:
     """Draw the search for units that go with something that is known of the text."""
     text, known = _known(desk)
-    if not known:
-        st.info("Of this text nothing is known that changes from character to character.")
-        return
     st.markdown(
         f"All units of all gates are searched while the network reads {len(text):,} characters "
         "that it did not learn from. A unit is *chosen* by the first half of them and measured on "

@@ -71,9 +71,11 @@ def _code(desk: Desk, plan: Plan) -> None:
         st.code(script(plan, cut), language="python", height=420)
         return
     st.markdown(
-        "This run as plain PyTorch: it gives the same weights. *The run as a zip* has it as run.py "
-        "with the files that it reads, and the newest weights."
+        "This run as plain PyTorch: on the same machine it gives the same weights. "
+        "*The run as a zip* has it as run.py with the files that it reads, and the newest weights."
     )
     live.take_away("lstm", desk.engine, view, lstm_gates.EXPORT)
     changes = view.state.changes if view.state else ()
-    st.code(script(desk.plan, desk.text.cut, changes), language="python", height=420)
+    taken = None if view.live or view.state is None else max(1, view.state.step)
+    written = script(desk.plan, desk.text.cut, changes, taken)
+    st.code(written, language="python", height=420)

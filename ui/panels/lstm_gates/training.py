@@ -44,7 +44,7 @@ def training(view: View, state: State, plan: Plan, step: int, baselines: Baselin
         right, impossible = state.forced
         said[3:3] = [
             ("forced ones right", words.share(right), 1.1),
-            ("p of impossible", words.share(impossible), 1.1),
+            ("p of impossible", f"{100 * impossible:.2g} %", 1.1),
         ]
     return [
         blocks.figures(said),

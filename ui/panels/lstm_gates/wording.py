@@ -42,9 +42,10 @@ the other way. *Finding meaning* finds both, and their correlation with the dept
 that on text which chose nobody.
 
 **Who needs that unit?** *Intervene*: hold c of unit 39 at 1, and after an = the network says too
-high a digit, more often than not; at −1 it is one too low. Now hold c of unit 18: it goes with the
-depth as well, yet at 1, at 0 or at −1 every digit stays right. Hold f of *all units* at 1, so that
-they never forget: no digit is right. What goes with something need not be what it is done with.
+high a digit, more often than not; at −1 about half are too low. Now hold c of unit 18: it goes with
+the depth as well, yet at 1, at 0 or at −1 the digits stay what they were. Hold f of *all units* at
+1, so that they never forget: hardly a digit is right. What goes with something need not be what it
+is done with.
 
 **What does it keep?** Type `(((` and go on typing. In *Memory* a forget gate near 1 keeps a unit's
 c for 1 / (1 − f̄) characters. Change one early character under *One character edited*: the curves

@@ -66,8 +66,13 @@ def _draw(
         return [blocks.progress(0, words.sentence(str(error)), warn=True)]
     layers = whole[0].layers
     place = min(looks.get("melted", 0), len(layers))
-    now = [_melted(engine, source, seen, each, place) for each in queries]
     names = ["none", *(f"{k} of {len(layers)}: to {name}" for k, name in enumerate(layers, 1))]
+    slider = blocks.drag("melted", "Layers with random weights", 0, len(layers), place, names)
+    try:
+        now = [_melted(engine, source, seen, each, place) for each in queries]
+        known = _known(engine, source, seen, queries, (place, now), looks, len(layers))
+    except EngineError as error:
+        return [blocks.progress(0, words.sentence(str(error)), warn=True), slider]
     maps = [
         Map(
             found.attribution.query.about.title,
@@ -78,7 +83,6 @@ def _draw(
         )
         for found in now
     ]
-    known = _known(engine, source, seen, queries, (place, now), looks, len(layers))
     sure = now[0].attribution.probability
     target = about.classes[now[0].attribution.query.target or 0]
     told = (
@@ -87,7 +91,7 @@ def _draw(
     )
     return [
         blocks.progress(place / len(layers), told),
-        blocks.drag("melted", "Layers with random weights", 0, len(layers), place, names),
+        slider,
         controls(looks),
         explained.panes(seen.pixels, shown(maps, looks), look=seen.look, columns=MOST),
         _chart(queries, place, len(layers), known),

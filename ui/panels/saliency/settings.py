@@ -1,6 +1,7 @@
 """The settings of an explanation: widgets in, a query out; each stands in the address."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 import streamlit as st
@@ -11,7 +12,7 @@ from core.saliency import BASELINES, Query
 from core.saliency.methods import CONTROL, METHODS
 from core.saliency.trials import SPARING
 from core.shared import models
-from core.shared.engine import Engine
+from core.shared.engine import Engine, EngineError
 from core.shared.models import About, Source
 from ui import address, explained, words
 from ui.pinned import look_of
@@ -142,7 +143,9 @@ def _classes(line: DeltaGenerator, about: About, rules: Rules) -> tuple[int | No
 
 def _layer(engine: Engine, source: Source, rules: Rules) -> str:
     """Draw the choice of the layer whose maps are weighed."""
-    found = engine.call(saliency.LAYERS, source)
+    found = []
+    with suppress(EngineError):  # the map, asked for next, says what is wrong
+        found = engine.call(saliency.LAYERS, source)
     names = {"": WHOLE_LAYER} | {
         each.name: f"{each.name}: {each.kind}, {each.rows}×{each.columns}"
         for each in reversed(found)

@@ -46,7 +46,7 @@ def steer(looks: Looks) -> dict[str, Callable[[Any], object]]:
 
     def scale(chosen: Any) -> None:
         if chosen in SCALES:
-            looks["scale"] = chosen
+            looks["scale"] = looks["wished"] = chosen
 
     return {"view": view, "scale": scale}
 

@@ -111,7 +111,7 @@ def _title(row: Row) -> str:
 
 def _lead(row: Row) -> str:
     """Say how much of insertion is left less deletion, in per cent as the areas are."""
-    return f"{100 * row.total:.1f} %".replace("-", "−")
+    return f"{round(100 * row.total, 1) + 0:.1f} %".replace("-", "−")  # never −0.0
 
 
 def _refused(row: Row) -> str:

@@ -4,7 +4,7 @@ __all__ = ["ADVERSARY", "FORMULAE", "LESSONS", "LOSSES", "MARK"]
 
 LESSONS = """
 1. **Too fast, too slow.** Start, and after the first epoch move η to 1: within a few steps the loss
-   leaps, and back at 0.1 the run stays at chance, one digit in ten. Compare the shares *at the
+   leaps, and back at 0.15 the run stays at chance, one digit in ten. Compare the shares *at the
    ends* before and after. Another run at η = 0.001 is far behind after three epochs; figures below.
 2. **Out of the noise.** *Start*, *Pause* at once, then *One step* twenty times: the kernels of C1
    are still their random start. *Resume*: after half an epoch some have grown (read ±) and have
