@@ -89,7 +89,6 @@ def _recipe(about: About, rules: Rules) -> tuple[int, Recipe]:
         data=about.data,
         images=IMAGES if known.training > IMAGES else 0,
         network=table,
-        learning_rate=0.1,
         epochs=epochs,
         seed=seed,
         marked=marked if share else None,
