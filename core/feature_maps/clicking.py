@@ -130,7 +130,7 @@ def _softmax(logits: Float[Tensor, " k"], at: At, sides: tuple[int, ...]) -> Cli
         value=float(logits.softmax(0).float()[chosen]),
         computed=total,
         formula=f"exp(z − m) / Σ exp(z′ − m) = exp({number(z)} {signed(-largest)}) / "
-        f"{number(float(powers.sum()))} = {number(total)}, where m is the largest logit",
+        f"{float(powers.sum()):.6g} = {number(total)}, where m is the largest logit",
         window=logits[:, None, None].numpy(),
         kernel=None,
         inside=np.ones((1, 1), bool),

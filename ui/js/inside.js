@@ -252,7 +252,7 @@ Object.assign(kinds, {
         while (bars.children.length < order.length) { const b = make('button'); b.append(make('i'), make('span')); bars.append(b) }
         order.forEach((i, place) => {
           const button = bars.children[place], share = sums[i] / most
-          button.firstChild.style.cssText = `height:${(45 * Math.abs(share)).toFixed(0)}%;background:${rgb(Math.sign(share), screen.dark)};${share < 0 ? 'top:50%' : 'bottom:50%'}`
+          button.firstChild.style.cssText = `height:${(38 * Math.abs(share)).toFixed(0)}%;background:${rgb(Math.sign(share), screen.dark)};${share < 0 ? 'top:40%' : 'bottom:60%'}`
           set(button.lastChild, name(i)[0]); button.title = `${name(i)[1]}: ${number(sums[i])}`
           button.ariaPressed = String(i === into); button.ariaLabel = button.title
           button.onclick = () => { node.__into = i; kinds.products.paint(node, block, values, screen) }

@@ -97,7 +97,8 @@ def choose(engine: Engine, visitor: str) -> tuple[Source, About, Pin] | None:
     names = offered(about)
     _refuse(asked, shown, pin, names)
     address.note("pin_picture", shown)
-    address.note("pin_index", str(pin["index"] or "") if test else "")
+    index = min(pin["index"], datasets.about(pin["data"]).test - 1) if test else 0
+    address.note("pin_index", str(index or ""))
     address.note("pin_data", pin["data"] if test and pin["data"] != next(iter(names)) else "")
     return source, about, pin
 

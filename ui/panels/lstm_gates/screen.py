@@ -133,7 +133,8 @@ def field(typed: str, alphabet: str, most: int = LONGEST) -> Block:
         label += ": there is nothing to read yet"
     elif strange:
         named = " ".join(
-            each if each.isprintable() else f"U+{ord(each):04X}" for each in strange[:STRANGE]
+            each if each.isprintable() and not each.isspace() else f"U+{ord(each):04X}"
+            for each in strange[:STRANGE]
         )
         more = f" and {len(strange) - STRANGE} more" if len(strange) > STRANGE else ""
         label += f". What it never learned is all alike to it: {named.replace(' ', '  ')}{more}"
