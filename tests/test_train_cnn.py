@@ -585,7 +585,7 @@ def test_a_step_that_would_take_too_long_is_refused() -> None:
     lesson = learning.begin(Recipe(network=network), None)
     with pytest.raises(ValueError, match="batch_size must be at most"):
         learning.change(lesson, "batch_size", 5000)
-    assert lesson.training.now.batch_size == 64
+    assert lesson.training.now.batch_size == lesson.training.recipe.batch_size
     with pytest.raises(ValueError, match="batch_size must be at most"):
         learning.begin(Recipe(network=network, batch_size=5000), None)
 

@@ -430,7 +430,7 @@ def test_a_script_that_was_taken_away_is_a_program_of_its_own(
 ) -> None:
     monkeypatch.undo()  # all digits are there
     monkeypatch.setenv("GLASSBOX_DEVICE", "cpu")
-    recipe = Recipe(images=1280, epochs=1)
+    recipe = Recipe(images=1280, epochs=1, batch_size=64)
     training, expected = taught(recipe)
     assert len(expected) == STEPS
     snapshots.write(tmp_path, training.snapshot(), rolling=True)

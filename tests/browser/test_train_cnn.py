@@ -251,7 +251,7 @@ def test_a_second_run_is_seen_as_soon_as_the_first(visit: Visit) -> None:
     for run in range(2):
         began = time.monotonic()
         press(page, "Start")
-        words = page.get_by_text("of 15,640")
+        words = page.get_by_text("of 10,420")
         expect(words).to_be_visible()
         later(page, 0)
         assert time.monotonic() - began < 5  # a request that waits for news may wait 10 s
